@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/all.ipynb #23426231
+# %% ../nbs/all.ipynb #a814120b
 from .core import *
+from .metrics import *
 
 # %% ../nbs/all.ipynb #82e5bdad
 __all__ = [o for o in globals() if not o.startswith("_")]

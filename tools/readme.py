@@ -87,6 +87,7 @@ def render():
         path = IMAGES/f"index_{i}{Path(name).suffix}"
         pictures[path] = data
         body = re.sub(rf"!\[[^\]]*\]\({re.escape(name)}\)", lambda _: f"![{alt}](images/{path.name})", body)
+    body = re.sub(r"^```python\n\s*```$", "", body, flags=re.M)  # what `#| echo: false` leaves
     body = "".join(part if i % 2 else plain(part) for i, part in enumerate(CODE.split(body)))
     head = f"# {front.get('title', '')}\n\n" + (f"> {front['description']}\n\n" if front.get("description") else "")
     lines = [line.rstrip() for line in (head + body).splitlines()]
