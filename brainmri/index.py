@@ -318,7 +318,7 @@ def plot_class_counts(df:pd.DataFrame # A table from `index_images`
     ax.spines[["top", "right"]].set_visible(False)
     return fig
 
-# %% ../nbs/02_index.ipynb #5635dbe0
+# %% ../nbs/02_index.ipynb #0ceb3575
 def show_samples(df:pd.DataFrame, # A table from `index_images`
                  n:int=1, # Images for each class
                  cropped:bool=False, # Cut `margin` from each side first?
@@ -333,13 +333,14 @@ def show_samples(df:pd.DataFrame, # A table from `index_images`
         rows = df[df.label == label]
         for ax, path in zip(row, rows.sample(min(n, len(rows)), random_state=stable_seed(seed, label)).filepath):
             img = open_image(path)
+            ax.set_anchor("N" if n == 1 else "NW")
             ax.imshow(img.crop((margin, margin, img.width - margin, img.height - margin)) if cropped else img)
         row[0].set_title(label, loc="center" if n == 1 else "left", fontsize=10)
     return fig
 
-# %% ../nbs/02_index.ipynb #66c6709e
+# %% ../nbs/02_index.ipynb #7ebae998
 def plot_sizes(df:pd.DataFrame, # A table from `index_images`
-               bins:int=24 # Bars in each histogram
+               bins:int=16 # Bars in each histogram
               ): # matplotlib's Figure
     "Histograms of the images' width and height in pixels, stacked by class."
     fig, axs = _subplots(1, 2, figsize=(8, 2.6), sharey=True)
@@ -364,12 +365,12 @@ def channel_means(df:pd.DataFrame, # A table from `index_images`
     means = thread_map(lambda o: np.asarray(open_image(o)).reshape(-1, 3).mean(0), some.filepath, workers, progress=False)
     return pd.DataFrame(np.stack(means), columns=list("RGB"), index=some.index).assign(label=some.label)
 
-# %% ../nbs/02_index.ipynb #57376f8c
+# %% ../nbs/02_index.ipynb #d7e84bc2
 def plot_channel_means(df:pd.DataFrame, # A table from `index_images`
                        n:int=400, # Images to open at most
                        per_class:bool=False, # One panel for each class instead of one for all?
                        seed=42, # Which images are drawn
-                       bins:int=24 # Steps in each histogram
+                       bins:int=16 # Steps in each histogram
                       ): # matplotlib's Figure
     "Histograms of the images' mean red, green and blue."
     t = channel_means(df, n, seed)

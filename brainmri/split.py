@@ -56,12 +56,12 @@ def grouped_split(y, # The class of each image
     order = shuffled[np.argsort(-m[shuffled].sum(1), kind="stable")]
     return np.array(names)[_place(m, np.outer(list(shares.values()), m.sum(0)), order)[g]]
 
-# %% ../nbs/04_split.ipynb #d0278d43
+# %% ../nbs/04_split.ipynb #86761c4e
 def _grouped(df, groups, seed):
     "The split of `df` that no group crosses."
     for label in df.label.unique():
         n = groups[df.label == label].nunique()
-        if n < len(SHARES): _short(len(SHARES), n, f"groups ({(df.label == label).sum()} images)", label)
+        if n < len(SHARES): _short(len(SHARES), n, f"group{'s'*(n != 1)} ({(df.label == label).sum()} images)", label)
     return pd.Series(grouped_split(df.y, groups, seed=seed), index=df.index)
 
 # %% ../nbs/04_split.ipynb #0f2e3ff8
