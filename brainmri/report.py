@@ -143,14 +143,14 @@ def parameter_table(table # A comparison table
     df["trainable_share"] = df.trainable_params / df.total_params
     return df
 
-# %% ../nbs/12_report.ipynb #f452cebf
+# %% ../nbs/12_report.ipynb #e4b8e812
 def _num(x, digits=3):
     "`x` with `digits` decimals and a proper minus; a dash if it isn't known."
     return "–" if x is None or pd.isna(x) else f"{x:.{digits}f}".replace("-", "−")
 
 def _score(value, lo, hi):
     "A score and its interval."
-    return _num(value) if pd.isna(value) or pd.isna(lo) else f"{_num(value)} ({_num(lo)} to {_num(hi)})"
+    return _num(value) if pd.isna(value) or pd.isna(lo) else f"{_num(value)} ({_num(lo)}–{_num(hi)})"
 
 def _millions(n): return "–" if pd.isna(n) else f"{n/1e6:.2f} M"
 
@@ -165,7 +165,7 @@ def readable_table(table, # A comparison table
                    titles=None # Recipe name → title; default: the names
                   )->pd.DataFrame: # The same in words, indexed by title
     "The comparison table `table` for people: intervals in brackets, times in minutes and hours, parameters in millions."
-    cols = {f"{s}, macro-F1 (95 %)": [_score(*o) for o in zip(table[f"{k}_macro_f1"], table[f"{k}_low"], table[f"{k}_high"])]
+    cols = {f"{s} macro-F1": [_score(*o) for o in zip(table[f"{k}_macro_f1"], table[f"{k}_low"], table[f"{k}_high"])]
             for s, k in (("Validation", "valid"), ("Test", "test"))}
     cols |= dict(Epochs=table.epochs.to_numpy(), Time=[_duration(o) for o in table.seconds],
                  Parameters=[_millions(o) for o in table.total_params], Trainable=[_millions(o) for o in table.trainable_params])
@@ -199,7 +199,7 @@ def table_html(df, # The table; its index becomes the first column
             + f'<thead><tr><th scope="col" style="text-align:left">{html.escape(str(df.index.name or ""))}</th>{head}</tr></thead>'
             + f'<tbody>{"".join(rows)}</tbody></table></div>')
 
-# %% ../nbs/12_report.ipynb #b715d931
+# %% ../nbs/12_report.ipynb #1c44fe10
 _LIGHT, _MID, _DARK, _WARM = "#a9cbe8", "#4a86bd", "#1f4e79", "#c8553d"
 
 def _figure(w, h, ncols=1):
@@ -213,7 +213,7 @@ def plot_comparison(table, # A comparison table
                     titles=None # Recipe name → title; default: the names
                    )->plt.Figure: # One bar a recipe and set
     "Macro-F1 of each recipe on validation and test with its 95 % interval; the best by validation is marked."
-    fig, (ax,) = _figure(7, 1.1 + (.75 if table.test_macro_f1.notna().any() else .5)*len(table))
+    fig, (ax,) = _figure(6.4, 1.1 + (.75 if table.test_macro_f1.notna().any() else .5)*len(table))
     both, best, at = table.test_macro_f1.notna().any(), choose(table), np.arange(len(table))
     half = np.where(table.test_macro_f1.notna(), .19, 0)  # a bar without a partner sits in the middle of its row
     for k, name, color, shift in (("valid", "validation", _LIGHT, -half), ("test", "test", _MID, half)):
@@ -322,7 +322,7 @@ def headline(run # A `Run` or the path of a run folder
     else: out.append("The test set was not opened, so these figures flatter: recipe and best epoch were chosen on the validation set.")
     return out + [_versus(run, d) for _, d in compare(run).iterrows()]
 
-# %% ../nbs/12_report.ipynb #dd100a01
+# %% ../nbs/12_report.ipynb #50e62a4d
 _CSS = """
 :root{color-scheme:light dark;--ink:#1c2530;--soft:#5a6672;--paper:#fff;--line:#d8dee5;--mark:#e8f1fa;--warn:#fff3d6;--warnline:#d99a00}
 @media (prefers-color-scheme:dark){:root{--ink:#e4e9ee;--soft:#a3afba;--paper:#14181d;--line:#36404a;
@@ -339,7 +339,7 @@ table{border-collapse:collapse;font-size:.92rem;font-variant-numeric:tabular-num
 caption{text-align:left;color:var(--soft);padding:0 0 .4rem;caption-side:top}
 th,td{padding:.35rem .7rem;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:normal}
 thead th{border-bottom:2px solid var(--line)}
-tbody th{font-weight:500;min-width:8rem}td{white-space:nowrap}tr.best>*{background:var(--mark);font-weight:650}
+tbody th{font-weight:500;min-width:8rem}td{white-space:nowrap}td:only-of-type{white-space:normal}tr.best>*{background:var(--mark);font-weight:650}
 figure{margin:1.2rem 0}
 .frame{overflow-x:auto;width:fit-content;max-width:100%;background:#fff;border:1px solid var(--line);border-radius:6px;padding:.5rem}
 figure img{display:block;max-width:100%;height:auto}figcaption{color:var(--soft);font-size:.92rem;margin-top:.3rem}
@@ -347,7 +347,7 @@ figure img{display:block;max-width:100%;height:auto}figcaption{color:var(--soft)
 @media print{h2{break-after:avoid}figure,table{break-inside:avoid}}
 """
 
-# %% ../nbs/12_report.ipynb #db76288c
+# %% ../nbs/12_report.ipynb #1f245cd8
 def _p(*texts, cls=""):
     "Paragraphs of escaped `texts`."
     return "".join(f"<p{f' class={cls}' if cls else ''}>{html.escape(str(t))}</p>" for t in texts if t)
@@ -357,7 +357,7 @@ def _warn(*texts): return f'<div class="warn">{_p(" ".join(texts))}</div>'
 def _figure_html(path, alt):
     "The PNG at `path`, inside the page, with `alt` for those who can't see it; wide ones scroll on a telephone."
     data = Path(path).read_bytes()
-    wide = ' class="wide"' if int.from_bytes(data[16:20], "big") > 600 else ""
+    wide = ' class="wide"' if int.from_bytes(data[16:20], "big") > 780 else ""
     alt = html.escape(alt)
     src = f"data:image/png;base64,{base64.b64encode(data).decode()}"
     return f'<figure><div class="frame"><img{wide} src="{src}" alt="{alt}"></div><figcaption>{alt}</figcaption></figure>'
@@ -396,10 +396,11 @@ def _data_part(run, figures):
     if odd: out += _p("The same picture with different labels: " + _some(odd, 5))
     return out
 
-# %% ../nbs/12_report.ipynb #63d09714
+# %% ../nbs/12_report.ipynb #6a4fa561
 _HOW = dict(random="The split is random within each class: slices of one patient, and near duplicates, may be in several parts.",
             grouped="The split is by groups: a patient's images where known, else a cluster of near duplicates, are all in one part.",
-            folders="The split is the one that came as folders of training and test images.", given="The split came with the table of images.")
+            folders="The split is the one that came as folders of training and test images.",
+            given="The split came with the table of images.")
 
 def _leak_part(index):
     "How many images outside training have a group mate in it, as words and, if there are any, as a table."
@@ -413,7 +414,7 @@ def _leak_part(index):
     t = t[["valid", "valid_leaked", "test", "test_leaked"]].rename_axis("Class")
     t.columns = ["Validation", "with a mate", "Test", "with a mate "]
     return _warn(said, "For them the network may recall what it has seen, so the scores below are likely too high.") + table_html(
-        t, "Images with a group mate in the training set")
+        t.rename(index=dict(total="All")), "Images with a group mate in the training set")
 
 def _split_part(run, figures):
     words = dict(train="Training", valid="Validation", test="Test", total="All")
@@ -470,13 +471,13 @@ def _chosen_part(run, figures):
             + _figure_html(figures[f"confusion_{best}"],
                            f"Confusion matrix of “{run.titles[best]}” on the {where} set, and row shares."))
 
-# %% ../nbs/12_report.ipynb #472459ad
+# %% ../nbs/12_report.ipynb #27bc46bf
 def _history_part(run, figures):
     out = _p("The dot marks the epoch whose weights were kept: the best macro-F1 on the validation set. Dotted lines part the phases.")
     for r, title in run.titles.items():
         h = read_history(run, r)
-        b = h.loc[h.macro_f1.idxmax()]
-        out += _figure_html(figures[f"history_{r}"], f"{title}: {len(h)} epochs in {h.phase.nunique()} phase(s); "
+        b, n = h.loc[h.macro_f1.idxmax()], h.phase.nunique()
+        out += _figure_html(figures[f"history_{r}"], f"{title}: {len(h)} epochs in {n} phase{'s' if n > 1 else ''}; "
                             f"best macro-F1 {_num(b.macro_f1)} in epoch {int(b.epoch)}.")
     return out
 
