@@ -143,7 +143,7 @@ def parameter_table(table # A comparison table
     df["trainable_share"] = df.trainable_params / df.total_params
     return df
 
-# %% ../nbs/12_report.ipynb #e4b8e812
+# %% ../nbs/12_report.ipynb #367821c1
 def _num(x, digits=3):
     "`x` with `digits` decimals and a proper minus; a dash if it isn't known."
     return "–" if x is None or pd.isna(x) else f"{x:.{digits}f}".replace("-", "−")
@@ -161,6 +161,7 @@ def _duration(s):
     h, m = divmod(m, 60)
     return f"{h} h {m:02d} min" if h else f"{m} min {sec:02d} s" if m else f"{s:.1f} s" if s < 10 else f"{sec} s"
 
+# %% ../nbs/12_report.ipynb #b8aeaab0
 def readable_table(table, # A comparison table
                    titles=None # Recipe name → title; default: the names
                   )->pd.DataFrame: # The same in words, indexed by title
@@ -171,7 +172,7 @@ def readable_table(table, # A comparison table
                  Parameters=[_millions(o) for o in table.total_params], Trainable=[_millions(o) for o in table.trainable_params])
     return pd.DataFrame(cols, index=pd.Index([(titles or {}).get(r, r) for r in table.recipe], name="Recipe"))
 
-# %% ../nbs/12_report.ipynb #3a01ee28
+# %% ../nbs/12_report.ipynb #7360fc0a
 def _cell(v, digits):
     "`v` as escaped text."
     if isinstance(v, (bool, np.bool_)): return "yes" if v else "no"
@@ -179,6 +180,7 @@ def _cell(v, digits):
     if isinstance(v, (float, np.floating)): return _num(v, digits)
     return "–" if v is None else html.escape(str(v))
 
+# %% ../nbs/12_report.ipynb #d5b1b5d1
 def table_html(df, # The table; its index becomes the first column
                caption:str="", # One line above it
                highlight=None, # Index value of a row to mark
@@ -199,7 +201,7 @@ def table_html(df, # The table; its index becomes the first column
             + f'<thead><tr><th scope="col" style="text-align:left">{html.escape(str(df.index.name or ""))}</th>{head}</tr></thead>'
             + f'<tbody>{"".join(rows)}</tbody></table></div>')
 
-# %% ../nbs/12_report.ipynb #1c44fe10
+# %% ../nbs/12_report.ipynb #6ebf85fb
 _LIGHT, _MID, _DARK, _WARM = "#a9cbe8", "#4a86bd", "#1f4e79", "#c8553d"
 
 def _figure(w, h, ncols=1):
@@ -209,6 +211,7 @@ def _figure(w, h, ncols=1):
     for ax in axs[0]: ax.spines[["top", "right"]].set_visible(False)
     return fig, axs[0]
 
+# %% ../nbs/12_report.ipynb #084d2aec
 def plot_comparison(table, # A comparison table
                     titles=None # Recipe name → title; default: the names
                    )->plt.Figure: # One bar a recipe and set
@@ -322,13 +325,13 @@ def headline(run # A `Run` or the path of a run folder
     else: out.append("The test set was not opened, so these figures flatter: recipe and best epoch were chosen on the validation set.")
     return out + [_versus(run, d) for _, d in compare(run).iterrows()]
 
-# %% ../nbs/12_report.ipynb #50e62a4d
+# %% ../nbs/12_report.ipynb #bab1c538
 _CSS = """
 :root{color-scheme:light dark;--ink:#1c2530;--soft:#5a6672;--paper:#fff;--line:#d8dee5;--mark:#e8f1fa;--warn:#fff3d6;--warnline:#d99a00}
 @media (prefers-color-scheme:dark){:root{--ink:#e4e9ee;--soft:#a3afba;--paper:#14181d;--line:#36404a;
 --mark:#1d3247;--warn:#3a2f12;--warnline:#d99a00}}
 *{box-sizing:border-box}
-body{margin:0 auto;max-width:62rem;padding:1.5rem 1rem 4rem;background:var(--paper);color:var(--ink);
+body{margin:0 auto;max-width:66rem;padding:1.5rem 1rem 4rem;background:var(--paper);color:var(--ink);
 font:1rem/1.55 system-ui,sans-serif;overflow-wrap:anywhere}
 h1{font-size:1.7rem;line-height:1.2;margin:0 0 1rem}
 h2{font-size:1.25rem;margin:2.5rem 0 .6rem;padding-top:.6rem;border-top:1px solid var(--line)}
@@ -339,7 +342,8 @@ table{border-collapse:collapse;font-size:.92rem;font-variant-numeric:tabular-num
 caption{text-align:left;color:var(--soft);padding:0 0 .4rem;caption-side:top}
 th,td{padding:.35rem .7rem;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:normal}
 thead th{border-bottom:2px solid var(--line)}
-tbody th{font-weight:500;min-width:8rem}td{white-space:nowrap}td:only-of-type{white-space:normal}tr.best>*{background:var(--mark);font-weight:650}
+tbody th{font-weight:500;min-width:8rem}td{white-space:nowrap}td:only-of-type{white-space:normal}
+tr.best>*{background:var(--mark);font-weight:650}
 figure{margin:1.2rem 0}
 .frame{overflow-x:auto;width:fit-content;max-width:100%;background:#fff;border:1px solid var(--line);border-radius:6px;padding:.5rem}
 figure img{display:block;max-width:100%;height:auto}figcaption{color:var(--soft);font-size:.92rem;margin-top:.3rem}
@@ -362,7 +366,7 @@ def _figure_html(path, alt):
     src = f"data:image/png;base64,{base64.b64encode(data).decode()}"
     return f'<figure><div class="frame"><img{wide} src="{src}" alt="{alt}"></div><figcaption>{alt}</figcaption></figure>'
 
-# %% ../nbs/12_report.ipynb #635c8f04
+# %% ../nbs/12_report.ipynb #2382eeb2
 _AUDIT = {"exact copies": "Exact copies of another image", "near duplicates": "Images that nearly repeat another",
           "near duplicate images": "Images that nearly repeat another", "clusters": "Clusters of such images",
           "conflicts": "Clusters with conflicting labels", "groups": "Groups (patients or clusters)", "left out": "Files left out"}
@@ -379,6 +383,8 @@ def _listed(audit, *keys):
 def _some(texts, most=20):
     "`texts` joined, the first `most` of them."
     return "; ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "") + "."
+
+# %% ../nbs/12_report.ipynb #8c245fc7
 def _data_part(run, figures):
     data, audit, n = run.config["data"], run.audit, _audit_counts(run.audit)
     what = "synthetic phantoms, made from a template by this library" if data.get("synthetic") else f"images from {data.get('path')}"
@@ -497,7 +503,7 @@ def _limits_part(run):
               "instead of the disease. A perfect score for one class is a reason to look, not to rejoice.",
               "Each image is judged by itself; a radiologist sees the whole examination and the history.")
 
-# %% ../nbs/12_report.ipynb #1e722be6
+# %% ../nbs/12_report.ipynb #7138ceab
 def _page(title, sections):
     "A whole HTML page from `sections`: heading → HTML; the first has no heading."
     body = "".join((f"<h2>{html.escape(k)}</h2>" if k else "") + v for k, v in sections.items() if v)
@@ -513,6 +519,7 @@ def _pictures_part(run, figures, extra):
     kept = sorted((run.path/"figures").glob("*.png"), key=lambda o: (list(names).index(o.stem) if o.stem in names else len(names), o.stem))
     return "".join(_figure_html(o, names.get(o.stem) or re.sub("[-_]+", " ", o.stem)) for o in kept if o.stem not in own)
 
+# %% ../nbs/12_report.ipynb #96d28208
 def write_report(path, # A run folder
                  extra_figures:dict|None=None # Title → figure to add, such as {"One sample a class": fig}
                 )->Path: # The `report.html` in it
