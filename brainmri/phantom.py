@@ -137,11 +137,11 @@ def _maps(xyz):
     up = lambda a: np.asarray(Image.fromarray(a).resize(xyz[0].shape[::-1], Image.Resampling.BILINEAR))
     return [_at("t1", xyz)] + [up(_at(o, half)) for o in ("wm", "dura", "skin", "soft")]
 
-# %% ../nbs/01_phantom.ipynb #662e2dae
+# %% ../nbs/01_phantom.ipynb #a97707a3
 def _look(rng):
     "Thicknesses (mm) and intensities of one head."
-    lim = dict(rim=(.5, 2.2), bone=(4, 7.5), fat=(3, 8), fluid=(.1, .2), white=(.46, .58), gamma=(.9, 1.7), fatty=(.6, .95),
-               muscle=(.8, 1.2), vein=(.2, .9), gland=(.42, .58), gland_mm=(3.5, 5))
+    lim = dict(rim=(.5, 2.2), bone=(4, 7.5), fat=(3, 8), fluid=(.1, .2), white=(.4, .52), gamma=(.9, 1.7), fatty=(.5, .82),
+               muscle=(.8, 1.2), vein=(.2, .9), gland=(.36, .5), gland_mm=(3.5, 5))
     return {k: rng.uniform(*v) for k, v in lim.items()}
 
 def _tissue(rng, look, xyz, maps):
@@ -317,11 +317,11 @@ class Phantom:
         ax = ax or _axes(1, 1, 2.4)[0, 0]
         return _show(ax, self.outline() if box else self.image, f"{self.label}, {self.plane}")
 
-# %% ../nbs/01_phantom.ipynb #b3495b6b
+# %% ../nbs/01_phantom.ipynb #5d16ca7c
 def _axes(rows, cols, side):
     "A grid of empty axes of `side` inches."
     import matplotlib.pyplot as plt
-    return plt.subplots(rows, cols, figsize=(side*cols, side*1.1*rows), squeeze=False, layout="constrained", dpi=72)[1]
+    return plt.subplots(rows, cols, figsize=(side*cols, side*1.1*rows), squeeze=False, layout="constrained", dpi=60)[1]
 
 def _show(ax, img, title=""):
     "Show `img` on `ax` without ticks."
@@ -338,7 +338,7 @@ def _png(img):
 
 Phantom._repr_png_ = lambda self: _png(self.outline())
 
-# %% ../nbs/01_phantom.ipynb #4fdaeaa4
+# %% ../nbs/01_phantom.ipynb #6ed282df
 def _largest(mask):
     "The largest connected part of `mask`."
     from scipy.ndimage import label
@@ -360,7 +360,7 @@ def make_phantom(label:str, # One of `CLASSES`
     pick(label, CLASSES, "class")
     if size < 96: raise ConfigError(f"size is {size}, but a phantom needs at least 96 pixels: {2*CROP_MARGIN} are border.")
     rng = np.random.default_rng(stable_seed("head", seed))
-    drawn, sellar = PLANES[rng.integers(3)], rng.random() < .35
+    drawn, sellar = PLANES[rng.integers(3)], rng.random() < .25
     view = _View(rng, pick(plane or drawn, PLANES, "plane"), size, sellar or label == "pituitary")
     look, scan = _look(rng), np.random.default_rng(stable_seed("scan", seed))
     v, mask = _lesioned(rng, np.random.default_rng(stable_seed("lesion", label, seed)), view, look, label)
@@ -422,18 +422,19 @@ def _fresh(root, label, i, seed, size):
     p = make_phantom(label, s, size)
     return _record(name, p.plane, p.box, _save(root, name, p.image, p.mask, np.random.default_rng(s)), "", s)
 
-# %% ../nbs/01_phantom.ipynb #2d7db9aa
+# %% ../nbs/01_phantom.ipynb #88dd80e4
 def _plant(root, row, name, kind, rng):
-    "Write `name`, a copy of the image of `row`: 'exact', or 'near' (rescaled by up to a tenth, saved as JPEG); returns its row."
+    "Write `name`, a copy of the image of `row`: 'exact', or 'near' (see above); returns its row."
     src, label = root/row["filepath"], name.split("_")[0]
     box, mask = [row[k] for k in ("x0", "y0", "x1", "y1")], row["mask"]
     if kind == "exact": (root/label/name).write_bytes(src.read_bytes())
     else:
-        img, scale = Image.open(src), rng.uniform(.9, 1.1)
+        img, scale, cut = Image.open(src), rng.uniform(.9, 1.1), rng.permutation([1, 0, 0, 0])
+        part = (*cut[:2].tolist(), img.width - int(cut[2]), img.height - int(cut[3]))
         size = tuple(round(scale*o) for o in img.size)
-        img.resize(size, Image.Resampling.BICUBIC).save(root/label/name, quality=int(rng.integers(75, 93)))
+        img.resize(size, Image.Resampling.BICUBIC, box=part).save(root/label/name, quality=int(rng.integers(75, 93)))
         if mask:
-            m = np.asarray(Image.open(root/mask).resize(size)) > 127
+            m = np.asarray(Image.open(root/mask).resize(size, Image.Resampling.BILINEAR, box=part)) > 127
             mask, box = _save_mask(root, name, m), _box(m)
     return _record(name, row["plane"], box, mask, src.name, row["seed"])
 
@@ -485,7 +486,7 @@ def _reusable(root, config):
         raise DataError(f"{root} holds phantoms made with other settings ({have.get('settings')}): choose another folder, or delete this one.")
     return bool(have.get("complete")) and (root/"phantoms.csv").is_file() and all((root/f).is_file() for f in have["files"])
 
-# %% ../nbs/01_phantom.ipynb #c33d1825
+# %% ../nbs/01_phantom.ipynb #3aefa2a6
 def _read_table(root):
     "The table of the phantom folder `root`, file paths joined to it."
     import pandas as pd
@@ -500,7 +501,7 @@ def make_phantoms(path, # Folder to write to: new, empty, or made by the same ca
                   seed:int=42, # The same seed gives the same bytes
                   size:int=240, # Mean side in pixels
                   duplicates:int=0, # Exact copies to plant
-                  near_duplicates:int=0, # Rescaled JPEG copies to plant
+                  near_duplicates:int=0, # Slightly cropped and rescaled JPEG copies to plant
                   conflicts:int=0, # Exact copies to plant under another class
                   unreadable:int=0, # Broken files to plant; not in the table, listed in `phantoms.json`
                   classes=CLASSES, # Which classes
@@ -531,12 +532,12 @@ def _write(root, config, progress):
     files = list(df.filepath) + [o for o in df["mask"] if o] + bad
     write_json(root/"phantoms.json", about | dict(complete=True, unreadable=bad, files=files))
 
-# %% ../nbs/01_phantom.ipynb #a7e97cde
+# %% ../nbs/01_phantom.ipynb #e026e33a
 def show_phantoms(data=4, # A table of `make_phantoms`, or how many a class to make
                   n:int=6, # From a table: how many a class to show, its first ones
                   seed:int=42, # For those that are made
                   box:bool=False, # Outline the lesions?
-                  side:float=1.5 # Width of a picture in inches
+                  side:float=1.4 # Width of a picture in inches
                  ): # The Figure
     "Show synthetic slices, a row a class, with the lesions' boxes if `box`."
     if isinstance(data, int): rows = [(c, [make_phantom(c, stable_seed(seed, c, i + 1)) for i in range(data)]) for c in CLASSES]
