@@ -465,33 +465,37 @@ def _defects(root, rows, rng, duplicates, near_duplicates, conflicts, unreadable
         else: copies.append(_plant(root, row, name(row["label"], ".jpg" if kind == "near" else ".png"), kind, rng))
     return copies, bad
 
-# %% ../nbs/01_phantom.ipynb #cf183f53
+# %% ../nbs/01_phantom.ipynb #4d0c32f1
 def _settings(n, seed, size, classes, **planted):
     "The settings as they go into `phantoms.json`, checked."
     for c in classes: pick(c, CLASSES, "class")
-    if len(set(classes)) != len(classes) or not classes: raise ConfigError(f"classes is {tuple(classes)}: expected different names out of {CLASSES}.")
+    if len(set(classes)) != len(classes) or not classes:
+        raise ConfigError(f"classes is {tuple(classes)}: expected different names out of {CLASSES}.")
     if n < len(classes): raise ConfigError(f"n is {n}: expected at least {len(classes)}, one image a class.")
     for k, v in planted.items():
         if v < 0: raise ConfigError(f"{k} is {v}: expected 0 or more.")
-    if planted["conflicts"] and len(classes) < 2: raise ConfigError("conflicts needs two classes: a conflict is a copy under another label.")
+    if planted["conflicts"] and len(classes) < 2:
+        raise ConfigError("conflicts needs two classes: a conflict is a copy under another label.")
     return dict(version=_VERSION, n=n, seed=seed, size=size, classes=list(classes), **planted)
 
 def _reusable(root, config):
     "Does `root` hold whole phantoms of `config`? Raises `DataError` if something else is there."
     if not root.exists() or root.is_dir() and not any(root.iterdir()): return False
-    if not (root/"phantoms.json").is_file(): raise DataError(f"{root} holds other files: expected a new or empty folder, so that phantoms don't mix with real images.")
+    if not (root/"phantoms.json").is_file():
+        raise DataError(f"{root} holds other files: expected a new or empty folder, so that phantoms don't mix with real images.")
     try: have = read_json(root/"phantoms.json")
     except RunError as e: raise DataError(f"{e} Or delete the folder: it can be made again.") from None
     if have.get("settings") != config:
         raise DataError(f"{root} holds phantoms made with other settings ({have.get('settings')}): choose another folder, or delete this one.")
     return bool(have.get("complete")) and (root/"phantoms.csv").is_file() and all((root/f).is_file() for f in have["files"])
 
-# %% ../nbs/01_phantom.ipynb #3aefa2a6
+# %% ../nbs/01_phantom.ipynb #e570cd8b
 def _read_table(root):
     "The table of the phantom folder `root`, file paths joined to it."
     import pandas as pd
     whole = dict.fromkeys(["x0", "y0", "x1", "y1"], "Int64")
-    df = pd.read_csv(root/"phantoms.csv", dtype=whole | dict(mask=str, copy_of=str), keep_default_na=False, na_values={k: [""] for k in whole})
+    types = whole | dict(mask=str, copy_of=str)
+    df = pd.read_csv(root/"phantoms.csv", dtype=types, keep_default_na=False, na_values={k: [""] for k in whole})
     df["filepath"] = [str(root/o) for o in df.filepath]
     df["mask"] = [str(root/o) if o else "" for o in df["mask"]]
     return df
@@ -509,7 +513,8 @@ def make_phantoms(path, # Folder to write to: new, empty, or made by the same ca
                  ): # DataFrame: filepath, label, y, plane, box x0, y0, x1, y1, mask, copy_of, seed
     "Write `n` synthetic slices to class folders below `path`, with masks and a table; the shares of the classes are the study's."
     root, classes = Path(path), tuple(classes)
-    config = _settings(n, seed, size, classes, duplicates=duplicates, near_duplicates=near_duplicates, conflicts=conflicts, unreadable=unreadable)
+    planted = dict(duplicates=duplicates, near_duplicates=near_duplicates, conflicts=conflicts, unreadable=unreadable)
+    config = _settings(n, seed, size, classes, **planted)
     if not _reusable(root, config): _write(root, config, progress)
     return _read_table(root)
 
@@ -532,7 +537,7 @@ def _write(root, config, progress):
     files = list(df.filepath) + [o for o in df["mask"] if o] + bad
     write_json(root/"phantoms.json", about | dict(complete=True, unreadable=bad, files=files))
 
-# %% ../nbs/01_phantom.ipynb #e026e33a
+# %% ../nbs/01_phantom.ipynb #1a3c32c4
 def show_phantoms(data=4, # A table of `make_phantoms`, or how many a class to make
                   n:int=6, # From a table: how many a class to show, its first ones
                   seed:int=42, # For those that are made
@@ -542,7 +547,8 @@ def show_phantoms(data=4, # A table of `make_phantoms`, or how many a class to m
     "Show synthetic slices, a row a class, with the lesions' boxes if `box`."
     if isinstance(data, int): rows = [(c, [make_phantom(c, stable_seed(seed, c, i + 1)) for i in range(data)]) for c in CLASSES]
     else: rows = [(c, [_load(r) for r in data[data.label == c][:n].itertuples()]) for c in CLASSES if (data.label == c).any()]
-    if not rows or not rows[0][1]: raise ConfigError("There is nothing to show: expected a table of make_phantoms, or a number of 1 or more.")
+    if not rows or not rows[0][1]:
+        raise ConfigError("There is nothing to show: expected a table of make_phantoms, or a number of 1 or more.")
     axes = _axes(len(rows), max(len(ps) for _, ps in rows), side)
     for ax in axes.flat: ax.set_axis_off()
     for (label, ps), line in zip(rows, axes):
