@@ -108,6 +108,7 @@ def by_blocks(n:int, # Images a block, about as many as a patient has
         number = re.findall(r"\d+", Path(path).stem)
         label = parts[-1] if parts else ""
         return f"{label}/{int(number[-1])//n}" if number and (only is None or label in only) else None
+    block.__name__ = f"blocks of {n} file numbers"  # what the audit says that its groups were made from
     return block
 
 # %% ../nbs/03_audit.ipynb #0ee9fa9f
@@ -133,9 +134,12 @@ def audit(df:pd.DataFrame, # A table from `index_images`
     "Find exact copies, near duplicates, conflicting labels and groups in `df`."
     _known(df, group)  # a wrong column shows before minutes of hashing
     hashes, pixels = _hash_all(df, 16, workers, progress)
-    patient = None if group is None and "group" not in df.columns else group if isinstance(group, str) else "group" if group is None else "a function of the path"
     return Audit(df, hashes, pixels, find_groups(df, group, bits, hashes), find_groups(df[["filepath"]], None, bits, hashes).to_numpy(), bits,
-                 f"{patient} and near duplicates" if patient else "near duplicates", problems(df).to_dict("records"))
+                 " and ".join([*_group_name(df, group), "near duplicates"]), problems(df).to_dict("records"))
+
+def _group_name(df, group):
+    if callable(group): return ["a function of the path" if group.__name__ == "<lambda>" else group.__name__]
+    return [group] if group else ["group"] if "group" in df.columns else []
 
 # %% ../nbs/03_audit.ipynb #cad18a5f
 def _together(keys):

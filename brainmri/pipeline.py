@@ -140,8 +140,7 @@ def interpretation(self:Results,
 # %% ../nbs/14_pipeline.ipynb #9a6d8982
 def _make_learner(r, df, arch, state, seed, device, margin):
     dls = mri_dls(df, r.img_size, r.bs, margin, r.augment, r.net == "vgg", device)
-    if r.net == "vgg": return vgg_learner(dls, r, arch, state, seed)
-    with seeded(seed, r.name, "init"): return ann_learner(dls, r.head, r.img_size)
+    return vgg_learner(dls, r, arch, state, seed) if r.net == "vgg" else ann_learner(dls, r.head, r.img_size, seed)
 
 # %% ../nbs/14_pipeline.ipynb #9319e2fd
 class _Run:
@@ -275,7 +274,7 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
     df = split_images(df, how=split, seed=seed, audit=found)
     config = dict(version=_version("brainmri"), preset=preset, recipes=[r.name for r in recipes], phases={r.name: [asdict(p) for p in r.phases] for r in recipes},
                   arch=arch, weights=dict(source=source, sha=weights_key(vgg_network(arch, state, seed).features) if source != "not needed" else None), split=split,
-                  seed=seed, img_size={r.name: r.img_size for r in recipes}, margin=CROP_MARGIN, precision=pick_precision(precision, device), device=device, cache=cache,
+                  groups=found.grouped_by, seed=seed, img_size={r.name: r.img_size for r in recipes}, margin=CROP_MARGIN, precision=pick_precision(precision, device), device=device, cache=cache,
                   aug_views=aug_views, test_top=test_top, data={**about, "key": content_key(list(df["sha"]), list(df["split"]))})
     folder = Path(out) if out else Path("runs")/f"{about['name']}-{preset}-{split}-{content_key(json.dumps(config, sort_keys=True))[:6]}"
     run = _Run(config, df, found, recipes, state, folder, progress)

@@ -69,10 +69,13 @@ _anns = dict(baseline=ann_baseline, optimized=ann_optimized)
 def ann_learner(dls, # From `mri_dls(img_size=64, normalize=False)` or any loaders of images
                 kind:str="baseline", # "baseline" or "optimized"
                 img_size:int=64, # Side of the images in `dls`
+                seed:int=42, # Of the initial weights
                 **kwargs # For fastai's `Learner`
                )->Learner: # With the study's loss, optimiser and metrics
     "A fastai `Learner` for one of the two flattened-image networks."
-    return Learner(dls, _anns[pick(kind, _anns, "ANN")](img_size), **{**learner_args(), **kwargs})
+    make = _anns[pick(kind, _anns, "ANN")]
+    with seeded(seed, "ann", kind): net = make(img_size)
+    return Learner(dls, net, **{**learner_args(), **kwargs})
 
 # %% ../nbs/07_recipes.ipynb #e82bd1ca
 def adam(params, **kwargs): # Parameters or groups, and `torch.optim.Adam`'s options

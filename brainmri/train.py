@@ -20,8 +20,8 @@ from .recipes import BLOCK5, adam, count_params, get_recipe, learner_args, set_p
 from .transform import mild_affine, view_numbers, warp
 
 # %% auto #0
-__all__ = ['schedules', 'BestWeights', 'Training', 'RunFrozen', 'CycleViews', 'fit_flat', 'fit_one_cycle', 'Stopwatch',
-           'save_weights', 'load_weights']
+__all__ = ['schedules', 'BestWeights', 'Training', 'RunFrozen', 'CycleViews', 'AugmentBatch', 'fit_flat', 'fit_one_cycle',
+           'Stopwatch', 'save_weights', 'load_weights']
 
 # %% ../nbs/09_train.ipynb #993b81ae
 class BestWeights(TrackerCallback):
@@ -100,8 +100,24 @@ def fetch(self:Training,
     "The cached input of `part` for `rows`."
     if part != "all" and self.features: return self.features.fetch(part, rows, view)
     x = torch.as_tensor(self.pixels[rows]).permute(0, 3, 1, 2).contiguous().float()/255
-    if view is not None: x = warp(x, mild_affine(view_numbers(list(self.df["sha"].values[rows]), view, self.seed)))
-    return x if self.recipe.net == "ann" else (x - torch.tensor(IMAGENET_MEAN).view(3, 1, 1)) / torch.tensor(IMAGENET_STD).view(3, 1, 1)
+    mean, std = self._stats()
+    x = (x - mean)/std
+    return x if view is None else self.augmented(x, rows, view)
+
+@patch
+def augmented(self:Training,
+              x:torch.Tensor, # Normalised images, (n, 3, h, w)
+              rows, # Their row positions in `df`
+              view:int # Number of the view
+             )->torch.Tensor: # Of the same shape
+    "View `view` of the images `x`: always the same picture for the same image, view and seed."
+    mean, std = (o.to(x.device) for o in self._stats())
+    x = (x*std + mean).mul(255).round().div(255)  # the very bytes that were normalised; a rounding error here would grow in training
+    return (warp(x, mild_affine(view_numbers(list(self.df["sha"].values[rows]), view, self.seed))) - mean)/std
+
+@patch
+def _stats(self:Training):
+    return [torch.tensor(o).view(3, 1, 1) for o in ((IMAGENET_MEAN, IMAGENET_STD) if self.recipe.net == "vgg" else ((0.,), (1.,)))]
 
 @patch(as_prop=True)
 def pixels(self:Training):
@@ -115,12 +131,31 @@ class RunFrozen(Callback):
     def before_batch(self): self.learn.xb = (frozen_forward(self.layers, self.xb[0].as_subclass(torch.Tensor), self.precision).float(),)
 
 class CycleViews(Callback):
-    "Give each epoch its augmented view: the image itself, view 0, view 1, … and round again."
-    def __init__(self, training, start): self.training, self.start = training, start
+    "Give each epoch its augmented view: the image itself, view 0, view 1, … and round again; a new one for each epoch if none are kept."
+    def __init__(self, owner, start): self.owner, self.start = owner, start
     def before_epoch(self):
-        t, epoch = self.training, self.start + self.epoch
+        t, epoch = self.owner, self.start + self.epoch
         t.view = (None, *range(t.aug_views))[epoch % (t.aug_views + 1)] if t.aug_views else epoch
-    def after_fit(self): self.training.view = None
+    def after_fit(self): self.owner.view = None
+
+class AugmentBatch(Callback):
+    "Turn each training batch that fastai's loader made into the epoch's view of its images."
+    order = -5  # before `RunFrozen`
+    def __init__(self, owner, order): self.owner, self.row_order = owner, order
+    def before_batch(self):
+        t, bs = self.owner, self.dl.bs
+        if not self.training or t.view is None: return
+        rows = t.rows["train"][self.row_order[-1][self.iter*bs:(self.iter+1)*bs]]
+        self.learn.xb = (t.augmented(self.xb[0].as_subclass(torch.Tensor), rows, t.view),)
+
+def _watch_order(dl):
+    "A list to which `dl` adds the order of its items at the beginning of each epoch."
+    get, seen = dl.get_idxs, []
+    def get_idxs():
+        seen[:] = [np.array(get())]
+        return list(seen[0])
+    dl.get_idxs = get_idxs
+    return seen
 
 # %% ../nbs/09_train.ipynb #1c9048b9
 @patch
@@ -130,7 +165,7 @@ def loaders(self:Training,
     "Loaders of the input of `part`, from the cache or from the files."
     y, bs = self.df["y"].values, self.recipe.bs
     if not self._cached(part):
-        return mri_dls(self.df, self.img_size, bs, self.margin, self.recipe.augment, self.recipe.net == "vgg", self.device, self.num_workers)
+        return mri_dls(self.df, self.img_size, bs, self.margin, False, self.recipe.net == "vgg", self.device, self.num_workers)
     if part != "all": self._fill()
     dl = lambda split, fetch, shuffle: ArrayDL(fetch, self.rows[split], y[self.rows[split]], bs, shuffle, self.device)
     return DataLoaders(dl("train", lambda r: self.fetch(part, r, self.view), True), dl("valid", lambda r: self.fetch(part, r), False), device=self.device)
@@ -154,10 +189,12 @@ def stage(self:Training,
          )->Learner: # Over the loaders and layers of this phase
     "A fastai `Learner` for what `phase` trains."
     set_phase(self.learn, phase)
-    frozen, top = self.cut(phase.train)
-    if frozen and not self._cached(phase.train): cbs = [*cbs, RunFrozen(frozen, self.precision)]
+    (frozen, top), dls = self.cut(phase.train), self.loaders(phase.train)
+    if not self._cached(phase.train):
+        if self.recipe.augment: cbs = [*cbs, AugmentBatch(self, _watch_order(dls.train))]
+        if frozen: cbs = [*cbs, RunFrozen(frozen, self.precision)]
     splitter = (lambda m: [params(m[0]), params(m[1])]) if params(top[0]) else params
-    learn = Learner(self.loaders(phase.train), top, splitter=splitter, cbs=list(cbs), **{**learner_args(), "opt_func": opt_func})
+    learn = Learner(dls, top, splitter=splitter, cbs=list(cbs), **{**learner_args(), "opt_func": opt_func})
     if not self.progress: learn.remove_cb(learn.progress) if hasattr(learn, "progress") else None
     return learn
 
