@@ -117,7 +117,7 @@ def augmented(self:Training,
 
 @patch
 def _stats(self:Training):
-    return [torch.tensor(o).view(3, 1, 1) for o in ((IMAGENET_MEAN, IMAGENET_STD) if self.recipe.net == "vgg" else ((0.,), (1.,)))]
+    return [torch.tensor(o).view(3, 1, 1) for o in ((IMAGENET_MEAN, IMAGENET_STD) if self.recipe.net == "vgg" else ((0.,)*3, (1.,)*3))]
 
 @patch(as_prop=True)
 def pixels(self:Training):
