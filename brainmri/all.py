@@ -7,7 +7,20 @@ __all__ = []
 
 # %% ../nbs/all.ipynb #a814120b
 from .core import *
+from .phantom import *
+from .index import *
+from .audit import *
+from .split import *
+from .transform import *
+from .data import *
+from .recipes import *
+from .features import *
+from .train import *
 from .metrics import *
+from .interpret import *
+from .report import *
+from .predict import *
+from .pipeline import *
 
 # %% ../nbs/all.ipynb #82e5bdad
 __all__ = [o for o in globals() if not o.startswith("_")]

@@ -4,90 +4,95 @@
 
 # %% ../nbs/15_cli.ipynb #33af402b
 from __future__ import annotations
-import functools, sys
+import sys
+from contextlib import contextmanager
 from fastcore.script import Param, call_parse
-from .core import BrainMRIError, read_json
+from .core import BrainMRIError
 
 # %% auto #0
 __all__ = ['brainmri_train', 'brainmri_audit', 'brainmri_predict', 'brainmri_report']
 
 # %% ../nbs/15_cli.ipynb #ff349c55
-def _one_line(f):
+@contextmanager
+def _one_line(command):
     "Turn a `BrainMRIError` into a line on the error stream and exit status 2."
-    @functools.wraps(f)
-    def inner(*args, **kwargs):
-        try: return f(*args, **kwargs)
-        except BrainMRIError as e:
-            print(f"{f.__name__}: {e}", file=sys.stderr)
-            raise SystemExit(2)
-        except KeyboardInterrupt:
-            print(f"\n{f.__name__}: stopped. The same command goes on where it was.", file=sys.stderr)
-            raise SystemExit(130)
-    return inner
+    try: yield
+    except BrainMRIError as e:
+        print(f"{command}: {e}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print(f"\n{command}: stopped. The same command goes on where it was.", file=sys.stderr)
+        raise SystemExit(130) from None
 
 # %% ../nbs/15_cli.ipynb #3b9e13ac
 @call_parse
-@_one_line
 def brainmri_train(
-    data:Param("Folder of class folders, CSV with filepath,label[,group], or kaggle:owner/name; none: the embedded phantoms", str, nargs="?", opt=False)=None,
-    recipes:Param("Recipes, separated by commas; all five unless given", str)=None,
-    preset:Param("study, fine_tune or quick; study with data, quick with the phantoms", str)=None,
-    arch:Param("vgg16_bn or vgg16", str)="vgg16_bn",
-    weights:Param("imagenet, a .safetensors or .pth file, or none for random weights", str)="imagenet",
-    split:Param("grouped, random or folders", str)="grouped",
-    group:Param("Column of the CSV that names the patient", str)=None,
-    img_size:Param("Side of the VGGs' images, in pixels", int)=None,
-    epochs:Param("At most so many epochs a phase", int)=None,
-    out:Param("Folder of the run; by default one in runs/", str)=None,
-    seed:Param("Of split, weights, order, dropout and augmentation", int)=42,
-    device:Param("cpu or cuda", str)=None,
-    precision:Param("Of the frozen part: auto, fp32 or bf16", str)="auto",
-    no_cache:Param("Decode every image in every epoch, and run the whole network", "store_true")=False,
-    aug_views:Param("Cached augmented versions of each training image", int)=None,
-    test_top:Param("For how many leading recipes the test set is opened", int)=2,
-    no_resume:Param("Refuse a folder that holds this run already", "store_true")=False):
+    data:Param("Folder of class folders, CSV with filepath,label[,group], or kaggle:owner/name; nothing: the embedded phantoms", str, nargs="?", opt=False)=None,
+    recipes:str=None, # Recipes, separated by commas; all five unless given
+    preset:str=None, # study, fine_tune or quick; by default study with data, quick with the phantoms
+    arch:str="vgg16_bn", # vgg16_bn or vgg16
+    weights:str="imagenet", # imagenet, a .safetensors or .pth file, or none for random weights
+    split:str="grouped", # grouped, random (the study's) or folders (ready-made Training and Testing)
+    group:str=None, # Column of the CSV that names the patient
+    img_size:int=None, # Side of the VGGs' images, in pixels
+    epochs:int=None, # At most so many epochs a phase
+    out:str=None, # Folder of the run; by default one in runs/
+    seed:int=42, # Of split, weights, order, dropout and augmentation
+    device:str=None, # cpu or cuda; the GPU if there is one
+    precision:str="auto", # Of the frozen part: auto, fp32 or bf16
+    no_cache:bool=False, # Decode every image in every epoch, and run the whole network
+    aug_views:int=None, # Cached augmented versions of each training image
+    test_top:int=2, # For how many leading recipes the test set is opened
+    no_resume:bool=False # Refuse a folder that holds this run already
+):
     "Audit, split, train all recipes, choose by validation, open the test set once, and report."
-    from brainmri.pipeline import train_all
-    res = train_all(data, recipes=recipes.split(",") if recipes else None, preset=preset, arch=arch, weights=None if weights.lower() == "none" else weights, split=split,
-                    group=group, img_size=img_size, epochs=epochs, out=out, seed=seed, device=device, precision=precision, cache=not no_cache, aug_views=aug_views,
-                    test_top=test_top, resume=not no_resume)
-    print(f"Report: {res.path/'report.html'}\nBar chart: {res.path/'figures/comparison.png'}\nConfusion matrix: {res.path/f'figures/confusion_{res.best}.png'}")
+    with _one_line("brainmri_train"):
+        from brainmri.pipeline import train_all
+        res = train_all(data, recipes=recipes and recipes.split(","), preset=preset, arch=arch, weights=None if weights.lower() == "none" else weights, split=split,
+                        group=group, img_size=img_size, epochs=epochs, out=out, seed=seed, device=device, precision=precision, cache=not no_cache, aug_views=aug_views,
+                        test_top=test_top, resume=not no_resume)
+        for what, file in {"Bar chart": "figures/comparison.png", "Confusion matrix": f"figures/confusion_{res.best}.png", "Report": "report.html"}.items():
+            print(f"{what}: {res.path/file}")
 
 # %% ../nbs/15_cli.ipynb #30cbafe6
 @call_parse
-@_one_line
 def brainmri_audit(
-    data:Param("Folder of class folders, CSV, or kaggle:owner/name", str, opt=False),
-    group:Param("Column of the CSV that names the patient", str)=None,
-    bits:Param("Largest distance of two perceptual hashes that counts as a near duplicate", int)=16):
+    data:str, # Folder of class folders, CSV with filepath,label[,group], or kaggle:owner/name
+    group:str=None, # Column of the CSV that names the patient
+    bits:int=16 # Largest distance of two perceptual hashes that counts as a near duplicate
+):
     "Look for unreadable files, exact and near duplicates and conflicting labels."
-    from brainmri.audit import audit
-    from brainmri.index import class_counts, index_images, problems
-    df = index_images(data)
-    print(class_counts(df).to_string(), "\n")
-    if len(problems(df)): print(problems(df).to_string(), "\n")
-    print(audit(df, group=group, bits=bits).summary.to_string())
+    with _one_line("brainmri_audit"):
+        from brainmri.audit import audit
+        from brainmri.index import class_counts, index_images, problems
+        df = index_images(data)
+        print(class_counts(df).to_string(), "\n")
+        if len(problems(df)): print(problems(df).to_string(), "\n")
+        print(audit(df, group=group, bits=bits).summary.to_string())
 
 # %% ../nbs/15_cli.ipynb #80bf9a1d
 @call_parse
-@_one_line
 def brainmri_predict(
-    bundle:Param("Folder of a trained recipe, such as runs/NAME/vgg16_finetune", str, opt=False),
-    images:Param("Image files or folders of them", str, nargs="+", opt=False),
-    csv:Param("Print comma-separated values", "store_true")=False):
+    bundle:str, # Folder of a trained recipe, such as runs/NAME/vgg16_finetune
+    images:Param("Image files, or folders of them", str, nargs="+", opt=False),
+    csv:bool=False # Print comma-separated values
+):
     "Say what a trained network makes of images. For research, not for clinical use."
-    from pathlib import Path
-    from brainmri.core import IMAGE_SUFFIXES
-    from brainmri.predict import load
-    files = [f for o in map(Path, images) for f in (sorted(p for p in o.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES) if o.is_dir() else [o])]
-    table = load(bundle).predict(files).to_frame()
-    print(table.to_csv(index=False) if csv else table.round(3).to_string(index=False))
+    with _one_line("brainmri_predict"):
+        from pathlib import Path
+        from brainmri.core import IMAGE_SUFFIXES
+        from brainmri.predict import load
+        files = [f for o in map(Path, images) for f in (sorted(p for p in o.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES) if o.is_dir() else [o])]
+        table = load(bundle).predict(files).to_frame()
+        print(table.to_csv(index=False) if csv else table.round(3).to_string(index=False))
 
 # %% ../nbs/15_cli.ipynb #975ddafc
 @call_parse
-@_one_line
 def brainmri_report(
-    run:Param("Folder of a finished run", str, opt=False)):
-    "Write report.html of a finished run again, and print its headline."
-    from brainmri.report import headline, write_report
-    print("\n".join([*headline(run), str(write_report(run))]))
+    run:str # Folder of a finished run
+):
+    "Write report.html of a finished run again, and print what it says."
+    with _one_line("brainmri_report"):
+        from brainmri.report import summary_text, write_report
+        report = write_report(run)
+        print(f"{summary_text(run)}\nReport: {report}")

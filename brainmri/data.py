@@ -11,7 +11,7 @@ from fastai.vision.all import (CategoryBlock, CategoryMap, ColReader, DataBlock,
                                PILImage, Resize, ResizeMethod, TensorCategory, TransformBlock)
 from .core import *
 from .index import _subplots, open_image, thread_map
-from .transform import BorderCrop, MildAugment, image_array, mild_affine, view_numbers, warp
+from .transform import BorderCrop, MildAugment, image_array, mild_affine, to_float, view_numbers, warp
 
 # %% auto #0
 __all__ = ['read_mri', 'mri_block', 'mri_dls', 'rows_dl', 'show_crop', 'show_augmented', 'content_key', 'RowCache', 'make_room',
@@ -92,7 +92,7 @@ def show_augmented(df, # A table with filepath and label
     rows = _one_a_class(df)
     fig, axs = _subplots(len(rows), n+1, figsize=(1.4*(n+1), 1.5*len(rows)), squeeze=False)
     for ax, r in zip(axs, rows):
-        x = torch.tensor(image_array(r["filepath"], img_size)).permute(2, 0, 1)[None].float()/255
+        x = to_float(image_array(r["filepath"], img_size)[None])
         for j in range(n+1):
             view = x if j == 0 else warp(x, mild_affine(view_numbers([r["filepath"]], j, seed)))
             ax[j].imshow(view[0].permute(1, 2, 0).clamp(0, 1))
@@ -121,7 +121,7 @@ class RowCache:
         rows, done = self.folder/"rows.bin", self.folder/"done.bin"
         if not done.exists() or done.stat().st_size != n or not rows.exists() or rows.stat().st_size != self.nbytes: self._create(rows, done)
         os.utime(self.folder)  # the least recently used goes first when room is needed
-        self.rows = np.memmap(rows, self.dtype, "r+", shape=(n, *self.shape))
+        self._rows = np.memmap(rows, self.dtype, "r+", shape=(n, *self.shape))
         self.done = np.memmap(done, np.uint8, "r+", shape=(n,))
 
     def _create(self, rows, done):
@@ -137,11 +137,13 @@ class RowCache:
 
     def put(self, idx, values): # Row numbers and their values
         "Write rows, and only then flag them as done."
-        self.rows[idx] = values
-        self.rows.flush()
+        self._rows[idx] = values
+        self._rows.flush()
         self.done[idx] = 1
 
-    def __getitem__(self, idx): return self.rows[idx]
+    def __getitem__(self, idx): # Row numbers, all of them done
+        if not self.done[idx].all(): raise RunError(f"{self.folder.name} has no row {self.missing(idx)[0]} yet: it must be computed before it is read.")
+        return np.asarray(self._rows[idx])
     def __repr__(self): return f"RowCache({self.folder.name}: {int((self.done != 0).sum())} of {self.n} rows, {size_text(self.nbytes)})"
 
 # %% ../nbs/06_data.ipynb #3c9ae81f

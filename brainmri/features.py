@@ -11,7 +11,7 @@ from torch import nn
 from .core import *
 from .data import RowCache, content_key, decoded
 from .recipes import BLOCK5
-from .transform import mild_affine, view_numbers, warp
+from .transform import imagenet_norm, mild_affine, to_float, view_numbers, warp
 
 # %% auto #0
 __all__ = ['pick_precision', 'frozen_forward', 'FeatureCache', 'weights_key']
@@ -90,10 +90,9 @@ def _cache(self:FeatureCache, part, view):
 # %% ../nbs/08_features.ipynb #c6403090
 @patch
 def _images(self:FeatureCache, rows, view):
-    x = torch.as_tensor(self.pixels[rows]).to(self.device).permute(0, 3, 1, 2).float()/255
+    x = to_float(self.pixels[rows], self.device)
     if view is not None: x = warp(x, mild_affine(view_numbers([self.shas[i] for i in rows], view, self.seed)))
-    mean, std = (torch.tensor(o, device=self.device).view(3, 1, 1) for o in (IMAGENET_MEAN, IMAGENET_STD))
-    return (x - mean)/std
+    return imagenet_norm(x)
 
 @patch
 def fill(self:FeatureCache,
@@ -121,4 +120,4 @@ def fetch(self:FeatureCache,
          )->torch.Tensor: # float32, (len(rows), 512, h, w)
     "The activations of `rows` at the input of `part`, computing what is missing."
     self.fill(rows, view)
-    return torch.as_tensor(np.asarray(self._cache(part, view)[np.asarray(rows)])).float()
+    return torch.as_tensor(self._cache(part, view)[np.asarray(rows)]).float()

@@ -9,10 +9,10 @@ import matplotlib.pyplot as plt
 from fastai.vision.all import ClassificationInterpretation, Learner
 from .core import *
 from .index import open_image
-from .metrics import classification_table, confusion, most_confused
+from .metrics import classification_table, confusion, most_confused, scores
 
 # %% auto #0
-__all__ = ['MRIInterpretation', 'say_confusions', 'top_losses', 'plot_top_losses']
+__all__ = ['MRIInterpretation', 'say_confusions', 'evaluate', 'top_losses', 'plot_top_losses']
 
 # %% ../nbs/11_interpret.ipynb #bf6cda6e
 class MRIInterpretation(ClassificationInterpretation):
@@ -49,6 +49,15 @@ def say_confusions(y, # Class number of each image
     if not len(t): return f"All {len(y)} images are right."
     said = [f"{r['count']} {r.actual} called {r.predicted} ({r.share:.0%} of that class)" for _, r in t.iterrows()]
     return f"Most often confused: {'; '.join(said)}."
+
+# %% ../nbs/11_interpret.ipynb #613d8595
+def evaluate(learn:Learner, # Any learner over the four classes
+             dl=None, # A loader with labels, such as `rows_dl(learn.dls, rows)`; the validation set unless given
+             groups=None # Patient or cluster of each image of `dl`, in order; each image its own unless given
+            )->dict: # `n`, `macro_f1`, `interval` (95 %) and `accuracy`
+    "Run the network of `learn` over `dl` and score what it says."
+    with learn.no_bar(): probs, y = learn.get_preds(dl=dl)
+    return scores(y.numpy(), probs.numpy().argmax(1), groups)
 
 # %% ../nbs/11_interpret.ipynb #a84927c7
 def top_losses(df, # Rows with filepath and y

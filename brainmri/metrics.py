@@ -10,7 +10,7 @@ from sklearn.metrics import confusion_matrix, f1_score
 from .core import CLASSES, DataError
 
 # %% auto #0
-__all__ = ['confusion', 'macro_f1', 'classification_table', 'most_confused', 'confusion_f1', 'bootstrap_interval',
+__all__ = ['confusion', 'macro_f1', 'classification_table', 'most_confused', 'confusion_f1', 'bootstrap_interval', 'scores',
            'paired_difference', 'mcnemar']
 
 # %% ../nbs/10_metrics.ipynb #d2e92499
@@ -124,6 +124,17 @@ def bootstrap_interval(y, # Class number of each image
     per_group = _group_confusions(y, [pred], groups)
     if len(per_group) < 2: return float("nan"), float("nan")
     return _interval(confusion_f1(_draws(per_group, n, seed)[:, 0]), level)
+
+# %% ../nbs/10_metrics.ipynb #9530e957
+def scores(y, # Class number of each image
+           pred, # Predicted class number of each image
+           groups=None, # Patient or cluster of each image; `None`: each image is its own
+           n:int=2000, # Drawings for the interval
+           seed:int=42 # The same seed gives the same interval
+          )->dict: # `n` (images), `macro_f1`, `interval` (its 95 % interval) and `accuracy`
+    "Macro-F1 of `pred` with its interval, and accuracy."
+    y, pred = _labels(y, pred)
+    return dict(n=len(y), macro_f1=macro_f1(y, pred), interval=bootstrap_interval(y, pred, groups, n, seed=seed), accuracy=float((y == pred).mean()))
 
 # %% ../nbs/10_metrics.ipynb #223a2de1
 def paired_difference(y, # Class number of each image

@@ -16,13 +16,14 @@ from .data import content_key, decoded, mri_dls, rows_dl, show_augmented, show_c
 from .features import FeatureCache, pick_precision, weights_key
 from .index import index_images, plot_channel_means, plot_sizes, show_samples
 from .interpret import MRIInterpretation, plot_top_losses
-from .metrics import bootstrap_interval, macro_f1
+from .metrics import scores
 from .phantom import make_phantoms
 from .predict import load, write_bundle
-from .recipes import ann_learner, count_params, get_recipe, list_recipes, vgg_learner, vgg_network, vgg_weights
-from .report import choose, headline, plot_comparison, read_history, read_predictions, read_run, readable_table, table_html, tied, write_report
+from .recipes import ann_learner, count_params, get_recipe, list_recipes, settle_batchnorm, vgg_learner, vgg_network, vgg_weights
+from .report import choose, headline, plot_comparison, read_history, read_predictions, read_run, readable_table, summary_text, table_html, tied, write_report
 from .split import split_images
 from .train import Training, load_weights
+from .transform import image_array, imagenet_norm, to_float
 
 # %% auto #0
 __all__ = ['PRESETS', 'N_PHANTOMS', 'Preset', 'plan_recipes', 'environment', 'Results', 'train_all']
@@ -33,9 +34,13 @@ class Preset:
     "How a run differs from the study."
     schedule:str="study" # Learning-rate schedule: "study" (flat) or "fine_tune" (one-cycle)
     vgg_size:int=224 # Side of the VGGs' images, in pixels
-    max_epochs:int=None # At most so many epochs a phase
+    vgg_epochs:int=None # At most so many epochs in each phase of a VGG
+    vgg_lr:float=None # At most this learning rate for a VGG
+    vgg_bs:int=None # Images a batch for a VGG, instead of the recipe's
+    aug_views:int=2 # Cached augmented versions of each training image, on a CPU
 
-PRESETS = dict(study=Preset(), fine_tune=Preset("fine_tune"), quick=Preset(vgg_size=96, max_epochs=8))
+#: What `preset` may be.
+PRESETS = dict(study=Preset(), fine_tune=Preset("fine_tune"), quick=Preset(vgg_size=96, vgg_epochs=5, vgg_lr=1e-4, vgg_bs=16, aug_views=1))
 #: Phantoms that `train_all()` draws when it is given no data.
 N_PHANTOMS = 400
 
@@ -51,11 +56,14 @@ def plan_recipes(recipes=None, # Names, or one name; all five if None
     if not names: raise ConfigError(f"No recipes were named. There is: {', '.join(list_recipes())}.")
     if epochs is not None and epochs < 1: raise ConfigError(f"epochs={epochs}: expected 1 or more, or None for the preset's own number.")
     if img_size is not None and not 32 <= img_size <= 1024: raise ConfigError(f"img_size={img_size}: expected 32 to 1024 pixels; five poolings halve it five times.")
-    cap = min(o for o in (epochs, p.max_epochs, 10**9) if o)
-    return [_sized(get_recipe(n), img_size or p.vgg_size, cap) for n in names]
+    return [_adapted(get_recipe(n), p, img_size, epochs) for n in names]
 
-def _sized(r, vgg_size, cap):
-    return replace(r, img_size=vgg_size if r.net == "vgg" else r.img_size, phases=tuple(replace(p, epochs=min(p.epochs, cap)) for p in r.phases))
+def _adapted(r, p, img_size, epochs):
+    "Recipe `r` under preset `p`: the ANNs only know `epochs`."
+    vgg, inf = r.net == "vgg", float("inf")
+    most, lr = min(epochs or inf, vgg and p.vgg_epochs or inf), vgg and p.vgg_lr or inf
+    phases = tuple(replace(o, epochs=min(o.epochs, most), lr=min(o.lr, lr)) for o in r.phases)
+    return replace(r, phases=phases, img_size=img_size or p.vgg_size, bs=p.vgg_bs or r.bs) if vgg else replace(r, phases=phases)
 
 # %% ../nbs/14_pipeline.ipynb #78e6060f
 def environment(device="cpu", # Where training runs
@@ -89,7 +97,7 @@ class Results:
     def best(self)->str: return choose(self.run)
     @property
     def tied(self)->list: return tied(self.run)
-    def __repr__(self): return "\n".join([readable_table(self.table, self.run.titles).to_string(), *headline(self.run), f"Everything is in {self.path}"])
+    def __repr__(self): return f"{summary_text(self.run)}\nEverything is in {self.path}"
     def _repr_html_(self):
         return table_html(readable_table(self.table, self.run.titles), "Macro-F1 and its 95 % interval", self.run.titles[self.best]) + "".join(f"<p>{html.escape(o)}</p>" for o in headline(self.run))
 
@@ -205,12 +213,12 @@ def score(self:_Run, t, split):
     rows = np.flatnonzero(self.df["split"].values == split)
     part = self.df.iloc[rows]
     probs = t.probs(rows)
-    pred, y = probs.argmax(1), part["y"].values
+    pred = probs.argmax(1)
     table = part[["filepath", "split", "y"]].assign(pred=pred, **{f"prob_{c}": probs[:, i] for i, c in enumerate(CLASSES)})
     file = self.folder/t.recipe.name/"predictions.csv"
     if split != "valid": table = pd.concat([pd.read_csv(file).query("split != @split"), table])
     with atomic(file) as tmp: table.to_csv(tmp, index=False)
-    return dict(n=len(rows), macro_f1=macro_f1(y, pred), interval=bootstrap_interval(y, pred, part["group"].values if "group" in part else None), accuracy=float((pred == y).mean()))
+    return scores(part["y"].values, pred, part["group"].values)
 
 # %% ../nbs/14_pipeline.ipynb #988136a5
 @patch
@@ -242,6 +250,30 @@ def finish(self:_Run):
         "Augmented examples": show_augmented(self.df[self.df["split"] == "train"]),
         f"Where {run.titles[best]} was most wrong on validation": plot_top_losses(p, p[[f"prob_{c}" for c in CLASSES]].values)})
 
+# %% ../nbs/14_pipeline.ipynb #af4170e8
+def _random_weights(df, recipes, arch, seed, source, n=64):
+    "Seeded random weights, BatchNorm's statistics taken from `n` training images; and what they are in words."
+    net, rows = vgg_network(arch, None, seed), df[df.split == "train"]
+    if arch == "vgg16": return net.state_dict(), source
+    size, rows = next(r.img_size for r in recipes if r.net == "vgg"), rows.sample(min(n, len(rows)), random_state=stable_seed(seed, "batchnorm"))
+    x = imagenet_norm(to_float(np.stack([image_array(o, size) for o in rows.filepath])))
+    return settle_batchnorm(net, x).state_dict(), f"{source}; BatchNorm statistics of {len(rows)} training images"
+
+def _is_synthetic(data):
+    "Are these phantoms, the embedded ones or a folder of `make_phantoms`?"
+    return data is None or not isinstance(data, pd.DataFrame) and (Path(data)/"phantoms.json").is_file()
+
+def _read_data(data, seed, progress):
+    "The checked table, and what to say of it."
+    if data is not None:
+        name = data if isinstance(data, str) and data.startswith("kaggle:") else "table" if isinstance(data, pd.DataFrame) else str(data)
+        df = index_images(data, progress=progress)
+        return df, dict(name=Path(name.replace(":", "-")).name or "data", path=name, n=len(df), synthetic=_is_synthetic(data))
+    folder = cache_dir()/f"phantoms-{N_PHANTOMS}-{seed}"
+    make_phantoms(folder, n=N_PHANTOMS, seed=seed)
+    df = index_images(folder, progress=progress)
+    return df, dict(name="phantoms", path=None, n=len(df), synthetic=True)
+
 # %% ../nbs/14_pipeline.ipynb #ff9c253f
 def train_all(data=None, # A folder of class folders, a CSV with filepath,label[,group], or "kaggle:owner/name"; None: the phantoms
               *,
@@ -258,20 +290,22 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
               device=None, # "cpu" or "cuda"; the GPU if there is one
               precision:str="auto", # Of the frozen part: "auto", "fp32" or "bf16"
               cache:bool=True, # Keep decoded images and frozen activations on disk?
-              aug_views:int=None, # Cached augmented versions of each image; None: 2 on a CPU, new ones in every epoch on a GPU
+              aug_views:int=None, # Cached augmented versions of each image; None: the preset's on a CPU, new ones in every epoch on a GPU
               test_top:int=2, # For how many of the leading recipes the test set is opened
               resume:bool=True, # Go on with a run that was interrupted?
               progress:bool=True # Say what is done, with bars?
              )->Results: # Table, best recipe, pictures, learners; all of it is in the run folder
     "Index, audit and split `data`, train `recipes`, choose by validation macro-F1, open the test set once, and write a report."
-    recipes, preset = plan_recipes(recipes, preset or ("study" if data is not None else "quick"), img_size, epochs), preset or ("study" if data is not None else "quick")
+    preset = preset or ("study" if data is not None else "quick")
+    recipes = plan_recipes(recipes, preset, img_size, epochs)
     device = str(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if aug_views is None: aug_views = 0 if device.startswith("cuda") else 2
-    state, source = vgg_weights(weights, arch, download=data is not None) if any(r.net == "vgg" for r in recipes) else (None, "not needed")
-    if progress and state is None and source != "not needed": print(f"VGG starts from {source}.", flush=True)
+    if aug_views is None: aug_views = 0 if device.startswith("cuda") else PRESETS[preset].aug_views
+    state, source = vgg_weights(weights, arch, download=not _is_synthetic(data)) if any(r.net == "vgg" for r in recipes) else (None, "not needed")
+    if progress and state is None and source != "not needed": print(f"The VGGs start from {source}: what they learn here is all they know.", flush=True)
     df, about = _read_data(data, seed, progress)
     found = audit(df, group=group, progress=progress)
     df = split_images(df, how=split, seed=seed, audit=found)
+    if state is None and source != "not needed": state, source = _random_weights(df, recipes, arch, seed, source)
     config = dict(version=_version("brainmri"), preset=preset, recipes=[r.name for r in recipes], phases={r.name: [asdict(p) for p in r.phases] for r in recipes},
                   arch=arch, weights=dict(source=source, sha=weights_key(vgg_network(arch, state, seed).features) if source != "not needed" else None), split=split,
                   groups=found.grouped_by, seed=seed, img_size={r.name: r.img_size for r in recipes}, margin=CROP_MARGIN, precision=pick_precision(precision, device), device=device, cache=cache,
@@ -288,13 +322,3 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
     run.say(f"\n{res}")
     return res
 
-def _read_data(data, seed, progress):
-    "The checked table, and what to say of it."
-    if data is not None:
-        name = data if isinstance(data, str) and data.startswith("kaggle:") else "table" if isinstance(data, pd.DataFrame) else str(data)
-        df = index_images(data, progress=progress)
-        return df, dict(name=Path(name.replace(":", "-")).name or "data", path=name, n=len(df), synthetic=False)
-    folder = cache_dir()/f"phantoms-{N_PHANTOMS}-{seed}"
-    make_phantoms(folder, n=N_PHANTOMS, seed=seed)
-    df = index_images(folder, progress=progress)
-    return df, dict(name="phantoms", path=None, n=len(df), synthetic=True)

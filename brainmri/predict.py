@@ -12,7 +12,7 @@ from PIL import Image
 from .core import *
 from .recipes import recipe_network
 from .train import load_weights
-from .transform import image_array
+from .transform import image_array, to_float
 
 # %% auto #0
 __all__ = ['BUNDLE_SCHEMA', 'file_hash', 'write_bundle', 'Prediction', 'Predictions', 'Predictor', 'load']
@@ -79,16 +79,15 @@ class Predictor:
         if not isinstance(x, (list, tuple)): return self.predict([x], bs)[0]
         out = Predictions()
         for i in range(0, len(x), bs):
-            probs = self.model(torch.stack([self._input(o) for o in x[i:i+bs]])).softmax(1).double()
+            xb = to_float(np.stack([self._input(o) for o in x[i:i+bs]]))
+            if self.bundle["mean"]: xb = (xb - torch.tensor(self.bundle["mean"]).view(3, 1, 1)) / torch.tensor(self.bundle["std"]).view(3, 1, 1)
+            probs = self.model(xb).double().softmax(1)
             out += [Prediction(_name(o), dict(zip(self.bundle["classes"], p.tolist()))) for o, p in zip(x[i:i+bs], probs)]
         return out
 
     def _input(self, x):
         if isinstance(x, np.ndarray): x = _from_array(x)
-        a = image_array(x, self.bundle["img_size"], self.bundle["margin"])
-        t = torch.tensor(a).permute(2, 0, 1).float()/255
-        if self.bundle["mean"]: t = (t - torch.tensor(self.bundle["mean"]).view(3, 1, 1)) / torch.tensor(self.bundle["std"]).view(3, 1, 1)
-        return t
+        return image_array(x, self.bundle["img_size"], self.bundle["margin"])
 
 def _name(x): return str(x) if isinstance(x, (str, Path)) else f"{type(x).__name__} in memory"
 

@@ -17,9 +17,9 @@ from .core import *
 
 # %% auto #0
 __all__ = ['BLOCK5', 'list_recipes', 'get_recipe', 'add_recipe', 'ann_baseline', 'ann_optimized', 'ann_learner', 'adam',
-           'learner_args', 'vgg_network', 'torchvision_head', 'mlp_head', 'vgg_splitter', 'read_weights',
-           'imagenet_file', 'vgg_weights', 'check_weights', 'vgg_learner', 'set_phase', 'recipe_network',
-           'count_params']
+           'learner_args', 'vgg_network', 'settle_batchnorm', 'torchvision_head', 'mlp_head', 'vgg_splitter',
+           'read_weights', 'imagenet_file', 'vgg_weights', 'check_weights', 'vgg_learner', 'set_phase',
+           'recipe_network', 'count_params']
 
 # %% ../nbs/07_recipes.ipynb #55d835f6
 _recipes = (
@@ -102,6 +102,18 @@ def vgg_network(arch:str="vgg16_bn", # "vgg16_bn" or "vgg16"
     with seeded(seed, arch): net = make(weights=None)
     if state: net.load_state_dict(state, strict=False)
     return net
+
+# %% ../nbs/07_recipes.ipynb #e7a8ac20
+@torch.no_grad()
+def settle_batchnorm(net:nn.Module, # From `vgg_network`, randomly initialised
+                     x:torch.Tensor # Normalised training images, (n, 3, h, w)
+                    )->nn.Module: # `net`, in evaluation mode
+    "Set the running statistics of all BatchNorm layers of `net.features` to those that the images `x` produce."
+    norms = [m for m in net.features.modules() if isinstance(m, nn.BatchNorm2d)]
+    for m in norms: m.momentum = 1.
+    net.features.train()(x)
+    for m in norms: m.momentum = .1
+    return net.eval()
 
 # %% ../nbs/07_recipes.ipynb #1e755ba9
 def torchvision_head(net:nn.Module, # From `vgg_network`

@@ -18,7 +18,7 @@ from .metrics import classification_table, confusion, mcnemar, most_confused, pa
 # %% auto #0
 __all__ = ['Run', 'read_run', 'read_history', 'read_predictions', 'comparison_table', 'choose', 'compare', 'tied',
            'parameter_table', 'readable_table', 'table_html', 'plot_comparison', 'plot_history', 'plot_confusion',
-           'save_figures', 'headline', 'write_report']
+           'save_figures', 'headline', 'text_chart', 'summary_text', 'write_report']
 
 # %% ../nbs/12_report.ipynb #9b85853b
 def _csv(path, columns):
@@ -324,6 +324,31 @@ def headline(run # A `Run` or the path of a run folder
         out.append(f"On the test set, opened for {opened} of {len(run.table)} recipes after the choice, it scores {score(m['test'])}.")
     else: out.append("The test set was not opened, so these figures flatter: recipe and best epoch were chosen on the validation set.")
     return out + [_versus(run, d) for _, d in compare(run).iterrows()]
+
+# %% ../nbs/12_report.ipynb #0e2050d4
+def text_chart(table, # A comparison table
+               titles=None, # Recipe name → title; default: the names
+               width:int=40 # Characters for a macro-F1 of 1
+              )->str: # A line for each recipe, two where the test set was opened
+    "The bars of `plot_comparison` for a terminal."
+    names = [(titles or {}).get(r, r) for r in table.recipe]
+    pad, lines = max(map(len, names)), []
+    for name, r in zip(names, table.itertuples()):
+        for k, what in (("valid", "validation"), ("test", "test")):
+            v = getattr(r, f"{k}_macro_f1")
+            if not pd.isna(v): lines.append(f"{name if k == 'valid' else '':<{pad}}  {('█' if k == 'valid' else '▒')*round(v*width):<{width}}  {_num(v)} {what}")
+    return "\n".join(lines)
+
+def summary_text(run # A `Run` or the path of a run folder
+                )->str: # Several lines
+    "What `run` found, for a terminal: comparison table, bars, the best recipe's confusion matrix, and the headline."
+    run = run if isinstance(run, Run) else read_run(run)
+    best = choose(run)
+    split = "test" if run.metrics[best].get("test") else "valid"
+    p = read_predictions(run, best, split)
+    cm = pd.DataFrame(confusion(p.y, p.pred), pd.Index(CLASSES, name="actual \\ called"), CLASSES)
+    return "\n".join([readable_table(run.table, run.titles).to_string(), "", text_chart(run.table, run.titles), "",
+                      f"“{run.titles[best]}” on the {len(p)} {'test' if split == 'test' else 'validation'} images:", cm.to_string(), "", *headline(run)])
 
 # %% ../nbs/12_report.ipynb #bab1c538
 _CSS = """

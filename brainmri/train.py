@@ -17,7 +17,7 @@ from .core import *
 from .data import ArrayDL, decoded, mri_dls, rows_dl
 from .features import FeatureCache, frozen_forward, pick_precision
 from .recipes import BLOCK5, adam, count_params, get_recipe, learner_args, set_phase
-from .transform import mild_affine, view_numbers, warp
+from .transform import imagenet_denorm, imagenet_norm, mild_affine, to_float, view_numbers, warp
 
 # %% auto #0
 __all__ = ['schedules', 'BestWeights', 'Training', 'RunFrozen', 'CycleViews', 'AugmentBatch', 'fit_flat', 'fit_one_cycle',
@@ -99,30 +99,24 @@ def fetch(self:Training,
          )->torch.Tensor: # The input of the part that learns
     "The cached input of `part` for `rows`."
     if part != "all" and self.features: return self.features.fetch(part, rows, view)
-    x = torch.as_tensor(self.pixels[rows]).permute(0, 3, 1, 2).contiguous().float()/255
-    mean, std = self._stats()
-    x = (x - mean)/std
-    return x if view is None else self.augmented(x, rows, view)
+    x = to_float(self._pixels(rows))
+    if view is not None: x = self.augmented(x, rows, view)
+    return imagenet_norm(x) if self.recipe.net == "vgg" else x
 
 @patch
 def augmented(self:Training,
-              x:torch.Tensor, # Normalised images, (n, 3, h, w)
+              x:torch.Tensor, # Images between 0 and 1, (n, 3, h, w)
               rows, # Their row positions in `df`
               view:int # Number of the view
              )->torch.Tensor: # Of the same shape
     "View `view` of the images `x`: always the same picture for the same image, view and seed."
-    mean, std = (o.to(x.device) for o in self._stats())
-    x = (x*std + mean).mul(255).round().div(255)  # the very bytes that were normalised; a rounding error here would grow in training
-    return (warp(x, mild_affine(view_numbers(list(self.df["sha"].values[rows]), view, self.seed))) - mean)/std
+    return warp(x, mild_affine(view_numbers(self.df["sha"].values[rows], view, self.seed)))
 
 @patch
-def _stats(self:Training):
-    return [torch.tensor(o).view(3, 1, 1) for o in ((IMAGENET_MEAN, IMAGENET_STD) if self.recipe.net == "vgg" else ((0.,)*3, (1.,)*3))]
-
-@patch(as_prop=True)
-def pixels(self:Training):
-    if not hasattr(self, "_pixels"): self._pixels = decoded(self.df, self.img_size, self.margin, np.concatenate(list(self.rows.values())), self.progress)
-    return self._pixels
+def _pixels(self:Training, rows):
+    if not hasattr(self, "_decoded") or len(self._decoded.missing(rows)):
+        self._decoded = decoded(self.df, self.img_size, self.margin, np.concatenate([*self.rows.values(), rows]), self.progress)
+    return self._decoded[rows]
 
 # %% ../nbs/09_train.ipynb #cc535a27
 class RunFrozen(Callback):
@@ -146,7 +140,10 @@ class AugmentBatch(Callback):
         t, bs = self.owner, self.dl.bs
         if not self.training or t.view is None: return
         rows = t.rows["train"][self.row_order[-1][self.iter*bs:(self.iter+1)*bs]]
-        self.learn.xb = (t.augmented(self.xb[0].as_subclass(torch.Tensor), rows, t.view),)
+        x, vgg = self.xb[0].as_subclass(torch.Tensor), t.recipe.net == "vgg"
+        x = (imagenet_denorm(x) if vgg else x).mul(255).round().div(255)  # the very bytes that were normalised: a rounding error would grow in training
+        x = t.augmented(x, rows, t.view)
+        self.learn.xb = (imagenet_norm(x) if vgg else x,)
 
 def _watch_order(dl):
     "A list to which `dl` adds the order of its items at the beginning of each epoch."

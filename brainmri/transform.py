@@ -7,11 +7,12 @@ from __future__ import annotations
 import numpy as np, torch
 from PIL import Image
 from fastai.vision.all import PILImage, RandTransform, TensorImage, Transform
-from .core import CROP_MARGIN, ImageError, stable_seed
+from .core import CROP_MARGIN, IMAGENET_MEAN, IMAGENET_STD, ImageError, stable_seed
 from .index import open_image
 
 # %% auto #0
-__all__ = ['BorderCrop', 'image_array', 'mild_affine', 'warp', 'MildAugment', 'view_numbers']
+__all__ = ['BorderCrop', 'image_array', 'to_float', 'imagenet_norm', 'imagenet_denorm', 'mild_affine', 'warp', 'MildAugment',
+           'view_numbers']
 
 # %% ../nbs/05_transform.ipynb #70fe6f7e
 class BorderCrop(Transform):
@@ -36,6 +37,27 @@ def image_array(source, # Path of an image file, or a PIL image
     try: img = BorderCrop(margin)(img)
     except ImageError as e: raise ImageError(f"{source}: {e}") from None
     return np.asarray(img.resize((size, size), Image.Resampling.BILINEAR))
+
+# %% ../nbs/05_transform.ipynb #1f74fcaf
+def to_float(a, # uint8 images, (n, h, w, 3)
+             device=None # Where the result goes
+            )->torch.Tensor: # float32, (n, 3, h, w), between 0 and 1
+    "Images as `image_array` makes them, as a network's input."
+    return torch.as_tensor(np.asarray(a)).to(device).permute(0, 3, 1, 2).contiguous().float()/255
+
+def _stats(x): return (torch.tensor(o, device=x.device).view(3, 1, 1) for o in (IMAGENET_MEAN, IMAGENET_STD))
+
+def imagenet_norm(x:torch.Tensor # (n, 3, h, w), between 0 and 1
+                 )->torch.Tensor: # Each channel minus ImageNet's mean, over its standard deviation
+    "Normalise `x` for a network that was trained on ImageNet."
+    mean, std = _stats(x)
+    return (x - mean)/std
+
+def imagenet_denorm(x:torch.Tensor # From `imagenet_norm`
+                   )->torch.Tensor: # Between 0 and 1
+    "Take the normalisation back."
+    mean, std = _stats(x)
+    return x*std + mean
 
 # %% ../nbs/05_transform.ipynb #36526c8c
 def mild_affine(u, # Uniform random numbers in [0, 1), shape (n, 6)
