@@ -14,8 +14,8 @@ from .index import _subplots, open_image, thread_map
 from .transform import BorderCrop, MildAugment, image_array, mild_affine, to_float, view_numbers, warp
 
 # %% auto #0
-__all__ = ['read_mri', 'mri_block', 'mri_dls', 'rows_dl', 'show_crop', 'show_augmented', 'content_key', 'RowCache', 'make_room',
-           'decoded', 'ArrayDL']
+__all__ = ['read_mri', 'mri_block', 'mri_dls', 'pick_device', 'rows_dl', 'show_crop', 'show_augmented', 'content_key', 'RowCache',
+           'make_room', 'decoded', 'ArrayDL']
 
 # %% ../nbs/06_data.ipynb #bf7bd7d6
 def read_mri(path)->PILImage: # A fastai image in RGB
@@ -50,11 +50,17 @@ def mri_dls(df, # A table from `split_images`
     "fastai `DataLoaders` over the training and validation rows of `df`; each file is decoded anew in every epoch."
     df = df[df["split"].isin(["train", "valid"])].reset_index(drop=True)
     n = int((df["split"] == "train").sum())
-    dls = mri_block(img_size, margin, augment, normalize).dataloaders(df, bs=bs, device=_device(device), num_workers=num_workers)
+    dls = mri_block(img_size, margin, augment, normalize).dataloaders(df, bs=bs, device=torch.device(pick_device(device)), num_workers=num_workers)
     dls.train.drop_last = n % bs == 1  # BatchNorm can't learn from a batch of one; every other image is used
     return dls
 
-def _device(device=None): return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+def pick_device(device=None # "cpu", "cuda", "cuda:1", …; the GPU if there is one
+               )->str: # The same, or the default; `ConfigError` if this machine hasn't got it
+    "The device that `device` means here."
+    if device is None: return "cuda" if torch.cuda.is_available() else "cpu"
+    try: torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as e: raise ConfigError(f"There is no device {str(device)!r} here ({str(e).splitlines()[0][:100]}): expected 'cpu'" + (" or 'cuda'." if torch.cuda.is_available() else ".")) from None
+    return str(device)
 
 # %% ../nbs/06_data.ipynb #6342bdb1
 def rows_dl(dls, # From `mri_dls`
@@ -188,7 +194,7 @@ class ArrayDL(DataLoader):
                  device=None # Where batches go
                 ):
         self.fetch, self.row_ids, self.y, self.vocab = fetch, np.asarray(rows), torch.as_tensor(np.asarray(y)).long(), CategoryMap(list(CLASSES), sort=False)
-        super().__init__(dataset=self.row_ids, bs=bs, shuffle=shuffle, device=_device(device), num_workers=0, n=len(self.row_ids),
+        super().__init__(dataset=self.row_ids, bs=bs, shuffle=shuffle, device=torch.device(pick_device(device)), num_workers=0, n=len(self.row_ids),
                          drop_last=shuffle and len(self.row_ids) % bs == 1)
     def create_batches(self, samps): return (self._batch(b) for b in self.chunkify(samps))
     def _batch(self, b): return self.fetch(self.row_ids[b]), TensorCategory(self.y[b])

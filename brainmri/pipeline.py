@@ -12,7 +12,7 @@ import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from .audit import Audit, audit
 from .core import *
-from .data import content_key, decoded, mri_dls, rows_dl, show_augmented, show_crop
+from .data import content_key, mri_dls, pick_device, rows_dl, show_augmented, show_crop
 from .features import FeatureCache, pick_precision, weights_key
 from .index import index_images, plot_channel_means, plot_sizes, show_samples
 from .interpret import MRIInterpretation, plot_top_losses
@@ -21,7 +21,7 @@ from .phantom import make_phantoms
 from .predict import load, write_bundle
 from .recipes import ann_learner, count_params, get_recipe, list_recipes, settle_batchnorm, vgg_learner, vgg_network, vgg_weights
 from .report import choose, headline, plot_comparison, read_history, read_predictions, read_run, readable_table, summary_text, table_html, tied, write_report
-from .split import split_images
+from .split import list_splits, split_images
 from .train import Training, load_weights
 from .transform import image_array, imagenet_norm, to_float
 
@@ -297,9 +297,11 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
              )->Results: # Table, best recipe, pictures, learners; all of it is in the run folder
     "Index, audit and split `data`, train `recipes`, choose by validation macro-F1, open the test set once, and write a report."
     preset = preset or ("study" if data is not None else "quick")
-    recipes = plan_recipes(recipes, preset, img_size, epochs)
-    device = str(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    recipes, device = plan_recipes(recipes, preset, img_size, epochs), pick_device(device)
     if aug_views is None: aug_views = 0 if device.startswith("cuda") else PRESETS[preset].aug_views
+    pick(split, list_splits(), "split")
+    for k, v in dict(test_top=test_top, aug_views=aug_views).items():
+        if v != int(v) or v < 0: raise ConfigError(f"{k}={v}: expected 0 or a larger whole number.")
     state, source = vgg_weights(weights, arch, download=not _is_synthetic(data)) if any(r.net == "vgg" for r in recipes) else (None, "not needed")
     if progress and state is None and source != "not needed": print(f"The VGGs start from {source}: what they learn here is all they know.", flush=True)
     df, about = _read_data(data, seed, progress)
@@ -307,7 +309,7 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
     df = split_images(df, how=split, seed=seed, audit=found)
     if state is None and source != "not needed": state, source = _random_weights(df, recipes, arch, seed, source)
     config = dict(version=_version("brainmri"), preset=preset, recipes=[r.name for r in recipes], phases={r.name: [asdict(p) for p in r.phases] for r in recipes},
-                  arch=arch, weights=dict(source=source, sha=weights_key(vgg_network(arch, state, seed).features) if source != "not needed" else None), split=split,
+                  bs={r.name: r.bs for r in recipes}, arch=arch, weights=dict(source=source, sha=weights_key(vgg_network(arch, state, seed).features) if source != "not needed" else None), split=split,
                   groups=found.grouped_by, seed=seed, img_size={r.name: r.img_size for r in recipes}, margin=CROP_MARGIN, precision=pick_precision(precision, device), device=device, cache=cache,
                   aug_views=aug_views, test_top=test_top, data={**about, "key": content_key(list(df["sha"]), list(df["split"]))})
     folder = Path(out) if out else Path("runs")/f"{about['name']}-{preset}-{split}-{content_key(json.dumps(config, sort_keys=True))[:6]}"

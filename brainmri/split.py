@@ -11,7 +11,7 @@ from .index import _subplots, match_split
 from .audit import find_groups
 
 # %% auto #0
-__all__ = ['SHARES', 'grouped_split', 'split_images', 'split_summary', 'plot_split', 'leakage']
+__all__ = ['SHARES', 'grouped_split', 'list_splits', 'split_images', 'split_summary', 'plot_split', 'leakage']
 
 # %% ../nbs/04_split.ipynb #79196715
 #: The parts of a split and the share of the images that each gets.
@@ -86,6 +86,10 @@ def _with_valid(df, part, groups, seed, what):
 
 # %% ../nbs/04_split.ipynb #7bc38993
 _HOW = dict(grouped=_grouped, random=_random, folders=_folders, given=_given)
+
+def list_splits()->list: # Names
+    "What `how` may be."
+    return list(_HOW)
 
 def _needs_groups(df, how):
     column = dict(folders="folder", given="split").get(how)
