@@ -4,7 +4,7 @@
 
 # %% ../nbs/03_audit.ipynb #695455b7
 from __future__ import annotations
-import hashlib, html, re
+import hashlib, re
 from dataclasses import dataclass, field
 from pathlib import Path
 import numpy as np

@@ -4,10 +4,10 @@
 
 # %% ../nbs/15_cli.ipynb #33af402b
 from __future__ import annotations
-import sys
+import sys, warnings
 from contextlib import contextmanager
 from fastcore.script import Param, call_parse
-from .core import BrainMRIError
+from .core import BrainMRIError, DataWarning
 
 # %% auto #0
 __all__ = ['brainmri_train', 'brainmri_audit', 'brainmri_predict', 'brainmri_report']
@@ -15,14 +15,18 @@ __all__ = ['brainmri_train', 'brainmri_audit', 'brainmri_predict', 'brainmri_rep
 # %% ../nbs/15_cli.ipynb #ff349c55
 @contextmanager
 def _one_line(command):
-    "Turn a `BrainMRIError` into a line on the error stream and exit status 2."
-    try: yield
-    except BrainMRIError as e:
-        print(f"{command}: {e}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print(f"\n{command}: stopped. The same command goes on where it was.", file=sys.stderr)
-        raise SystemExit(130) from None
+    "Say whatever is refused or left out in one line each; a refusal ends the command with status 2."
+    def show(message, category, *args, **kwargs):
+        if issubclass(category, DataWarning): print(f"{command}: {message}", file=sys.stderr)
+    with warnings.catch_warnings():
+        warnings.showwarning = show  # other packages' warnings are for programmers
+        try: yield
+        except BrainMRIError as e:
+            print(f"{command}: {e}", file=sys.stderr)
+            raise SystemExit(2) from None
+        except KeyboardInterrupt:
+            print(f"\n{command}: stopped. The same command goes on where it was.", file=sys.stderr)
+            raise SystemExit(130) from None
 
 # %% ../nbs/15_cli.ipynb #3b9e13ac
 @call_parse

@@ -5,7 +5,7 @@
 # %% ../nbs/00_core.ipynb #f4fa98d3
 from __future__ import annotations
 import contextlib, difflib, hashlib, importlib, json, os, random, shutil, sys, tempfile, types
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 # %% auto #0

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 from fastai.vision.all import ClassificationInterpretation, Learner
 from .core import *
 from .index import open_image
-from .metrics import classification_table, confusion, most_confused, scores
+from .metrics import confusion, most_confused, scores
 
 # %% auto #0
 __all__ = ['MRIInterpretation', 'say_confusions', 'evaluate', 'top_losses', 'plot_top_losses']

@@ -5,12 +5,12 @@
 # %% ../nbs/14_pipeline.ipynb #1c7b66d2
 from __future__ import annotations
 import html, importlib.metadata, json, os, platform
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
-from .audit import Audit, audit
+from .audit import audit
 from .core import *
 from .data import content_key, mri_dls, pick_device, rows_dl, show_augmented, show_crop
 from .features import FeatureCache, pick_precision, weights_key

@@ -7,12 +7,12 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-import numpy as np, pandas as pd, torch
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 from torchvision.models import VGG16_BN_Weights, VGG16_Weights, vgg16, vgg16_bn
-from fastai.vision.all import (AdaptiveAvgPool, BnFreeze, CrossEntropyLossFlat, F1Score, Flatten, L, Learner, OptimWrapper, accuracy, params, vision_learner)
+from fastai.vision.all import (BnFreeze, CrossEntropyLossFlat, F1Score, Flatten, L, Learner, OptimWrapper, accuracy, params, vision_learner)
 from .core import *
 
 # %% auto #0

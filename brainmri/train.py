@@ -5,18 +5,17 @@
 # %% ../nbs/09_train.ipynb #b9132a34
 from __future__ import annotations
 import random, time
-from functools import partial
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
-from fastai.vision.all import Callback, DataLoaders, Learner, OptimWrapper, TrackerCallback, params
+from fastai.vision.all import Callback, DataLoaders, Learner, TrackerCallback, noop, params
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from .core import *
 from .data import ArrayDL, decoded, mri_dls, rows_dl
 from .features import FeatureCache, frozen_forward, pick_precision
-from .recipes import BLOCK5, adam, count_params, get_recipe, learner_args, set_phase
+from .recipes import BLOCK5, adam, get_recipe, learner_args, set_phase
 from .transform import imagenet_denorm, imagenet_norm, mild_affine, to_float, view_numbers, warp
 
 # %% auto #0
@@ -192,7 +191,9 @@ def stage(self:Training,
         if frozen: cbs = [*cbs, RunFrozen(frozen, self.precision)]
     splitter = (lambda m: [params(m[0]), params(m[1])]) if params(top[0]) else params
     learn = Learner(dls, top, splitter=splitter, cbs=list(cbs), **{**learner_args(), "opt_func": opt_func})
-    if not self.progress: learn.remove_cb(learn.progress) if hasattr(learn, "progress") else None
+    if not self.progress:
+        learn.logger = noop
+        if hasattr(learn, "progress"): learn.remove_cb(learn.progress)
     return learn
 
 # %% ../nbs/09_train.ipynb #4f5e9659

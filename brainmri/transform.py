@@ -6,7 +6,7 @@
 from __future__ import annotations
 import numpy as np, torch
 from PIL import Image
-from fastai.vision.all import PILImage, RandTransform, TensorImage, Transform
+from fastai.vision.all import RandTransform, TensorImage, Transform
 from .core import CROP_MARGIN, IMAGENET_MEAN, IMAGENET_STD, ImageError, stable_seed
 from .index import open_image
 
