@@ -5,10 +5,9 @@
 # %% ../nbs/11_interpret.ipynb #64d2d8fa
 from __future__ import annotations
 import numpy as np, pandas as pd, torch
-import matplotlib.pyplot as plt
 from fastai.vision.all import ClassificationInterpretation, Learner
 from .core import *
-from .index import open_image
+from .index import _subplots, open_image
 from .metrics import confusion, most_confused, scores
 
 # %% auto #0
@@ -78,11 +77,12 @@ def plot_top_losses(df, # Rows with filepath and y
     "The images of `top_losses`, each with what it is, what it was called, and the probability it gave to the truth."
     t = top_losses(df, probs, n)
     cols = min(4, len(t))
-    fig, axs = plt.subplots(-(-len(t)//cols), cols, figsize=(2.3*cols, 2.8*(-(-len(t)//cols))), squeeze=False)
-    for ax in axs.flat: ax.axis("off")
+    rows = -(-len(t)//cols)
+    fig, axs = _subplots(rows, cols, figsize=(2.3*cols, 2.9*rows), squeeze=False)
+    for ax in axs.flat:
+        ax.axis("off")
+        ax.set_anchor("N")  # tops in a line, whatever the pictures' shapes
     for ax, r in zip(axs.flat, t.itertuples()):
         ax.imshow(open_image(r.filepath))
         ax.set_title(f"{r.label}\ncalled {r.predicted}\np({r.label}) = {r.probability:.2f}", fontsize=9)
-    fig.tight_layout()
-    plt.close(fig)
     return fig

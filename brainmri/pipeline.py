@@ -303,11 +303,12 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
     for k, v in dict(test_top=test_top, aug_views=aug_views).items():
         if v != int(v) or v < 0: raise ConfigError(f"{k}={v}: expected 0 or a larger whole number.")
     state, source = vgg_weights(weights, arch, download=not _is_synthetic(data)) if any(r.net == "vgg" for r in recipes) else (None, "not needed")
-    if progress and state is None and source != "not needed": print(f"The VGGs start from {source}: what they learn here is all they know.", flush=True)
     df, about = _read_data(data, seed, progress)
     found = audit(df, group=group, progress=progress)
     df = split_images(df, how=split, seed=seed, audit=found)
-    if state is None and source != "not needed": state, source = _random_weights(df, recipes, arch, seed, source)
+    if state is None and source != "not needed":
+        state, source = _random_weights(df, recipes, arch, seed, source)
+        if progress: print(f"The VGGs start from {source}. What they learn here is all they know.", flush=True)
     config = dict(version=_version("brainmri"), preset=preset, recipes=[r.name for r in recipes], phases={r.name: [asdict(p) for p in r.phases] for r in recipes},
                   bs={r.name: r.bs for r in recipes}, arch=arch, weights=dict(source=source, sha=weights_key(vgg_network(arch, state, seed).features) if source != "not needed" else None), split=split,
                   groups=found.grouped_by, seed=seed, img_size={r.name: r.img_size for r in recipes}, margin=CROP_MARGIN, precision=pick_precision(precision, device), device=device, cache=cache,

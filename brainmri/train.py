@@ -19,7 +19,7 @@ from .recipes import BLOCK5, adam, get_recipe, learner_args, set_phase
 from .transform import imagenet_denorm, imagenet_norm, mild_affine, to_float, view_numbers, warp
 
 # %% auto #0
-__all__ = ['schedules', 'BestWeights', 'Training', 'RunFrozen', 'CycleViews', 'AugmentBatch', 'fit_flat', 'fit_one_cycle',
+__all__ = ['SCHEDULES', 'BestWeights', 'Training', 'RunFrozen', 'CycleViews', 'AugmentBatch', 'fit_flat', 'fit_one_cycle',
            'Stopwatch', 'save_weights', 'load_weights']
 
 # %% ../nbs/09_train.ipynb #993b81ae
@@ -198,8 +198,7 @@ def stage(self:Training,
 
 # %% ../nbs/09_train.ipynb #4f5e9659
 def fit_flat(learn:Learner, # From `Training.stage`
-             phase:Phase, # Epochs, learning rate, weight decay
-             base_lr=None # Not used: every phase has its own rate
+             phase:Phase # Epochs, learning rate, weight decay
             )->None:
     "The study's schedule: Adam at one learning rate."
     learn.fit(phase.epochs, phase.lr, wd=phase.wd)
@@ -213,7 +212,8 @@ def fit_one_cycle(learn:Learner, # From `Training.stage`
     elif phase.train == "block5": learn.fit_one_cycle(phase.epochs, slice(base_lr/200, base_lr/2), pct_start=.3, div=5., wd=phase.wd)
     else: learn.fit_one_cycle(phase.epochs, slice(phase.lr), wd=phase.wd)
 
-schedules = dict(study=fit_flat, fine_tune=fit_one_cycle, quick=fit_flat)
+#: How the learning rate of a phase runs.
+SCHEDULES = dict(study=fit_flat, fine_tune=fit_one_cycle)
 
 # %% ../nbs/09_train.ipynb #5875e6e7
 class Stopwatch(Callback):
@@ -225,7 +225,7 @@ class Stopwatch(Callback):
 @patch
 def fit_phase(self:Training,
               i:int, # Which phase of the recipe, from 0
-              preset:str="study" # Whose schedule
+              schedule:str="study" # "study" (flat) or "fine_tune" (one-cycle)
              )->pd.DataFrame: # One row an epoch
     "Train phase `i` and put the best weights so far back."
     phase, watch = self.recipe.phases[i], Stopwatch()
@@ -235,7 +235,7 @@ def fit_phase(self:Training,
     with seeded(self.seed, self.recipe.name, "phase", i) as s:
         learn = self.stage(phase, cbs=[self.best, watch, *views])
         learn.dls.train.rng = random.Random(s)
-        schedules[pick(preset, schedules, "preset")](learn, phase)
+        SCHEDULES[pick(schedule, SCHEDULES, "schedule")](learn, phase)
     names = ["train_loss", "valid_loss", "macro_f1", "accuracy"]
     rows = [dict(epoch=done+j+1, phase=i+1, **dict(zip(names, map(float, v))), seconds=t) for j, (v, t) in enumerate(zip(learn.recorder.values, watch.seconds))]
     self.history += rows
@@ -283,14 +283,14 @@ def load_weights(model:nn.Module, # Of the architecture that was saved
 # %% ../nbs/09_train.ipynb #3adf8f12
 @patch
 def fit(self:Training,
-        preset:str="study", # Whose schedule: "study", "quick" (the same, flat) or "fine_tune"
+        schedule:str="study", # "study" (flat) or "fine_tune" (one-cycle)
         folder=None, # Where finished phases are kept; nothing is written without it
         resume:bool=True # Continue from what `folder` has?
        )->pd.DataFrame: # One row an epoch: epoch, phase, losses, macro_f1, accuracy, seconds
     "Train all phases of the recipe; the weights that remain have the best validation macro-F1."
     start = self._resume(Path(folder)) if folder and resume else 0
     for i in range(start, len(self.recipe.phases)):
-        self.fit_phase(i, preset)
+        self.fit_phase(i, schedule)
         if folder: self._note(Path(folder), i)
     return pd.DataFrame(self.history)
 
