@@ -83,7 +83,9 @@ def show_crop(df, # A table with filepath and label
         bottom.imshow(BorderCrop(margin)(img))
         top.set_title(r["label"])
     for ax, name in zip(axs[:,0], ("file", "cropped")): ax.set_ylabel(name)
-    for ax in axs.flat: ax.set(xticks=[], yticks=[])
+    for ax in axs.flat:
+        ax.set(xticks=[], yticks=[])
+        ax.set_anchor("N")
     return fig
 
 def _one_a_class(df): return [df[df["label"] == c].iloc[0] for c in CLASSES if (df["label"] == c).any()]

@@ -229,13 +229,20 @@ def open_test(self:_Run):
     todo = [r for r in self.recipes if r.name in top and not metrics[r.name]["test"]]
     if not todo: return
     self.say(f"Opening the test set for {' and '.join(r.title for r in todo)}, the best on validation.")
+    self._note_opening([r.name for r in todo])
     for r in todo:
         t = self.training(r)
         t._resume(self.folder/r.name)
         metrics[r.name]["test"] = self.score(t, "test")
         write_json(self.folder/r.name/"metrics.json", metrics[r.name])
+
+@patch
+def _note_opening(self:_Run, recipes):
+    "Record the opening before it happens, so that a run that is killed in between has it on record too."
     log = self.folder/"test_opened.json"
-    write_json(log, [*(read_json(log) if log.exists() else []), dict(when=datetime.now(timezone.utc).isoformat(timespec="seconds"), recipes=[r.name for r in todo])])
+    opened = read_json(log) if log.exists() else []
+    new = [r for r in recipes if not any(r in o["recipes"] for o in opened)]
+    if new: write_json(log, [*opened, dict(when=datetime.now(timezone.utc).isoformat(timespec="seconds"), recipes=new)])
 
 @patch
 def finish(self:_Run):
