@@ -6,6 +6,7 @@
 from __future__ import annotations
 import hashlib, os, shutil
 import numpy as np, torch
+from fastcore.basics import patch
 from matplotlib.patches import Rectangle
 from fastai.vision.all import (CategoryBlock, CategoryMap, ColReader, DataBlock, DataLoader, DataLoaders, IndexSplitter, IntToFloatTensor, Normalize,
                                PILImage, Resize, ResizeMethod, TensorCategory, TransformBlock)
@@ -114,6 +115,8 @@ def content_key(*parts # Strings, numbers, lists of them
     "A short key that changes when any of `parts` changes."
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
 
+
+# %% ../nbs/06_data.ipynb #d3765b75
 class RowCache:
     "An array of `n` rows on disk, each computed when it is first asked for and never again."
     def __init__(self,
@@ -131,28 +134,42 @@ class RowCache:
         os.utime(self.folder)  # the least recently used goes first when room is needed
         self._rows = np.memmap(rows, self.dtype, "r+", shape=(n, *self.shape))
         self.done = np.memmap(done, np.uint8, "r+", shape=(n,))
-
-    def _create(self, rows, done):
-        make_room(self.nbytes, keep=self.folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with atomic(rows) as f: os.truncate(f, self.nbytes)
-        with atomic(done) as f: os.truncate(f, self.n)  # zeros: nothing is done yet
-
-    def missing(self, idx): # Row numbers
-        "Those of `idx` that have not been computed, in order."
-        idx = np.unique(np.asarray(idx, dtype=int))
-        return idx[self.done[idx] == 0]
-
-    def put(self, idx, values): # Row numbers and their values
-        "Write rows, and only then flag them as done."
-        self._rows[idx] = values
-        self._rows.flush()
-        self.done[idx] = 1
-
-    def __getitem__(self, idx): # Row numbers, all of them done
-        if not self.done[idx].all(): raise RunError(f"{self.folder.name} has no row {self.missing(idx)[0]} yet: it must be computed before it is read.")
-        return np.asarray(self._rows[idx])
     def __repr__(self): return f"RowCache({self.folder.name}: {int((self.done != 0).sum())} of {self.n} rows, {size_text(self.nbytes)})"
+
+# %% ../nbs/06_data.ipynb #95746815
+@patch
+def _create(self:RowCache, rows, done):
+    make_room(self.nbytes, keep=self.folder)
+    self.folder.mkdir(parents=True, exist_ok=True)
+    done.unlink(missing_ok=True)  # before the rows: flags without rows would vouch for zeros
+    with atomic(rows) as f: os.truncate(f, self.nbytes)
+    with atomic(done) as f: os.truncate(f, self.n)  # zeros: nothing is done yet
+
+@patch
+def missing(self:RowCache,
+            idx # Row numbers
+           )->np.ndarray: # Those of `idx` that have not been computed, in order
+    "Which rows are still to be computed."
+    idx = np.unique(np.asarray(idx, dtype=int))
+    return idx[self.done[idx] == 0]
+
+# %% ../nbs/06_data.ipynb #6eaed73b
+@patch
+def put(self:RowCache,
+        idx, # Row numbers
+        values # An array, a row for each
+       )->None:
+    "Write rows, and only then flag them as done."
+    self._rows[idx] = values
+    self._rows.flush()
+    self.done[idx] = 1
+
+@patch
+def __getitem__(self:RowCache,
+                idx # Row numbers, all of them done
+               )->np.ndarray: # A row for each
+    if not self.done[idx].all(): raise RunError(f"{self.folder.name} has no row {self.missing(idx)[0]} yet: it must be computed before it is read.")
+    return np.asarray(self._rows[idx])
 
 # %% ../nbs/06_data.ipynb #3c9ae81f
 def make_room(n, # Bytes that are about to be written

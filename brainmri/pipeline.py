@@ -26,7 +26,7 @@ from .train import Training, load_weights
 from .transform import image_array, imagenet_norm, to_float
 
 # %% auto #0
-__all__ = ['PRESETS', 'N_PHANTOMS', 'Preset', 'plan_recipes', 'environment', 'Results', 'train_all']
+__all__ = ['PRESETS', 'N_PHANTOMS', 'Preset', 'plan_recipes', 'environment', 'train_all', 'Results']
 
 # %% ../nbs/14_pipeline.ipynb #30a25449
 @dataclass(frozen=True)
@@ -82,69 +82,6 @@ def _cpu():
     try: return next(l.split(":")[1].strip() for l in open("/proc/cpuinfo", encoding="utf-8") if l.startswith("model name"))
     except (OSError, StopIteration): return platform.processor() or platform.machine()
 
-# %% ../nbs/14_pipeline.ipynb #29acb5a9
-class Results:
-    "A finished run: its comparison table, the best recipe, and the trained networks."
-    def __init__(self,
-                 path # A run folder
-                ): self.run = read_run(path)
-
-    @property
-    def path(self)->Path: return self.run.path
-    @property
-    def table(self)->pd.DataFrame: return self.run.table
-    @property
-    def best(self)->str: return choose(self.run)
-    @property
-    def tied(self)->list: return tied(self.run)
-    def __repr__(self): return f"{summary_text(self.run)}\nEverything is in {self.path}"
-    def _repr_html_(self):
-        return table_html(readable_table(self.table, self.run.titles), "Macro-F1 and its 95 % interval", self.run.titles[self.best]) + "".join(f"<p>{html.escape(o)}</p>" for o in headline(self.run))
-
-
-# %% ../nbs/14_pipeline.ipynb #3f3ba81e
-@patch
-def history(self:Results,
-            recipe:str # One of the run's recipes
-           )->pd.DataFrame: # epoch, phase, train_loss, valid_loss, macro_f1, accuracy, seconds
-    "What each epoch of `recipe` gave."
-    return read_history(self.run, pick(recipe, self.run.config["recipes"], "recipe"))
-
-@patch
-def plot(self:Results): # The matplotlib figure
-    "The recipes side by side, with intervals."
-    return plot_comparison(self.table, self.run.titles)
-
-@patch
-def predictor(self:Results,
-              recipe:str=None # One of the run's recipes; the best unless given
-             ): # A `Predictor`
-    "The trained network of `recipe`, ready to answer."
-    return load(self.path/pick(recipe or self.best, self.run.config["recipes"], "recipe"))
-
-@patch
-def learner(self:Results,
-            recipe:str=None # One of the run's recipes; the best unless given
-           ): # A fastai `Learner`
-    "The fastai learner of `recipe` with its trained weights and the run's images."
-    name = pick(recipe or self.best, self.run.config["recipes"], "recipe")
-    r = Recipe.from_dict(read_json(self.path/name/"bundle.json")["recipe"])
-    learn = _make_learner(r, self.run.index, self.run.config["arch"], None, self.run.config["seed"], "cpu", self.run.config["margin"])
-    load_weights(learn.model, self.path/name/"model.safetensors")
-    return learn
-
-@patch
-def interpretation(self:Results,
-                   recipe:str=None, # One of the run's recipes; the best unless given
-                   split:str="valid" # "valid", or "test" for a recipe that the test set was opened for
-                  )->MRIInterpretation: # fastai's interpretation object
-    "Confusion matrix and top losses of `recipe`, from the predictions on disk."
-    recipe = recipe or self.best
-    p = read_predictions(self.run, recipe, split)
-    if not len(p): raise RunError(f"There are no {split} predictions of {recipe}: the test set was opened for {', '.join(self.table.recipe[self.table.test_macro_f1.notna()]) or 'none'}.")
-    learn = self.learner(recipe)
-    return MRIInterpretation(learn, rows_dl(learn.dls, p.assign(label=[CLASSES[i] for i in p.y])), p[[f"prob_{c}" for c in CLASSES]].values)
-
 # %% ../nbs/14_pipeline.ipynb #9a6d8982
 def _make_learner(r, df, arch, state, seed, device, margin):
     dls = mri_dls(df, r.img_size, r.bs, margin, r.augment, r.net == "vgg", device)
@@ -159,8 +96,12 @@ class _Run:
     def say(self, text):
         if self.progress: print(text, flush=True)
 
+
+# %% ../nbs/14_pipeline.ipynb #84eb16b0
 @patch
-def begin(self:_Run, resume):
+def begin(self:_Run,
+          resume # Go on with a run that is in the folder?
+         )->None:
     "Write what the run consists of, or check that the folder holds the same run."
     f = self.folder/"config.json"
     if f.exists():
@@ -177,8 +118,10 @@ def begin(self:_Run, resume):
 
 # %% ../nbs/14_pipeline.ipynb #0819a279
 @patch
-def training(self:_Run, r):
-    "The `Training` of recipe `r`, its learner built; activations are shared with the recipes of the same image size."
+def training(self:_Run,
+             r:Recipe # Which recipe
+            )->Training: # With its learner built
+    "The `Training` of recipe `r`; activations are shared with the recipes of the same image size."
     c = self.config
     device = torch.device(c["device"])
     if r.net == "vgg" and c["cache"] and r.img_size not in self.features:
@@ -193,8 +136,12 @@ def keep(self:_Run):
     "The places whose activations some recipe starts from."
     return tuple(p for p in ("block5", "head") if any(o.train == p for r in self.recipes for o in r.phases if r.net == "vgg"))
 
+
+# %% ../nbs/14_pipeline.ipynb #c7ae3894
 @patch
-def train(self:_Run, r):
+def train(self:_Run,
+          r:Recipe # Which recipe
+         )->None:
     "Train `r` unless its folder says that it is done."
     folder = self.folder/r.name
     if (folder/"metrics.json").exists(): return
@@ -208,7 +155,10 @@ def train(self:_Run, r):
 
 # %% ../nbs/14_pipeline.ipynb #146ffab8
 @patch
-def score(self:_Run, t, split):
+def score(self:_Run,
+          t:Training, # Whose network
+          split:str # "valid" or "test"
+         )->dict: # As `scores` gives it
     "Macro-F1 with its interval and accuracy of training `t` on `split`; the probabilities go to predictions.csv."
     rows = np.flatnonzero(self.df["split"].values == split)
     part = self.df.iloc[rows]
@@ -244,6 +194,8 @@ def _note_opening(self:_Run, recipes):
     new = [r for r in recipes if not any(r in o["recipes"] for o in opened)]
     if new: write_json(log, [*opened, dict(when=datetime.now(timezone.utc).isoformat(timespec="seconds"), recipes=new)])
 
+
+# %% ../nbs/14_pipeline.ipynb #88e04c52
 @patch
 def finish(self:_Run):
     "Write the comparison, the pictures and the report."
@@ -281,6 +233,14 @@ def _read_data(data, seed, progress):
     df = index_images(folder, progress=progress)
     return df, dict(name="phantoms", path=None, n=len(df), synthetic=True)
 
+# %% ../nbs/14_pipeline.ipynb #ddfeb6b7
+def _config(recipes, df, found, about, state, *, weights, arch, seed, **settings):
+    "All that decides what a run's numbers are; a folder whose config.json says something else is another run."
+    sha = weights_key(vgg_network(arch, state, seed).features) if any(r.net == "vgg" for r in recipes) else None
+    each = {k: {r.name: v(r) for r in recipes} for k, v in dict(phases=lambda r: [asdict(p) for p in r.phases], bs=lambda r: r.bs, img_size=lambda r: r.img_size).items()}
+    return dict(version=_version("brainmri"), recipes=[r.name for r in recipes], **each, arch=arch, weights=dict(source=weights, sha=sha), seed=seed, margin=CROP_MARGIN,
+                groups=found.grouped_by, data={**about, "key": content_key(list(df["sha"]), list(df["split"]))}, **settings)
+
 # %% ../nbs/14_pipeline.ipynb #ff9c253f
 def train_all(data=None, # A folder of class folders, a CSV with filepath,label[,group], or "kaggle:owner/name"; None: the phantoms
               *,
@@ -308,7 +268,7 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
     if aug_views is None: aug_views = 0 if device.startswith("cuda") else PRESETS[preset].aug_views
     pick(split, list_splits(), "split")
     for k, v in dict(test_top=test_top, aug_views=aug_views).items():
-        if v != int(v) or v < 0: raise ConfigError(f"{k}={v}: expected 0 or a larger whole number.")
+        if not isinstance(v, int) or v < 0: raise ConfigError(f"{k}={v}: expected 0 or a larger whole number.")
     state, source = vgg_weights(weights, arch, download=not _is_synthetic(data)) if any(r.net == "vgg" for r in recipes) else (None, "not needed")
     df, about = _read_data(data, seed, progress)
     found = audit(df, group=group, progress=progress)
@@ -316,10 +276,8 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
     if state is None and source != "not needed":
         state, source = _random_weights(df, recipes, arch, seed, source)
         if progress: print(f"The VGGs start from {source}. What they learn here is all they know.", flush=True)
-    config = dict(version=_version("brainmri"), preset=preset, recipes=[r.name for r in recipes], phases={r.name: [asdict(p) for p in r.phases] for r in recipes},
-                  bs={r.name: r.bs for r in recipes}, arch=arch, weights=dict(source=source, sha=weights_key(vgg_network(arch, state, seed).features) if source != "not needed" else None), split=split,
-                  groups=found.grouped_by, seed=seed, img_size={r.name: r.img_size for r in recipes}, margin=CROP_MARGIN, precision=pick_precision(precision, device), device=device, cache=cache,
-                  aug_views=aug_views, test_top=test_top, data={**about, "key": content_key(list(df["sha"]), list(df["split"]))})
+    config = _config(recipes, df, found, about, state, preset=preset, arch=arch, weights=source, split=split, seed=seed, device=device, cache=cache, aug_views=aug_views,
+                     precision=pick_precision(precision, device), test_top=test_top)
     folder = Path(out) if out else Path("runs")/f"{about['name']}-{preset}-{split}-{content_key(json.dumps(config, sort_keys=True))[:6]}"
     run = _Run(config, df, found, recipes, state, folder, progress)
     run.begin(resume)
@@ -332,3 +290,70 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
     run.say(f"\n{res}")
     return res
 
+
+# %% ../nbs/14_pipeline.ipynb #29acb5a9
+class Results:
+    "A finished run: its comparison table, the best recipe, and the trained networks."
+    def __init__(self,
+                 path # A run folder
+                ): self.run = read_run(path)
+
+    @property
+    def path(self)->Path: return self.run.path
+    @property
+    def table(self)->pd.DataFrame: return self.run.table
+    @property
+    def best(self)->str: return choose(self.run)
+    @property
+    def tied(self)->list: return tied(self.run)
+    def __repr__(self): return f"{summary_text(self.run)}\nEverything is in {self.path}"
+    def _repr_html_(self):
+        return table_html(readable_table(self.table, self.run.titles), "Macro-F1 and its 95 % interval", self.run.titles[self.best]) + "".join(f"<p>{html.escape(o)}</p>" for o in headline(self.run))
+
+
+# %% ../nbs/14_pipeline.ipynb #94e00c52
+@patch
+def plot(self:Results): # The matplotlib figure
+    "The recipes side by side, with intervals."
+    return plot_comparison(self.table, self.run.titles)
+
+# %% ../nbs/14_pipeline.ipynb #9cdede2d
+@patch
+def history(self:Results,
+            recipe:str # One of the run's recipes
+           )->pd.DataFrame: # epoch, phase, train_loss, valid_loss, macro_f1, accuracy, seconds
+    "What each epoch of `recipe` gave."
+    return read_history(self.run, pick(recipe, self.run.config["recipes"], "recipe"))
+
+# %% ../nbs/14_pipeline.ipynb #d9d17890
+@patch
+def learner(self:Results,
+            recipe:str=None # One of the run's recipes; the best unless given
+           ): # A fastai `Learner`
+    "The fastai learner of `recipe` with its trained weights and the run's images."
+    name = pick(recipe or self.best, self.run.config["recipes"], "recipe")
+    r = Recipe.from_dict(read_json(self.path/name/"bundle.json")["recipe"])
+    learn = _make_learner(r, self.run.index, self.run.config["arch"], None, self.run.config["seed"], "cpu", self.run.config["margin"])
+    load_weights(learn.model, self.path/name/"model.safetensors")
+    return learn
+
+# %% ../nbs/14_pipeline.ipynb #c0207ae8
+@patch
+def predictor(self:Results,
+              recipe:str=None # One of the run's recipes; the best unless given
+             ): # A `Predictor`
+    "The trained network of `recipe`, ready to answer."
+    return load(self.path/pick(recipe or self.best, self.run.config["recipes"], "recipe"))
+
+# %% ../nbs/14_pipeline.ipynb #6d611d64
+@patch
+def interpretation(self:Results,
+                   recipe:str=None, # One of the run's recipes; the best unless given
+                   split:str="valid" # "valid", or "test" for a recipe that the test set was opened for
+                  )->MRIInterpretation: # fastai's interpretation object
+    "Confusion matrix and top losses of `recipe`, from the predictions on disk."
+    recipe = recipe or self.best
+    p = read_predictions(self.run, recipe, split)
+    if not len(p): raise RunError(f"There are no {split} predictions of {recipe}: the test set was opened for {', '.join(self.table.recipe[self.table.test_macro_f1.notna()]) or 'none'}.")
+    learn = self.learner(recipe)
+    return MRIInterpretation(learn, rows_dl(learn.dls, p.assign(label=[CLASSES[i] for i in p.y])), p[[f"prob_{c}" for c in CLASSES]].values)

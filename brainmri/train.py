@@ -117,12 +117,13 @@ def _pixels(self:Training, rows):
         self._decoded = decoded(self.df, self.img_size, self.margin, np.concatenate([*self.rows.values(), rows]), self.progress)
     return self._decoded[rows]
 
-# %% ../nbs/09_train.ipynb #cc535a27
+# %% ../nbs/09_train.ipynb #59fa6c63
 class RunFrozen(Callback):
     "Replace each batch of images by what the frozen `layers` make of it."
     def __init__(self, layers, precision): self.layers, self.precision = layers, precision
     def before_batch(self): self.learn.xb = (frozen_forward(self.layers, self.xb[0].as_subclass(torch.Tensor), self.precision).float(),)
 
+# %% ../nbs/09_train.ipynb #3ce97d54
 class CycleViews(Callback):
     "Give each epoch its augmented view: the image itself, view 0, view 1, … and round again; a new one for each epoch if none are kept."
     def __init__(self, owner, start): self.owner, self.start = owner, start
@@ -131,6 +132,7 @@ class CycleViews(Callback):
         t.view = (None, *range(t.aug_views))[epoch % (t.aug_views + 1)] if t.aug_views else epoch
     def after_fit(self): self.owner.view = None
 
+# %% ../nbs/09_train.ipynb #0da77752
 class AugmentBatch(Callback):
     "Turn each training batch that fastai's loader made into the epoch's view of its images."
     order = -5  # before `RunFrozen`
@@ -145,7 +147,7 @@ class AugmentBatch(Callback):
         self.learn.xb = (imagenet_norm(x) if vgg else x,)
 
 def _watch_order(dl):
-    "A list to which `dl` adds the order of its items at the beginning of each epoch."
+    "A list whose one entry is the order of the items of `dl` in the running epoch."
     get, seen = dl.get_idxs, []
     def get_idxs():
         seen[:] = [np.array(get())]
