@@ -6,7 +6,10 @@
 from __future__ import annotations
 import sys, warnings
 from contextlib import contextmanager
-from fastcore.script import Param, call_parse
+from pathlib import Path
+from typing import Annotated
+from fastcore import script
+from fastcore.script import call_parse
 from .core import BrainMRIError, DataWarning
 
 # %% auto #0
@@ -28,10 +31,24 @@ def _one_line(command):
             print(f"\n{command}: stopped. The same command goes on where it was.", file=sys.stderr)
             raise SystemExit(130) from None
 
+# %% ../nbs/15_cli.ipynb #32a003f3
+_fastcore1 = hasattr(script, "Param")
+
+def _argument(text, type, nargs):
+    "The annotation of a positional argument."
+    return script.Param(text, type, opt=False, nargs=nargs) if _fastcore1 else Annotated[type, text, dict(opt=False, nargs=nargs)]
+
+def _spelled(argv):
+    "`argv` with the names of options as this fastcore's parser has them."
+    def one(o):
+        name, eq, value = o.partition("=")
+        return "--" + (name[2:].replace("-", "_") if _fastcore1 else name[2:].replace("_", "-")) + eq + value
+    return [one(o) if o.startswith("--") else o for o in argv]
+
 # %% ../nbs/15_cli.ipynb #3b9e13ac
 @call_parse
 def brainmri_train(
-    data:Param("Folder of class folders, CSV with filepath,label[,group], or kaggle:owner/name; nothing: the embedded phantoms", str, nargs="?", opt=False)=None,
+    data:_argument("Folder of class folders, CSV with filepath,label[,group], or kaggle:owner/name; nothing: the embedded phantoms", str, "?")=None,
     recipes:str=None, # Recipes, separated by commas; all five unless given
     preset:str=None, # study, fine_tune or quick; by default study with data, quick with the phantoms
     arch:str="vgg16_bn", # vgg16_bn or vgg16
@@ -78,12 +95,11 @@ def brainmri_audit(
 @call_parse
 def brainmri_predict(
     bundle:str, # Folder of a trained recipe, such as runs/NAME/vgg16_finetune
-    images:Param("Image files, or folders of them", str, nargs="+", opt=False),
+    images:_argument("Image files, or folders of them", str, "+"),
     csv:bool=False # Print comma-separated values
 ):
     "Say what a trained network makes of images. For research, not for clinical use."
     with _one_line("brainmri_predict"):
-        from pathlib import Path
         from brainmri.core import IMAGE_SUFFIXES
         from brainmri.predict import load
         files = [f for o in map(Path, images) for f in (sorted(p for p in o.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES) if o.is_dir() else [o])]
@@ -100,3 +116,6 @@ def brainmri_report(
         from brainmri.report import summary_text, write_report
         report = write_report(run)
         print(f"{summary_text(run)}\nReport: {report}")
+
+# %% ../nbs/15_cli.ipynb #06968f5f
+if Path(sys.argv[0]).stem.removesuffix("-script") in __all__: sys.argv[1:] = _spelled(sys.argv[1:])  # only where this process is one of the commands
