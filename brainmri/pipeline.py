@@ -269,8 +269,8 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
     pick(split, list_splits(), "split")
     for k, v in dict(test_top=test_top, aug_views=aug_views).items():
         if not isinstance(v, int) or v < 0: raise ConfigError(f"{k}={v}: expected 0 or a larger whole number.")
-    state, source = vgg_weights(weights, arch, download=not _is_synthetic(data)) if any(r.net == "vgg" for r in recipes) else (None, "not needed")
     df, about = _read_data(data, seed, progress)
+    state, source = vgg_weights(weights, arch, download=not about["synthetic"]) if any(r.net == "vgg" for r in recipes) else (None, "not needed")
     found = audit(df, group=group, progress=progress)
     df = split_images(df, how=split, seed=seed, audit=found)
     if state is None and source != "not needed":
