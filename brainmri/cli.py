@@ -118,4 +118,4 @@ def brainmri_report(
         print(f"{summary_text(run)}\nReport: {report}")
 
 # %% ../nbs/15_cli.ipynb #06968f5f
-if Path(sys.argv[0]).stem.removesuffix("-script") in __all__: sys.argv[1:] = _spelled(sys.argv[1:])  # only where this process is one of the commands
+if Path(sys.argv[0]).name.startswith("brainmri_"): sys.argv[1:] = _spelled(sys.argv[1:])  # only where this process is one of the commands
