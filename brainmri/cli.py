@@ -21,6 +21,7 @@ def _one_line(command):
     "Say whatever is refused or left out in one line each; a refusal ends the command with status 2."
     def show(message, category, *args, **kwargs):
         if issubclass(category, DataWarning): print(f"{command}: {message}", file=sys.stderr)
+    for o in (sys.stdout, sys.stderr): o.reconfigure(errors="replace")  # a Windows console may lack the bars' characters
     with warnings.catch_warnings():
         warnings.showwarning = show  # other packages' warnings are for programmers
         try: yield
@@ -28,7 +29,7 @@ def _one_line(command):
             print(f"{command}: {e}", file=sys.stderr)
             raise SystemExit(2) from None
         except KeyboardInterrupt:
-            print(f"\n{command}: stopped. The same command goes on where it was.", file=sys.stderr)
+            print(f"\n{command}: stopped." + " The same command goes on where it was."*(command == "brainmri_train"), file=sys.stderr)
             raise SystemExit(130) from None
 
 # %% ../nbs/15_cli.ipynb #32a003f3
@@ -53,7 +54,7 @@ def brainmri_train(
     preset:str=None, # study, fine_tune or quick; by default study with data, quick with the phantoms
     arch:str="vgg16_bn", # vgg16_bn or vgg16
     weights:str="imagenet", # imagenet, a .safetensors or .pth file, or none for random weights
-    split:str="grouped", # grouped, random (the study's) or folders (ready-made Training and Testing)
+    split:str="grouped", # grouped, random (the study's), folders (Training and Testing) or given (the column split)
     group:str=None, # Column of the CSV that names the patient
     img_size:int=None, # Side of the VGGs' images, in pixels
     epochs:int=None, # At most so many epochs a phase

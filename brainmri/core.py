@@ -4,7 +4,7 @@
 
 # %% ../nbs/00_core.ipynb #f4fa98d3
 from __future__ import annotations
-import contextlib, difflib, hashlib, importlib, json, os, random, shutil, sys, tempfile, types
+import contextlib, difflib, hashlib, importlib, json, math, os, random, shutil, sys, tempfile, types
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class DataError(BrainMRIError): "A folder, a table or a split that can't be used
 class ImageError(DataError): "One image file that can't be used; the message names it."
 class ConfigError(BrainMRIError): "An argument that has no meaning here, such as a recipe that doesn't exist."
 class WeightsError(BrainMRIError): "Network weights that are missing or of another shape."
-class RunError(BrainMRIError): "A run folder that is incomplete, in use, or of another run."
+class RunError(BrainMRIError): "A run folder that is incomplete or of another run, or a cache that doesn't fit."
 class DataWarning(UserWarning): "Input that was used in part; what was left out is named."
 
 # %% ../nbs/00_core.ipynb #5f03ca8d
@@ -69,7 +69,9 @@ class Recipe:
     @property
     def epochs(self)->int: return sum(p.epochs for p in self.phases)
     @classmethod
-    def from_dict(cls, d)->Recipe: return cls(**{**d, "phases": tuple(Phase(**p) for p in d["phases"])})
+    def from_dict(cls, d:dict)->Recipe: # From `asdict`, as JSON keeps it
+        "The recipe that `asdict` turned into `d`."
+        return cls(**{**d, "phases": tuple(Phase(**p) for p in d["phases"])})
 
 # %% ../nbs/00_core.ipynb #e7a2760c
 @contextlib.contextmanager
@@ -109,7 +111,7 @@ def atomic(path # The file to write
     tmp = Path(tmp)
     try:
         yield tmp
-        with open(tmp, "rb") as f: os.fsync(f.fileno())  # the name must not arrive before the contents
+        with open(tmp, "rb+") as f: os.fsync(f.fileno())  # the name must not arrive before the contents
         os.chmod(tmp, 0o666 & ~_umask())  # mkstemp makes files that only their owner can read
         os.replace(tmp, path)
     finally: tmp.unlink(missing_ok=True)
@@ -127,7 +129,7 @@ def _plain(o):
     if hasattr(o, "__dataclass_fields__"): return _plain(asdict(o))
     if hasattr(o, "tolist"): return _plain(o.tolist())
     if isinstance(o, Path): return str(o)
-    return None if isinstance(o, float) and o != o else o
+    return None if isinstance(o, float) and not math.isfinite(o) else o
 
 def write_json(path, # The file to write
                obj # Dicts, lists, dataclasses, numbers, numpy arrays

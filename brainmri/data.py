@@ -4,7 +4,7 @@
 
 # %% ../nbs/06_data.ipynb #70e3a152
 from __future__ import annotations
-import hashlib, os, shutil
+import contextlib, hashlib, os, shutil
 import numpy as np, torch
 from fastcore.basics import patch
 from matplotlib.patches import Rectangle
@@ -19,7 +19,8 @@ __all__ = ['read_mri', 'mri_block', 'mri_dls', 'pick_device', 'rows_dl', 'show_c
            'make_room', 'decoded', 'ArrayDL']
 
 # %% ../nbs/06_data.ipynb #bf7bd7d6
-def read_mri(path)->PILImage: # A fastai image in RGB
+def read_mri(path # An image file
+            )->PILImage: # A fastai image in RGB
     "Open the image file at `path` for fastai; whatever `open_image` refuses is refused here."
     return PILImage(open_image(path))
 
@@ -129,21 +130,19 @@ class RowCache:
         self.folder = cache_dir()/f"{name}-{key}"
         self.n, self.shape, self.dtype = n, tuple(shape), np.dtype(dtype)
         self.nbytes = n * int(np.prod(self.shape)) * self.dtype.itemsize
-        rows, done = self.folder/"rows.bin", self.folder/"done.bin"
-        if not done.exists() or done.stat().st_size != n or not rows.exists() or rows.stat().st_size != self.nbytes: self._create(rows, done)
-        os.utime(self.folder)  # the least recently used goes first when room is needed
-        self._rows = np.memmap(rows, self.dtype, "r+", shape=(n, *self.shape))
-        self.done = np.memmap(done, np.uint8, "r+", shape=(n,))
+        start = -(-n//4096)*4096  # one byte a row says that it is done, then come the rows
+        file, size = self.folder/"rows.bin", start + self.nbytes
+        if not file.exists() or file.stat().st_size != size: self._create(file, size)
+        self.done = np.memmap(file, np.uint8, "r+", shape=(n,))
+        self._rows = np.memmap(file, self.dtype, "r+", offset=start, shape=(n, *self.shape))
     def __repr__(self): return f"RowCache({self.folder.name}: {int((self.done != 0).sum())} of {self.n} rows, {size_text(self.nbytes)})"
 
 # %% ../nbs/06_data.ipynb #95746815
 @patch
-def _create(self:RowCache, rows, done):
-    make_room(self.nbytes, keep=self.folder)
+def _create(self:RowCache, file, size):
+    make_room(size, keep=self.folder)
     self.folder.mkdir(parents=True, exist_ok=True)
-    done.unlink(missing_ok=True)  # before the rows: flags without rows would vouch for zeros
-    with atomic(rows) as f: os.truncate(f, self.nbytes)
-    with atomic(done) as f: os.truncate(f, self.n)  # zeros: nothing is done yet
+    with atomic(file) as f: os.truncate(f, size)  # zeros: nothing is done yet
 
 @patch
 def missing(self:RowCache,
@@ -163,6 +162,7 @@ def put(self:RowCache,
     self._rows[idx] = values
     self._rows.flush()
     self.done[idx] = 1
+    with contextlib.suppress(OSError): os.utime(self.folder)  # the least recently used goes first when room is needed
 
 @patch
 def __getitem__(self:RowCache,
@@ -176,13 +176,17 @@ def make_room(n, # Bytes that are about to be written
               keep=None # A cache folder that must stay
              )->None:
     "Delete the least recently used caches until `n` more bytes fit under `BRAINMRI_CACHE_GB`; raise `RunError` if they never can."
-    limit = float(os.environ.get("BRAINMRI_CACHE_GB") or 20) * 1e9
+    try: limit = float(os.environ.get("BRAINMRI_CACHE_GB") or 20) * 1e9
+    except ValueError: raise ConfigError(f"BRAINMRI_CACHE_GB is {os.environ['BRAINMRI_CACHE_GB']!r}: expected a number of gigabytes, such as 20.") from None
     if n > limit: raise RunError(f"A cache of {size_text(n)} is needed, BRAINMRI_CACHE_GB allows {size_text(limit)}: raise it, or train with cache=False.")
-    folders = sorted((d for d in cache_dir().iterdir() if (d/"rows.bin").exists() and d != keep), key=lambda d: d.stat().st_mtime)
-    used = {d: (d/"rows.bin").stat().st_size for d in folders}
-    while folders and sum(used.values()) + n > limit:
-        shutil.rmtree(folders[0], ignore_errors=True)
-        used.pop(folders.pop(0))
+    used = {}
+    for d in cache_dir().iterdir():
+        with contextlib.suppress(OSError):  # another process may be tidying up too
+            if d != keep: used[d] = (d.stat().st_mtime, (d/"rows.bin").stat().st_size)
+    for d in sorted(used, key=used.get):
+        if sum(size for _, size in used.values()) + n <= limit: break
+        shutil.rmtree(d, ignore_errors=True)
+        if not d.exists(): del used[d]
     need_disk(cache_dir(), n, "A cache")
 
 # %% ../nbs/06_data.ipynb #fc3c9d70

@@ -49,7 +49,7 @@ class FeatureCache:
     "Activations of a frozen VGG for the images of `df`, on disk; computed for the rows that are asked for, once."
     def __init__(self,
                  df, # From `index_images`: filepath and sha are used
-                 net:nn.Module, # From `vgg_network`; its `features` are taken
+                 net:nn.Module, # From `vgg_network`; its `features` are moved to `device` and frozen
                  arch:str="vgg16_bn", # Tells where block 5 begins
                  img_size:int=224, # Side of the network's input, in pixels
                  margin:int=CROP_MARGIN, # Pixels cut from each side of the file's image

@@ -113,13 +113,19 @@ _OTHER_PICTURES = (".gif", ".tif", ".tiff", ".webp", ".jp2", ".heic", ".dcm", ".
 
 def _hidden(name): return name.startswith(".") or name == "__MACOSX"
 
-def _subfolders(p): return sorted(o for o in p.iterdir() if not _hidden(o.name) and o.is_dir())
+def _closed(e):
+    "`os.walk` skips folders that it may not open; here they are an error."
+    raise DataError(f"The folder {e.filename} can't be read ({e.strerror}): check its permissions and its disk.") from None
+
+def _subfolders(p):
+    try: return sorted(o for o in p.iterdir() if not _hidden(o.name) and o.is_dir())
+    except OSError as e: _closed(e)
 
 def _files(folder):
     "The image files below `folder`, and how many pictures of other kinds there are."
     seen, files, others = set(), [], Counter()
     above = Path(os.path.realpath(folder.parent)), Path(os.path.realpath(folder)).parent
-    for d, subs, names in os.walk(folder, followlinks=True):
+    for d, subs, names in os.walk(folder, onerror=_closed, followlinks=True):
         real = os.path.realpath(d)
         if real in seen or any(o.is_relative_to(real) for o in above): subs.clear()
         else:
@@ -269,6 +275,7 @@ def index_images(data, # A folder of class folders, a CSV with filepath,label[,g
     classes = [c for c in CLASSES if classes is None or c in classes]
     rows = _find(data, classes)
     rows = rows[rows.label.isin(classes)]
+    if not len(rows): raise DataError(f"There are no images of {', '.join(classes)} in {'the table' if isinstance(data, pd.DataFrame) else data}: expected a row for each image.")
     checked = pd.DataFrame(thread_map(lambda o: _check(o, margin), rows.filepath, workers, progress), columns=["filepath", *_FACTS, "problem", "done"])
     bad = checked[checked.problem.notna()]
     _report_bad(bad.to_dict("records"), len(rows), max_bad)

@@ -8,10 +8,10 @@ import numpy as np, pandas as pd, torch
 from fastai.vision.all import ClassificationInterpretation, Learner
 from .core import *
 from .index import _subplots, open_image
-from .metrics import confusion, most_confused, scores
+from .metrics import confusion, scores
 
 # %% auto #0
-__all__ = ['MRIInterpretation', 'say_confusions', 'evaluate', 'top_losses', 'plot_top_losses']
+__all__ = ['MRIInterpretation', 'evaluate', 'top_losses', 'plot_top_losses']
 
 # %% ../nbs/11_interpret.ipynb #bf6cda6e
 class MRIInterpretation(ClassificationInterpretation):
@@ -30,24 +30,13 @@ class MRIInterpretation(ClassificationInterpretation):
 
     @classmethod
     def from_learner(cls, learn, ds_idx=1, dl=None, act=None):
-        "Run the network of `learn` over `dl`, or over its validation set, and interpret what it says."
+        "Run the network of `learn` over the loader `dl`, or over set `ds_idx` of its own (1: validation), and interpret what it says; `act` is ignored."
         dl = dl or learn.dls[ds_idx].new(shuffle=False, drop_last=False)
         return cls(learn, dl, learn.get_preds(dl=dl)[0].numpy())
 
     @property
     def pred(self): return self.probs.argmax(1)
     def confusion_matrix(self): return confusion(self.y, self.pred)
-
-# %% ../nbs/11_interpret.ipynb #1804d7d5
-def say_confusions(y, # Class number of each image
-                   pred, # Predicted class number of each image
-                   n:int=2 # How many kinds of mistake to name
-                  )->str: # One or two sentences
-    "The most frequent mistakes, in words."
-    t = most_confused(y, pred, n)
-    if not len(t): return f"All {len(y)} images are right."
-    said = [f"{r['count']} {r.actual} called {r.predicted} ({r.share:.0%} of that class)" for _, r in t.iterrows()]
-    return f"Most often confused: {'; '.join(said)}."
 
 # %% ../nbs/11_interpret.ipynb #613d8595
 def evaluate(learn:Learner, # Any learner over the four classes

@@ -10,8 +10,8 @@ from sklearn.metrics import confusion_matrix, f1_score
 from .core import CLASSES, DataError
 
 # %% auto #0
-__all__ = ['confusion', 'macro_f1', 'classification_table', 'most_confused', 'confusion_f1', 'bootstrap_interval', 'scores',
-           'paired_difference', 'mcnemar']
+__all__ = ['confusion', 'macro_f1', 'classification_table', 'most_confused', 'say_confusions', 'confusion_f1',
+           'bootstrap_interval', 'scores', 'paired_difference', 'mcnemar']
 
 # %% ../nbs/10_metrics.ipynb #d2e92499
 def _labels(y, *preds):
@@ -73,6 +73,17 @@ def most_confused(y, # Class number of each image
     rows = [(CLASSES[i], CLASSES[j], int(cm[i, j]), float(cm[i, j] / cm[i].sum())) for i, j in np.argwhere(cm) if i != j]
     df = pd.DataFrame(rows, columns=["actual", "predicted", "count", "share"])
     return df.sort_values(["count", "share"], ascending=False, kind="stable").head(n).reset_index(drop=True)
+
+# %% ../nbs/10_metrics.ipynb #2fecd13a
+def say_confusions(y, # Class number of each image
+                   pred, # Predicted class number of each image
+                   n:int=3 # How many kinds of mistake to name
+                  )->str: # One or two sentences
+    "The most frequent mistakes, in words."
+    t = most_confused(y, pred, n)
+    if not len(t): return f"All {len(y)} images are right."
+    said = [f"{r['count']} {r.actual} called {r.predicted} ({r.share:.0%} of that class)" for _, r in t.iterrows()]
+    return f"Most often confused: {'; '.join(said)}."
 
 # %% ../nbs/10_metrics.ipynb #a1280cdd
 def confusion_f1(cm # Confusion matrices, shape (..., 4, 4); row: true class, column: predicted class

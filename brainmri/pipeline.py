@@ -19,7 +19,7 @@ from .interpret import MRIInterpretation, plot_top_losses
 from .metrics import scores
 from .phantom import make_phantoms
 from .predict import load, write_bundle
-from .recipes import ann_learner, count_params, get_recipe, list_recipes, settle_batchnorm, vgg_learner, vgg_network, vgg_weights
+from .recipes import BLOCK5, ann_learner, count_params, get_recipe, list_recipes, settle_batchnorm, vgg_learner, vgg_network, vgg_weights
 from .report import choose, headline, plot_comparison, read_history, read_predictions, read_run, readable_table, summary_text, table_html, tied, write_report
 from .split import list_splits, split_images
 from .train import Training, load_weights
@@ -38,9 +38,10 @@ class Preset:
     vgg_lr:float=None # At most this learning rate for a VGG
     vgg_bs:int=None # Images a batch for a VGG, instead of the recipe's
     aug_views:int=2 # Cached augmented versions of each training image, on a CPU
+    rates:dict=None # Part that learns → rate, instead of the recipe's, for a VGG
 
 #: What `preset` may be.
-PRESETS = dict(study=Preset(), fine_tune=Preset("fine_tune"), quick=Preset(vgg_size=96, vgg_epochs=5, vgg_lr=1e-4, vgg_bs=16, aug_views=1))
+PRESETS = dict(study=Preset(), fine_tune=Preset("fine_tune", rates=dict(head=2e-3, block5=1e-3)), quick=Preset(vgg_size=96, vgg_epochs=5, vgg_lr=1e-4, vgg_bs=16, aug_views=1))
 #: Phantoms that `train_all()` draws when it is given no data.
 N_PHANTOMS = 400
 
@@ -52,17 +53,27 @@ def plan_recipes(recipes=None, # Names, or one name; all five if None
                 )->list: # `Recipe`s as they will be trained
     "The recipes to train, with the preset's size and length."
     p = PRESETS[pick(preset, PRESETS, "preset")]
-    names = list_recipes() if recipes is None else [recipes] if isinstance(recipes, (str, Recipe)) else list(recipes)
+    _whole(epochs=(epochs, 1, 10_000), img_size=(img_size, 32, 1024))  # five poolings halve the side five times
+    try: found = [get_recipe(r) for r in (list_recipes() if recipes is None else [recipes] if isinstance(recipes, (str, Recipe)) else recipes)]
+    except TypeError: raise ConfigError(f"recipes={recipes!r}: expected a name or a list of names out of {', '.join(list_recipes())}.") from None
+    names = [r.name for r in found]
     if not names: raise ConfigError(f"No recipes were named. There is: {', '.join(list_recipes())}.")
-    if epochs is not None and epochs < 1: raise ConfigError(f"epochs={epochs}: expected 1 or more, or None for the preset's own number.")
-    if img_size is not None and not 32 <= img_size <= 1024: raise ConfigError(f"img_size={img_size}: expected 32 to 1024 pixels; five poolings halve it five times.")
-    return [_adapted(get_recipe(n), p, img_size, epochs) for n in names]
+    twice = sorted({o for o in names if names.count(o) > 1})
+    if twice: raise ConfigError(f"Recipes named more than once: {', '.join(twice)}. Each has one folder in a run; name it once.")
+    return [_adapted(r, p, img_size, epochs) for r in found]
+
+def _whole(**given):
+    "Raise `ConfigError` unless each of `given`, a value with the least and the most that it may be, is a whole number or None."
+    for k, (v, lo, hi) in given.items():
+        if v is not None and (isinstance(v, bool) or not isinstance(v, (int, np.integer)) or not lo <= v <= hi):
+            raise ConfigError(f"{k}={v!r}: expected a whole number from {lo} to {hi}.")
 
 def _adapted(r, p, img_size, epochs):
     "Recipe `r` under preset `p`: the ANNs only know `epochs`."
     vgg, inf = r.net == "vgg", float("inf")
     most, lr = min(epochs or inf, vgg and p.vgg_epochs or inf), vgg and p.vgg_lr or inf
-    phases = tuple(replace(o, epochs=min(o.epochs, most), lr=min(o.lr, lr)) for o in r.phases)
+    rate = lambda o: p.rates.get(o.train, o.lr) if vgg and p.rates else o.lr
+    phases = tuple(replace(o, epochs=min(o.epochs, most), lr=min(rate(o), lr)) for o in r.phases)
     return replace(r, phases=phases, img_size=img_size or p.vgg_size, bs=p.vgg_bs or r.bs) if vgg else replace(r, phases=phases)
 
 # %% ../nbs/14_pipeline.ipynb #78e6060f
@@ -92,7 +103,7 @@ class _Run:
     "The folder and the settings of a run in progress."
     def __init__(self, config, df, found, recipes, state, folder, progress):
         self.config, self.df, self.audit, self.recipes, self.state, self.folder, self.progress = config, df, found, recipes, state, Path(folder), progress
-        self.features, self.trainings = {}, {}
+        self.features = {}
     def say(self, text):
         if self.progress: print(text, flush=True)
 
@@ -105,16 +116,32 @@ def begin(self:_Run,
     "Write what the run consists of, or check that the folder holds the same run."
     f = self.folder/"config.json"
     if f.exists():
-        old, new = read_json(f), json.loads(json.dumps(self.config))
-        changed = [k for k in new if old.get(k) != new[k]]
-        if changed: raise RunError(f"{self.folder} holds another run: {', '.join(f'{k} was {old.get(k)!r}, now {new[k]!r}' for k in changed[:3])}. Give another `out`.")
+        old, new = _leaves(read_json(f)), _leaves(json.loads(json.dumps(self.config)))
+        changed = [k for k in sorted(old | new) if old.get(k) != new.get(k) and k not in ("data.name", "data.path")]  # the images count, not what the folder is called
+        if changed: raise RunError(f"{self.folder} holds another run: {', '.join(f'{k} was {old.get(k)!r}, now {new.get(k)!r}' for k in changed[:3])}. Give another `out`.")
         if not resume: raise RunError(f"{self.folder} holds this run already: give another `out`, or resume=True to go on with it.")
-    elif self.folder.exists() and any(self.folder.iterdir()): raise RunError(f"{self.folder} is not empty and holds no run: give a new or an empty folder as `out`.")
+    write_json(f, self.config)
+    for o in self.folder.rglob(".*.tmp"): o.unlink()  # what a killed process left half-written
     index = self.df.drop(columns=[c for c in self.df if c.startswith("_")])
     with atomic(self.folder/"index.csv") as tmp: index.to_csv(tmp, index=False)
     write_json(self.folder/"audit.json", self.audit.to_json())
     write_json(self.folder/"environment.json", environment(self.config["device"], self.config["precision"]))
-    write_json(f, self.config)
+
+def _leaves(d, at=""):
+    "The values in nested dictionaries, by their dotted names."
+    return {k: v for key, o in d.items() for k, v in (_leaves(o, f"{at}{key}.") if isinstance(o, dict) else {f"{at}{key}": o}).items()}
+
+# %% ../nbs/14_pipeline.ipynb #dcacec7a
+def _check_out(folder):
+    "`folder` as a path, made if it wasn't there; `RunError` if no run can be written to it, before hours are spent on one."
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()) and not (folder/"config.json").exists(): raise RunError(f"{folder} is not empty and holds no run: give a new or an empty folder as `out`.")
+        with atomic(folder/"writable") as tmp: tmp.write_text("yes")
+        (folder/"writable").unlink()
+    except OSError as e: raise RunError(f"A run can't be written to {folder} ({e.strerror}): give another folder as `out`.") from None
+    return folder
 
 # %% ../nbs/14_pipeline.ipynb #0819a279
 @patch
@@ -220,7 +247,7 @@ def _random_weights(df, recipes, arch, seed, source, n=64):
 
 def _is_synthetic(data):
     "Are these phantoms, the embedded ones or a folder of `make_phantoms`?"
-    return data is None or not isinstance(data, pd.DataFrame) and (Path(data)/"phantoms.json").is_file()
+    return data is None or isinstance(data, (str, Path)) and (Path(data)/"phantoms.json").is_file()
 
 def _read_data(data, seed, progress):
     "The checked table, and what to say of it."
@@ -237,9 +264,8 @@ def _read_data(data, seed, progress):
 def _config(recipes, df, found, about, state, *, weights, arch, seed, **settings):
     "All that decides what a run's numbers are; a folder whose config.json says something else is another run."
     sha = weights_key(vgg_network(arch, state, seed).features) if any(r.net == "vgg" for r in recipes) else None
-    each = {k: {r.name: v(r) for r in recipes} for k, v in dict(phases=lambda r: [asdict(p) for p in r.phases], bs=lambda r: r.bs, img_size=lambda r: r.img_size).items()}
-    return dict(version=_version("brainmri"), recipes=[r.name for r in recipes], **each, arch=arch, weights=dict(source=weights, sha=sha), seed=seed, margin=CROP_MARGIN,
-                groups=found.grouped_by, data={**about, "key": content_key(list(df["sha"]), list(df["split"]))}, **settings)
+    return dict(version=_version("brainmri"), recipes=[r.name for r in recipes], trained={r.name: asdict(r) for r in recipes}, arch=arch, weights=dict(source=weights, sha=sha), seed=seed, margin=CROP_MARGIN,
+                groups=found.grouped_by, data={**about, "key": content_key(*(list(df[c]) for c in ("sha", "y", "split", "group")))}, **settings)
 
 # %% ../nbs/14_pipeline.ipynb #ff9c253f
 def train_all(data=None, # A folder of class folders, a CSV with filepath,label[,group], or "kaggle:owner/name"; None: the phantoms
@@ -248,7 +274,7 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
               preset:str=None, # "study", "fine_tune" or "quick"; by default "study" with data, "quick" with the phantoms
               arch:str="vgg16_bn", # "vgg16_bn" or "vgg16"
               weights="imagenet", # "imagenet", a .safetensors or .pth file, or None for random ones
-              split:str="grouped", # "grouped", "random" (the study's) or "folders" (ready-made ones)
+              split:str="grouped", # "grouped", "random" (the study's), "folders" (Training and Testing) or "given" (the column split)
               group=None, # A column, or a function of the path, that gives the patient; near duplicates are always kept together
               img_size:int=None, # Side of the VGGs' images in pixels, instead of the preset's
               epochs:int=None, # At most so many epochs in each phase
@@ -266,9 +292,10 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
     preset = preset or ("study" if data is not None else "quick")
     recipes, device = plan_recipes(recipes, preset, img_size, epochs), pick_device(device)
     if aug_views is None: aug_views = 0 if device.startswith("cuda") else PRESETS[preset].aug_views
-    pick(split, list_splits(), "split")
-    for k, v in dict(test_top=test_top, aug_views=aug_views).items():
-        if not isinstance(v, int) or v < 0: raise ConfigError(f"{k}={v}: expected 0 or a larger whole number.")
+    for name, options, what in ((split, list_splits(), "split"), (arch, BLOCK5, "architecture")): pick(name, options, what)
+    _whole(test_top=(test_top, 0, 100), aug_views=(aug_views, 0, 100), seed=(seed, 0, 2**32-1))
+    precision = pick_precision(precision, device)
+    if out: _check_out(out)
     df, about = _read_data(data, seed, progress)
     state, source = vgg_weights(weights, arch, download=not about["synthetic"]) if any(r.net == "vgg" for r in recipes) else (None, "not needed")
     found = audit(df, group=group, progress=progress)
@@ -277,9 +304,9 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
         state, source = _random_weights(df, recipes, arch, seed, source)
         if progress: print(f"The VGGs start from {source}. What they learn here is all they know.", flush=True)
     config = _config(recipes, df, found, about, state, preset=preset, arch=arch, weights=source, split=split, seed=seed, device=device, cache=cache, aug_views=aug_views,
-                     precision=pick_precision(precision, device), test_top=test_top)
+                     precision=precision, test_top=test_top)
     folder = Path(out) if out else Path("runs")/f"{about['name']}-{preset}-{split}-{content_key(json.dumps(config, sort_keys=True))[:6]}"
-    run = _Run(config, df, found, recipes, state, folder, progress)
+    run = _Run(config, df, found, recipes, state, _check_out(folder), progress)
     run.begin(resume)
     for i, r in enumerate(recipes):
         run.say(f"[{i+1}/{len(recipes)}] {r.title}: {', then '.join(f'{p.epochs} epochs of ' + dict(head='the head', block5='block 5 and head', all='all layers')[p.train] for p in r.phases)}")
@@ -299,13 +326,21 @@ class Results:
                 ): self.run = read_run(path)
 
     @property
-    def path(self)->Path: return self.run.path
+    def path(self)->Path:
+        "The run's folder."
+        return self.run.path
     @property
-    def table(self)->pd.DataFrame: return self.run.table
+    def table(self)->pd.DataFrame:
+        "A row a recipe: macro-F1 and its interval on validation and test, epochs, seconds, parameters."
+        return self.run.table
     @property
-    def best(self)->str: return choose(self.run)
+    def best(self)->str:
+        "The recipe with the best validation macro-F1."
+        return choose(self.run)
     @property
-    def tied(self)->list: return tied(self.run)
+    def tied(self)->list:
+        "The finalists that can't be told from the best: the interval of the difference contains zero."
+        return tied(self.run)
     def __repr__(self): return f"{summary_text(self.run)}\nEverything is in {self.path}"
     def _repr_html_(self):
         return table_html(readable_table(self.table, self.run.titles), "Macro-F1 and its 95 % interval", self.run.titles[self.best]) + "".join(f"<p>{html.escape(o)}</p>" for o in headline(self.run))
@@ -352,8 +387,8 @@ def interpretation(self:Results,
                    split:str="valid" # "valid", or "test" for a recipe that the test set was opened for
                   )->MRIInterpretation: # fastai's interpretation object
     "Confusion matrix and top losses of `recipe`, from the predictions on disk."
-    recipe = recipe or self.best
-    p = read_predictions(self.run, recipe, split)
+    recipe = pick(recipe or self.best, self.run.config["recipes"], "recipe")
+    p = read_predictions(self.run, recipe, pick(split, ("valid", "test"), "part of the split"))
     if not len(p): raise RunError(f"There are no {split} predictions of {recipe}: the test set was opened for {', '.join(self.table.recipe[self.table.test_macro_f1.notna()]) or 'none'}.")
     learn = self.learner(recipe)
     return MRIInterpretation(learn, rows_dl(learn.dls, p.assign(label=[CLASSES[i] for i in p.y])), p[[f"prob_{c}" for c in CLASSES]].values)

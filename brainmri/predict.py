@@ -49,7 +49,9 @@ class Prediction:
     probs:dict # Class → probability; they sum to 1
 
     @property
-    def label(self)->str: return max(self.probs, key=self.probs.get)
+    def label(self)->str:
+        "The class with the highest probability."
+        return max(self.probs, key=self.probs.get)
     def _repr_html_(self):
         import html
         bars = "".join(f"<tr><td>{k}</td><td><div style='background:#0072B2;height:.8em;width:{120*v:.0f}px'></div></td><td>{v:.1%}</td></tr>" for k, v in self.probs.items())
@@ -57,7 +59,9 @@ class Prediction:
 
 class Predictions(list):
     "A list of `Prediction`s that can become a table."
-    def to_frame(self)->pd.DataFrame: return pd.DataFrame([dict(source=p.source, label=p.label, **{f"prob_{k}": v for k, v in p.probs.items()}) for p in self])
+    def to_frame(self)->pd.DataFrame: # source, label, prob_glioma …
+        "The predictions as a table, a row each."
+        return pd.DataFrame([dict(source=p.source, label=p.label, **{f"prob_{k}": v for k, v in p.probs.items()}) for p in self])
     def _repr_html_(self): return self.to_frame().style.format(precision=3).to_html()
 
 # %% ../nbs/13_predict.ipynb #f081240d
@@ -87,6 +91,7 @@ class Predictor:
 
     def _input(self, x):
         if isinstance(x, np.ndarray): x = _from_array(x)
+        elif not isinstance(x, (str, Path, Image.Image)): raise ImageError(f"A {type(x).__name__} is no image: expected a path, a PIL image, an array of bytes, or a list of them.")
         return image_array(x, self.bundle["img_size"], self.bundle["margin"])
 
 def _name(x): return str(x) if isinstance(x, (str, Path)) else f"{type(x).__name__} in memory"
@@ -101,7 +106,10 @@ def load(path # A folder with bundle.json and model.safetensors
         )->Predictor: # Ready to answer
     "The predictor in the folder `path`; a missing, changed or newer bundle raises `RunError` or `WeightsError`."
     path = Path(path)
+    inside = sorted(o.parent.name for o in path.glob("*/bundle.json"))
+    if inside and not (path/"bundle.json").exists(): raise RunError(f"{path} is a run with several networks: name the folder of one, {', '.join(inside)}, such as {path/inside[0]}.")
     bundle = read_json(path/"bundle.json")
+    if not isinstance(bundle, dict): raise RunError(f"{path/'bundle.json'} holds no bundle: it was changed; restore it or train again.")
     if bundle.get("schema", 0) > BUNDLE_SCHEMA:
         raise RunError(f"{path/'bundle.json'} has schema {bundle['schema']}, this version of brainmri reads up to {BUNDLE_SCHEMA}: upgrade brainmri.")
     missing = [k for k in ("recipe", "arch", "classes", "margin", "img_size", "mean", "std", "sha256") if k not in bundle]
@@ -109,4 +117,6 @@ def load(path # A folder with bundle.json and model.safetensors
     weights = path/"model.safetensors"
     if not weights.exists(): raise WeightsError(f"{weights} is missing: a bundle is bundle.json and model.safetensors together.")
     if file_hash(weights) != bundle["sha256"]: raise WeightsError(f"{weights} is not the file that bundle.json describes (its SHA-256 differs): restore both, or train again.")
-    return Predictor(load_weights(recipe_network(Recipe.from_dict(bundle["recipe"]), bundle["arch"], bundle["img_size"]), weights), bundle)
+    try: net = recipe_network(Recipe.from_dict(bundle["recipe"]), bundle["arch"] or "vgg16_bn", bundle["img_size"])
+    except (TypeError, KeyError, AttributeError) as e: raise RunError(f"{path/'bundle.json'} doesn't describe a network ({e}): it was changed; restore it or train again.") from None
+    return Predictor(load_weights(net, weights), bundle)

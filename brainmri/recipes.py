@@ -16,8 +16,8 @@ from fastai.vision.all import (BnFreeze, CrossEntropyLossFlat, F1Score, Flatten,
 from .core import *
 
 # %% auto #0
-__all__ = ['BLOCK5', 'list_recipes', 'get_recipe', 'add_recipe', 'ann_baseline', 'ann_optimized', 'ann_learner', 'adam',
-           'learner_args', 'vgg_network', 'settle_batchnorm', 'torchvision_head', 'mlp_head', 'vgg_splitter',
+__all__ = ['BLOCK5', 'list_recipes', 'get_recipe', 'check_recipe', 'add_recipe', 'ann_baseline', 'ann_optimized', 'ann_learner',
+           'adam', 'learner_args', 'vgg_network', 'settle_batchnorm', 'torchvision_head', 'mlp_head', 'vgg_splitter',
            'read_weights', 'imagenet_file', 'vgg_weights', 'check_weights', 'vgg_learner', 'set_phase',
            'recipe_network', 'count_params']
 
@@ -37,16 +37,27 @@ def list_recipes()->list: # Names, in the order of the study's table
 def get_recipe(name:str # One of `list_recipes()`
               )->Recipe: # Frozen; `dataclasses.replace` makes a variant
     "The recipe called `name`; a name that doesn't exist raises `ConfigError` with the nearest one."
-    return name if isinstance(name, Recipe) else _registry[pick(name, _registry, "recipe")]
+    return check_recipe(name) if isinstance(name, Recipe) else _registry[pick(name, _registry, "recipe")]
+
+def check_recipe(recipe:Recipe # Any recipe
+                )->Recipe: # `recipe`
+    "Raise `ConfigError` if `recipe` can't be built or trained here."
+    pick(recipe.net, _heads, "network")
+    pick(recipe.head, _heads[recipe.net], "head")
+    parts = [pick(p.train, _depth, "part") for p in recipe.phases]
+    if not parts: raise ConfigError(f"The recipe {recipe.name!r} has no phases: expected at least one.")
+    if recipe.net == "ann" and set(parts) != {"all"}: raise ConfigError(f"The recipe {recipe.name!r} trains {', '.join(parts)}: an ANN only has 'all'.")
+    depth = [_depth[p] for p in parts]
+    if depth != sorted(depth, reverse=True):
+        raise ConfigError(f"The recipe {recipe.name!r} trains {', then '.join(parts)}: a later phase must train as deep as the one before, or what that one learned below would be lost.")
+    return recipe
 
 # %% ../nbs/07_recipes.ipynb #9de2820e
 def add_recipe(recipe:Recipe # Its `name` must be new
               )->Recipe: # `recipe`
     "Register `recipe`, so that `train_all` and `vgg_learner` know its name."
     if recipe.name in _registry: raise ConfigError(f"There is a recipe {recipe.name!r} already: {_registry[recipe.name]}")
-    pick(recipe.net, ("ann", "vgg"), "network")
-    pick(recipe.head, _heads[recipe.net], "head")
-    _registry[recipe.name] = recipe
+    _registry[recipe.name] = check_recipe(recipe)
     return recipe
 
 # %% ../nbs/07_recipes.ipynb #401db87e
@@ -164,7 +175,9 @@ def imagenet_file(arch:str="vgg16_bn", # "vgg16_bn" or "vgg16"
                   download:bool=True # Fetch the file if it isn't there?
                  ): # Its path, or None if it isn't there and must not be fetched
     "torchvision's ImageNet weights for `arch`: the file that `BRAINMRI_WEIGHTS` names, PyTorch's own copy, or a download."
-    if os.environ.get("BRAINMRI_WEIGHTS"): return Path(os.environ["BRAINMRI_WEIGHTS"])
+    named = os.environ.get("BRAINMRI_WEIGHTS")
+    if named and not Path(named).is_file(): raise WeightsError(f"BRAINMRI_WEIGHTS names {named}, which isn't there: correct it, or unset it to have torchvision's weights downloaded.")
+    if named: return Path(named)
     url = _urls[pick(arch, _archs, "architecture")]
     path = Path(torch.hub.get_dir())/"checkpoints"/url.rsplit("/", 1)[-1]
     if path.is_file() or not download: return path if path.is_file() else None
@@ -182,6 +195,7 @@ def vgg_weights(weights="imagenet", # "imagenet", a path, or None
                 download:bool=True # May "imagenet" be fetched? If not and it isn't there, weights are random
                )->tuple: # A state_dict, or None for random weights; and a line that says what they are
     "The initial weights of a VGG, and where they come from in words."
+    if not isinstance(weights, (str, os.PathLike, type(None))): raise ConfigError(f"weights={weights!r}: expected 'imagenet', the path of a file, or None.")
     file = imagenet_file(arch, download) if weights == "imagenet" else weights
     if file is None: return None, "random weights: no pretrained features" + (" on this disk" if weights == "imagenet" else "")
     state = read_weights(file)
@@ -207,6 +221,7 @@ def vgg_learner(dls, # Loaders of ImageNet-normalised images, as from `mri_dls`
                 arch:str="vgg16_bn", # "vgg16_bn" or "vgg16"
                 state:dict=None, # Initial weights, from `vgg_weights`; random if None
                 seed:int=42, # Of the random weights
+                cbs=None, # More callbacks; the one that keeps frozen BatchNorm statistics still is always there
                 **kwargs # For fastai's `vision_learner`
                )->Learner: # With its body frozen
     "A fastai `vision_learner` on a VGG with the head of `recipe`, ready for the recipe's first phase."
@@ -214,7 +229,7 @@ def vgg_learner(dls, # Loaders of ImageNet-normalised images, as from `mri_dls`
     net = vgg_network(arch, state, seed)
     with seeded(seed, recipe.name, "head"): head = _heads["vgg"][recipe.head](net)
     learn = vision_learner(dls, lambda pretrained: net, pretrained=False, normalize=False, cut=-2, custom_head=head, init=None, n_out=len(CLASSES),
-                           splitter=partial(vgg_splitter, block5=BLOCK5[arch]), **{**learner_args(), "cbs": BnFreeze(), **kwargs})
+                           splitter=partial(vgg_splitter, block5=BLOCK5[arch]), cbs=[BnFreeze(), *L(cbs)], **{**learner_args(), **kwargs})
     return set_phase(learn, recipe.phases[0])
 
 # %% ../nbs/07_recipes.ipynb #4600c51a

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from .core import CLASSES, RunError, atomic, read_json
 from .index import plot_class_counts
 from .split import leakage, plot_split, split_summary
-from .metrics import classification_table, confusion, mcnemar, most_confused, paired_difference
+from .metrics import classification_table, confusion, mcnemar, paired_difference, say_confusions
 
 # %% auto #0
 __all__ = ['Run', 'read_run', 'read_history', 'read_predictions', 'comparison_table', 'choose', 'compare', 'tied',
@@ -484,13 +484,11 @@ def _comparison_part(run, figures):
 # %% ../nbs/12_report.ipynb #42cf66aa
 def _mistakes(y, pred):
     "Which class is found least often and what is confused most, as sentences."
-    t, c = classification_table(y, pred).drop(index="macro"), most_confused(y, pred)
+    t = classification_table(y, pred).drop(index="macro")
     t = t[t.support > 0]
-    if not len(c): return [f"All {int(t.support.sum())} images are right."]
     low = t.sensitivity.idxmin()
-    said = [f"{r.actual} called {r.predicted} ({r['count']} of {t.support[r.actual]}, {r.share:.0%})" for _, r in c.iterrows()]
-    return [f"Found least often is {low}: {t.sensitivity[low]:.0%} of its {t.support[low]} images.",
-            f"Most frequent mistakes: {'; '.join(said)}."]
+    least = [f"Found least often is {low}: {t.sensitivity[low]:.0%} of its {t.support[low]} images."] if t.sensitivity[low] < 1 else []
+    return [*least, say_confusions(y, pred)]
 
 def _chosen_part(run, figures):
     best = choose(run)

@@ -120,13 +120,19 @@ def _pixels(self:Training, rows):
 # %% ../nbs/09_train.ipynb #59fa6c63
 class RunFrozen(Callback):
     "Replace each batch of images by what the frozen `layers` make of it."
-    def __init__(self, layers, precision): self.layers, self.precision = layers, precision
+    def __init__(self,
+                 layers:list, # Modules to go through in order
+                 precision:str # "fp32" or "bf16"
+                ): self.layers, self.precision = layers, precision
     def before_batch(self): self.learn.xb = (frozen_forward(self.layers, self.xb[0].as_subclass(torch.Tensor), self.precision).float(),)
 
 # %% ../nbs/09_train.ipynb #3ce97d54
 class CycleViews(Callback):
     "Give each epoch its augmented view: the image itself, view 0, view 1, … and round again; a new one for each epoch if none are kept."
-    def __init__(self, owner, start): self.owner, self.start = owner, start
+    def __init__(self,
+                 owner:Training, # Whose `view` is set
+                 start:int # Epochs that earlier phases had
+                ): self.owner, self.start = owner, start
     def before_epoch(self):
         t, epoch = self.owner, self.start + self.epoch
         t.view = (None, *range(t.aug_views))[epoch % (t.aug_views + 1)] if t.aug_views else epoch
@@ -136,7 +142,10 @@ class CycleViews(Callback):
 class AugmentBatch(Callback):
     "Turn each training batch that fastai's loader made into the epoch's view of its images."
     order = -5  # before `RunFrozen`
-    def __init__(self, owner, order): self.owner, self.row_order = owner, order
+    def __init__(self,
+                 owner:Training, # Whose view and rows count
+                 order:list # From `_watch_order`, of the training loader
+                ): self.owner, self.row_order = owner, order
     def before_batch(self):
         t, bs = self.owner, self.dl.bs
         if not self.training or t.view is None: return
@@ -206,16 +215,16 @@ def fit_flat(learn:Learner, # From `Training.stage`
     learn.fit(phase.epochs, phase.lr, wd=phase.wd)
 
 def fit_one_cycle(learn:Learner, # From `Training.stage`
-                  phase:Phase, # Epochs and weight decay
-                  base_lr:float=2e-3 # fastai's default for `fine_tune`
+                  phase:Phase # Epochs, learning rate, weight decay
                  )->None:
-    "The schedule of fastai's `fine_tune`: a slow rise while frozen; then half the rate, and a hundredth of it in the lowest layers."
-    if phase.train == "head": learn.fit_one_cycle(phase.epochs, slice(base_lr), pct_start=.99, wd=phase.wd)
-    elif phase.train == "block5": learn.fit_one_cycle(phase.epochs, slice(base_lr/200, base_lr/2), pct_start=.3, div=5., wd=phase.wd)
+    "The schedule of fastai's `fine_tune`: a slow rise while frozen; then a cycle, with a hundredth of the rate in the lowest layers."
+    if phase.train == "head": learn.fit_one_cycle(phase.epochs, slice(phase.lr), pct_start=.99, wd=phase.wd)
+    elif phase.train == "block5": learn.fit_one_cycle(phase.epochs, slice(phase.lr/100, phase.lr), pct_start=.3, div=5., wd=phase.wd)
     else: learn.fit_one_cycle(phase.epochs, slice(phase.lr), wd=phase.wd)
 
 #: How the learning rate of a phase runs.
 SCHEDULES = dict(study=fit_flat, fine_tune=fit_one_cycle)
+
 
 # %% ../nbs/09_train.ipynb #5875e6e7
 class Stopwatch(Callback):

@@ -5,10 +5,10 @@
 # %% ../nbs/05_transform.ipynb #825adc07
 from __future__ import annotations
 import numpy as np, torch
-from PIL import Image
+from PIL import Image, ImageOps
 from fastai.vision.all import RandTransform, TensorImage, Transform
 from .core import CROP_MARGIN, IMAGENET_MEAN, IMAGENET_STD, ImageError, stable_seed
-from .index import open_image
+from .index import open_image, to_rgb
 
 # %% auto #0
 __all__ = ['BorderCrop', 'image_array', 'to_float', 'imagenet_norm', 'imagenet_denorm', 'mild_affine', 'warp', 'MildAugment',
@@ -33,9 +33,10 @@ def image_array(source, # Path of an image file, or a PIL image
                 margin:int=CROP_MARGIN # Pixels cut from each side first
                )->np.ndarray: # uint8, (size, size, 3), RGB
     "Open, crop and resize `source` to a `size`×`size` RGB array; an unusable file raises `ImageError` with its name."
-    img = source.convert("RGB") if isinstance(source, Image.Image) else open_image(source)
+    memory = isinstance(source, Image.Image)
+    img = to_rgb(ImageOps.exif_transpose(source)) if memory else open_image(source)
     try: img = BorderCrop(margin)(img)
-    except ImageError as e: raise ImageError(f"{source}: {e}") from None
+    except ImageError as e: raise ImageError(f"{'An image in memory' if memory else source}: {e}") from None
     return np.asarray(img.resize((size, size), Image.Resampling.BILINEAR))
 
 # %% ../nbs/05_transform.ipynb #1f74fcaf
