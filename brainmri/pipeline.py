@@ -137,9 +137,9 @@ def _check_out(folder):
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()) and not (folder/"config.json").exists(): raise RunError(f"{folder} is not empty and holds no run: give a new or an empty folder as `out`.")
-        with atomic(folder/"writable") as tmp: tmp.write_text("yes")
-        (folder/"writable").unlink()
+        if any(not o.name.startswith(".") for o in folder.iterdir()) and not (folder/"config.json").exists(): raise RunError(f"{folder} is not empty and holds no run: give a new or an empty folder as `out`.")
+        with atomic(folder/".writable") as tmp: tmp.write_text("yes")
+        (folder/".writable").unlink()
     except OSError as e: raise RunError(f"A run can't be written to {folder} ({e.strerror}): give another folder as `out`.") from None
     return folder
 

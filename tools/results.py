@@ -1,6 +1,7 @@
 """Keep the numbers of finished runs for nbs/results.ipynb: tables only, no pictures and no paths of images.
 
-    python tools/results.py RUN NAME    reads the run folder RUN, writes nbs/results/NAME/
+    python tools/results.py RUN NAME              reads the run folder RUN, writes nbs/results/NAME/
+    python tools/results.py RUN NAME --seeds 10   also trains its ANNs ten times more, on the same split with other seeds
 
 With the runs that brainmri_train makes of a data set with --split random and with --split grouped, NAME is `random` and
 `grouped`; the notebook shows whatever these two folders say.
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from brainmri.core import CLASSES, read_json, write_json
+from brainmri.core import CLASSES, Recipe, read_json, write_json
 from brainmri.metrics import classification_table, confusion, most_confused
 from brainmri.report import choose, compare, read_history, read_predictions, read_run
 from brainmri.split import leakage, split_summary
@@ -34,15 +35,33 @@ def about(run):
                 titles=run.titles, best=choose(run))
 
 
+def spread(run, seeds):
+    "Best validation macro-F1 of each ANN of `run` under other seeds for weights, order and dropout: how far a figure moves by chance."
+    from brainmri.data import mri_dls
+    from brainmri.recipes import ann_learner
+    from brainmri.train import Training
+    rows = []
+    for r in (Recipe.from_dict(read_json(run.path/name/"bundle.json")["recipe"]) for name in run.metrics if name.startswith("ann")):
+        for seed in range(seeds):
+            learn = ann_learner(mri_dls(run.index, r.img_size, r.bs, normalize=False), r.head, r.img_size, seed=seed)
+            t = Training(learn, run.index, r, seed=seed, progress=False)
+            t.fit()
+            rows.append(dict(recipe=r.name, seed=seed, valid_macro_f1=float(t.best.best)))
+            print(f"{r.name}, seed {seed}: {t.best.best:.3f}", flush=True)
+    return pd.DataFrame(rows)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", help="a finished run folder")
     parser.add_argument("name", help="the folder in nbs/results to write")
+    parser.add_argument("--seeds", type=int, default=0, help="train the ANNs so many times more")
     args = parser.parse_args()
     run, out = read_run(args.run), ROOT/args.name
     history = pd.concat([read_history(run, r).assign(recipe=r) for r in run.metrics])
     tables = dict(comparison=run.table, history=history, paired=compare(run), split=split_summary(run.index).reset_index(),
                   leakage=leakage(run.index).reset_index(), **best_tables(run))
+    if args.seeds: tables["seeds"] = spread(run, args.seeds)
     shutil.rmtree(out, ignore_errors=True)
     write_json(out/"about.json", about(run))
     for k, t in tables.items(): t.to_csv(out/f"{k}.csv", index=False, float_format="%.6g", lineterminator="\n")
