@@ -236,6 +236,17 @@ def finish(self:_Run):
         "Augmented examples": show_augmented(self.df[self.df["split"] == "train"]),
         f"Where {run.titles[best]} was most wrong on validation": plot_top_losses(p, p[[f"prob_{c}" for c in CLASSES]].values)})
 
+@patch
+def go(self:_Run)->None:
+    "Train what isn't trained yet, open the test set, write the report, and say what came out."
+    parts = dict(head="the head", block5="block 5 and head", all="all layers")
+    for i, r in enumerate(self.recipes):
+        self.say(f"[{i+1}/{len(self.recipes)}] {r.title}: {', then '.join(f'{p.epochs} epochs of {parts[p.train]}' for p in r.phases)}")
+        self.train(r)
+    self.open_test()
+    self.finish()
+    self.say(f"\n{Results(self.folder)}")
+
 # %% ../nbs/14_pipeline.ipynb #af4170e8
 def _random_weights(df, recipes, arch, seed, source, n=64):
     "Seeded random weights, BatchNorm's statistics taken from `n` training images; and what they are in words."
@@ -308,14 +319,8 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
     folder = Path(out) if out else Path("runs")/f"{about['name']}-{preset}-{split}-{content_key(json.dumps(config, sort_keys=True))[:6]}"
     run = _Run(config, df, found, recipes, state, _check_out(folder), progress)
     run.begin(resume)
-    for i, r in enumerate(recipes):
-        run.say(f"[{i+1}/{len(recipes)}] {r.title}: {', then '.join(f'{p.epochs} epochs of ' + dict(head='the head', block5='block 5 and head', all='all layers')[p.train] for p in r.phases)}")
-        run.train(r)
-    run.open_test()
-    run.finish()
-    res = Results(folder)
-    run.say(f"\n{res}")
-    return res
+    run.go()
+    return Results(folder)
 
 
 # %% ../nbs/14_pipeline.ipynb #29acb5a9
