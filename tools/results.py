@@ -1,7 +1,7 @@
 """Keep the numbers of finished runs for nbs/results.ipynb: tables only, no pictures and no paths of images.
 
     python tools/results.py RUN NAME              reads the run folder RUN, writes nbs/results/NAME/
-    python tools/results.py RUN NAME --seeds 10   also trains its ANNs ten times more, on the same split with other seeds
+    python tools/results.py RUN NAME --seeds 10   also trains its ANN baseline ten times more, on the same split with other seeds
 
 With the runs that brainmri_train makes of a data set with --split random and with --split grouped, NAME is `random` and
 `grouped`; the notebook shows whatever these two folders say.
@@ -36,18 +36,17 @@ def about(run):
 
 
 def spread(run, seeds):
-    "Best validation macro-F1 of each ANN of `run` under other seeds for weights, order and dropout: how far a figure moves by chance."
+    "Best validation macro-F1 of the ANN baseline of `run` under other seeds for weights and order: how far a figure moves by chance."
     from brainmri.data import mri_dls
     from brainmri.recipes import ann_learner
     from brainmri.train import Training
-    rows = []
-    for r in (Recipe.from_dict(read_json(run.path/name/"bundle.json")["recipe"]) for name in run.metrics if name.startswith("ann")):
-        for seed in range(seeds):
-            learn = ann_learner(mri_dls(run.index, r.img_size, r.bs, normalize=False), r.head, r.img_size, seed=seed)
-            t = Training(learn, run.index, r, seed=seed, progress=False)
-            t.fit()
-            rows.append(dict(recipe=r.name, seed=seed, valid_macro_f1=float(t.best.best)))
-            print(f"{r.name}, seed {seed}: {t.best.best:.3f}", flush=True)
+    r, rows = Recipe.from_dict(read_json(run.path/"ann_baseline"/"bundle.json")["recipe"]), []
+    for seed in range(seeds):
+        learn = ann_learner(mri_dls(run.index, r.img_size, r.bs, normalize=False), r.head, r.img_size, seed=seed)
+        t = Training(learn, run.index, r, seed=seed, progress=False)
+        t.fit()
+        rows.append(dict(recipe=r.name, seed=seed, valid_macro_f1=float(t.best.best)))
+        print(f"{r.name}, seed {seed}: {t.best.best:.3f}", flush=True)
     return pd.DataFrame(rows)
 
 
@@ -55,7 +54,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", help="a finished run folder")
     parser.add_argument("name", help="the folder in nbs/results to write")
-    parser.add_argument("--seeds", type=int, default=0, help="train the ANNs so many times more")
+    parser.add_argument("--seeds", type=int, default=0, help="train the ANN baseline so many times more")
     args = parser.parse_args()
     run, out = read_run(args.run), ROOT/args.name
     history = pd.concat([read_history(run, r).assign(recipe=r) for r in run.metrics])
