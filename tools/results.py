@@ -1,7 +1,8 @@
 """Keep the numbers of finished runs for nbs/results.ipynb: tables only, no pictures and no paths of images.
 
-    python tools/results.py RUN NAME              reads the run folder RUN, writes nbs/results/NAME/
-    python tools/results.py RUN NAME --seeds 10   also trains its ANN baseline ten times more, on the same split with other seeds
+    python tools/results.py RUN NAME                           reads the run folder RUN, writes nbs/results/NAME/
+    python tools/results.py RUN NAME --seeds 10 --splits 5     also trains its ANNs again: the baseline with ten other seeds,
+                                                               and both on five other random and five other grouped splits
 
 With the runs that brainmri_train makes of a data set with --split random and with --split grouped, NAME is `random` and
 `grouped`; the notebook shows whatever these two folders say.
@@ -14,7 +15,7 @@ import pandas as pd
 from brainmri.core import CLASSES, Recipe, read_json, write_json
 from brainmri.metrics import classification_table, confusion, most_confused
 from brainmri.report import choose, compare, read_history, read_predictions, read_run
-from brainmri.split import leakage, split_summary
+from brainmri.split import grouped_split, leakage, split_images, split_summary
 
 ROOT = Path(__file__).resolve().parent.parent/"nbs"/"results"
 
@@ -35,18 +36,34 @@ def about(run):
                 titles=run.titles, best=choose(run))
 
 
-def spread(run, seeds):
-    "Best validation macro-F1 of the ANN baseline of `run` under other seeds for weights and order: how far a figure moves by chance."
+def trained(df, r, seed):
+    "Best validation macro-F1 of the ANN recipe `r` on the split of `df`."
     from brainmri.data import mri_dls
     from brainmri.recipes import ann_learner
     from brainmri.train import Training
-    r, rows = Recipe.from_dict(read_json(run.path/"ann_baseline"/"bundle.json")["recipe"]), []
-    for seed in range(seeds):
-        learn = ann_learner(mri_dls(run.index, r.img_size, r.bs, normalize=False), r.head, r.img_size, seed=seed)
-        t = Training(learn, run.index, r, seed=seed, progress=False)
-        t.fit()
-        rows.append(dict(recipe=r.name, seed=seed, valid_macro_f1=float(t.best.best)))
-        print(f"{r.name}, seed {seed}: {t.best.best:.3f}", flush=True)
+    t = Training(ann_learner(mri_dls(df, r.img_size, r.bs, normalize=False), r.head, r.img_size, seed=seed), df, r, seed=seed, progress=False)
+    t.fit()
+    return float(t.best.best)
+
+
+def recipe(run, name): return Recipe.from_dict(read_json(run.path/name/"bundle.json")["recipe"])
+
+
+def spread(run, n):
+    "The ANN baseline under `n` other seeds for weights and order: how far a figure moves by chance."
+    r = recipe(run, "ann_baseline")
+    return pd.DataFrame([dict(recipe=r.name, seed=seed, valid_macro_f1=trained(run.index, r, seed)) for seed in range(n)])
+
+
+def resplit(run, n):
+    "Both ANNs on `n` other random and `n` other grouped splits of the same images: how far a figure moves with the split."
+    rows, df = [], run.index
+    for seed in range(n):
+        both = dict(random=split_images(df, how="random", seed=seed).split, grouped=grouped_split(df.y, df.group, seed=seed))
+        for how, split in both.items():
+            for name in ("ann_baseline", "ann_optimized"):
+                rows.append(dict(split=how, seed=seed, recipe=name, valid_macro_f1=trained(df.assign(split=split), recipe(run, name), 42)))
+                print(rows[-1], flush=True)
     return pd.DataFrame(rows)
 
 
@@ -55,12 +72,14 @@ def main():
     parser.add_argument("run", help="a finished run folder")
     parser.add_argument("name", help="the folder in nbs/results to write")
     parser.add_argument("--seeds", type=int, default=0, help="train the ANN baseline so many times more")
+    parser.add_argument("--splits", type=int, default=0, help="train both ANNs on so many other random and grouped splits")
     args = parser.parse_args()
     run, out = read_run(args.run), ROOT/args.name
     history = pd.concat([read_history(run, r).assign(recipe=r) for r in run.metrics])
     tables = dict(comparison=run.table, history=history, paired=compare(run), split=split_summary(run.index).reset_index(),
                   leakage=leakage(run.index).reset_index(), **best_tables(run))
     if args.seeds: tables["seeds"] = spread(run, args.seeds)
+    if args.splits: tables["splits"] = resplit(run, args.splits)
     shutil.rmtree(out, ignore_errors=True)
     write_json(out/"about.json", about(run))
     for k, t in tables.items(): t.to_csv(out/f"{k}.csv", index=False, float_format="%.6g", lineterminator="\n")
