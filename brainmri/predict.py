@@ -94,6 +94,7 @@ class Predictor:
         elif not isinstance(x, (str, Path, Image.Image)): raise ImageError(f"A {type(x).__name__} is no image: expected a path, a PIL image, an array of bytes, or a list of them.")
         return image_array(x, self.bundle["img_size"], self.bundle["margin"])
 
+# %% ../nbs/13_predict.ipynb #b6ec8402
 def _name(x): return str(x) if isinstance(x, (str, Path)) else f"{type(x).__name__} in memory"
 
 def _from_array(x):
