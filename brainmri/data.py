@@ -4,25 +4,29 @@
 
 # %% ../nbs/06_data.ipynb #70e3a152
 from __future__ import annotations
-import contextlib, hashlib, os, shutil
+import contextlib, functools, hashlib, os, shutil
 import numpy as np, torch
 from fastcore.basics import patch
+from filelock import FileLock
+from joblib.externals.loky import ProcessPoolExecutor, as_completed
 from matplotlib.patches import Rectangle
 from fastai.vision.all import (CategoryBlock, CategoryMap, ColReader, DataBlock, DataLoader, DataLoaders, IndexSplitter, IntToFloatTensor, Normalize,
-                               PILImage, Resize, ResizeMethod, TensorCategory, TransformBlock)
+                               PILImage, TensorCategory, TransformBlock)
 from .core import *
-from .index import _subplots, open_image, thread_map
-from .transform import BorderCrop, MildAugment, image_array, mild_affine, to_float, view_numbers, warp
+from .index import _subplots, image_array, open_image, thread_map, write_squares
+from .transform import BorderCrop, MildAugment, mild_affine, to_float, view_numbers, warp
 
 # %% auto #0
-__all__ = ['read_mri', 'mri_block', 'mri_dls', 'pick_device', 'rows_dl', 'show_crop', 'show_augmented', 'content_key', 'RowCache',
-           'make_room', 'decoded', 'ArrayDL']
+__all__ = ['MANY_IMAGES', 'read_mri', 'mri_block', 'mri_dls', 'pick_device', 'rows_dl', 'show_crop', 'show_augmented',
+           'content_key', 'RowCache', 'make_room', 'decoded', 'send', 'DeviceRows', 'ArrayDL']
 
 # %% ../nbs/06_data.ipynb #bf7bd7d6
-def read_mri(path # An image file
+def read_mri(path, # An image file
+             img_size:int=224, # Side of the square, in pixels
+             margin:int=CROP_MARGIN # Pixels cut from each side first
             )->PILImage: # A fastai image in RGB
-    "Open the image file at `path` for fastai; whatever `open_image` refuses is refused here."
-    return PILImage(open_image(path))
+    "The square that `image_array` makes of the file at `path`, for fastai; whatever that refuses is refused here."
+    return PILImage.create(image_array(path, img_size, margin))
 
 # %% ../nbs/06_data.ipynb #5f2fd393
 def mri_block(img_size:int=224, # Side of the square the network sees, in pixels
@@ -33,9 +37,10 @@ def mri_block(img_size:int=224, # Side of the square the network sees, in pixels
     "The study's preprocessing as a fastai `DataBlock`."
     batch = [MildAugment()] if augment else []
     if normalize: batch.append(Normalize.from_stats(IMAGENET_MEAN, IMAGENET_STD))
-    return DataBlock(blocks=(TransformBlock(type_tfms=read_mri, batch_tfms=IntToFloatTensor), CategoryBlock(vocab=list(CLASSES), sort=False)),
+    read = functools.partial(read_mri, img_size=img_size, margin=margin)
+    return DataBlock(blocks=(TransformBlock(type_tfms=read, batch_tfms=IntToFloatTensor), CategoryBlock(vocab=list(CLASSES), sort=False)),
                      get_x=ColReader("filepath"), get_y=ColReader("label"), splitter=_by_split,
-                     item_tfms=[BorderCrop(margin), Resize(img_size, method=ResizeMethod.Squish)], batch_tfms=batch)
+                     batch_tfms=batch)
 
 def _by_split(df): return IndexSplitter(np.flatnonzero(df["split"].values == "valid"))(df)
 
@@ -130,19 +135,30 @@ class RowCache:
         self.folder = cache_dir()/f"{name}-{key}"
         self.n, self.shape, self.dtype = n, tuple(shape), np.dtype(dtype)
         self.nbytes = n * int(np.prod(self.shape)) * self.dtype.itemsize
-        start = -(-n//4096)*4096  # one byte a row says that it is done, then come the rows
-        file, size = self.folder/"rows.bin", start + self.nbytes
-        if not file.exists() or file.stat().st_size != size: self._create(file, size)
-        self.done = np.memmap(file, np.uint8, "r+", shape=(n,))
-        self._rows = np.memmap(file, self.dtype, "r+", offset=start, shape=(n, *self.shape))
+        self.start = -(-n//4096)*4096  # one byte a row says that it is done, then come the rows
+        self.file, size = self.folder/"rows.bin", self.start + self.nbytes
+        self._create(size)
+        self.done = np.memmap(self.file, np.uint8, "r+", shape=(n,))
+        self._rows = np.memmap(self.file, self.dtype, "r+", offset=self.start, shape=(n, *self.shape))
     def __repr__(self): return f"RowCache({self.folder.name}: {int((self.done != 0).sum())} of {self.n} rows, {size_text(self.nbytes)})"
 
 # %% ../nbs/06_data.ipynb #95746815
 @patch
-def _create(self:RowCache, file, size):
-    make_room(size, keep=self.folder)
-    self.folder.mkdir(parents=True, exist_ok=True)
-    with atomic(file) as f: os.truncate(f, size)  # zeros: nothing is done yet
+def _create(self:RowCache, size):
+    "Make the file, all zeros and so with no row done, unless it is there; of several processes one makes it."
+    with FileLock(cache_dir()/".lock"):
+        if self.file.exists() and self.file.stat().st_size == size: return
+        make_room(size, keep=self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with atomic(self.file) as f: _reserve(f, size)
+
+def _reserve(file, size):
+    "Give `file` its `size` now: on a full disk this fails with a message, a memory-mapped write would kill the process."
+    try:
+        if not hasattr(os, "posix_fallocate"): os.truncate(file, size)
+        else:
+            with open(file, "rb+") as f: os.posix_fallocate(f.fileno(), 0, size)
+    except OSError as e: raise RunError(f"{size_text(size)} can't be reserved in {file.parent.parent} ({e.strerror}). Free some, or set BRAINMRI_CACHE to another disk.") from None
 
 @patch
 def missing(self:RowCache,
@@ -161,6 +177,13 @@ def put(self:RowCache,
     "Write rows, and only then flag them as done."
     self._rows[idx] = values
     self._rows.flush()
+    self.flag(idx)
+
+@patch
+def flag(self:RowCache,
+         idx # Row numbers, written to disk
+        )->None:
+    "Say that rows are done."
     self.done[idx] = 1
     with contextlib.suppress(OSError): os.utime(self.folder)  # the least recently used goes first when room is needed
 
@@ -182,7 +205,7 @@ def make_room(n, # Bytes that are about to be written
     used = {}
     for d in cache_dir().iterdir():
         with contextlib.suppress(OSError):  # another process may be tidying up too
-            if d != keep: used[d] = (d.stat().st_mtime, (d/"rows.bin").stat().st_size)
+            if d.is_dir() and d != keep: used[d] = (d.stat().st_mtime, (d/"rows.bin").stat().st_size)
     for d in sorted(used, key=used.get):
         if sum(size for _, size in used.values()) + n <= limit: break
         shutil.rmtree(d, ignore_errors=True)
@@ -190,34 +213,78 @@ def make_room(n, # Bytes that are about to be written
     need_disk(cache_dir(), n, "A cache")
 
 # %% ../nbs/06_data.ipynb #fc3c9d70
+#: From so many images on, processes decode rather than threads.
+MANY_IMAGES = 5000
+
 def decoded(df, # A table from `index_images`, with filepath and sha
             img_size:int=224, # Side of the square, in pixels
             margin:int=CROP_MARGIN, # Pixels cut from each side first
             rows=None, # Row positions that will be needed; all unless given
-            progress:bool=True # Show a bar?
+            progress:bool=True, # Show a bar?
+            processes:bool=None # Decode in worker processes? By default for `MANY_IMAGES` or more
            )->RowCache: # uint8, (img_size, img_size, 3) an image, in the order of `df`
     "The images of `df`, cropped and resized, from the cache; what is missing there is decoded now."
-    cache = RowCache("pixels", content_key("pixels", 1, img_size, margin, list(df["sha"])), len(df), (img_size, img_size, 3))
+    cache = RowCache("pixels", content_key("pixels", 2, img_size, margin, list(df["sha"])), len(df), (img_size, img_size, 3))
     todo = cache.missing(np.arange(len(df)) if rows is None else rows)
     files = df["filepath"].values
     chunks = [todo[i:i+64] for i in range(0, len(todo), 64)]
-    for idx in track(chunks, "decoding", progress):
-        cache.put(idx, np.stack(thread_map(lambda i: image_array(files[i], img_size, margin), idx, progress=False)))
+    if len(todo) >= MANY_IMAGES if processes is None else processes: _decode_in_processes(cache, chunks, files, margin, progress)
+    else:
+        for idx in track(chunks, "decoding", progress):
+            cache.put(idx, np.stack(thread_map(lambda i: image_array(files[i], img_size, margin), idx, progress=False)))
     return cache
+
+def _decode_in_processes(cache, chunks, files, margin, progress):
+    pool = ProcessPoolExecutor(os.cpu_count() or 1)  # loky's: it doesn't import the caller's script again, so that needs no __main__ guard
+    try:
+        work = [pool.submit(write_squares, cache.file, cache.start, (cache.n, *cache.shape), idx, list(files[idx]), margin) for idx in chunks]
+        for _, o in zip(track(chunks, "decoding", progress), as_completed(work)): cache.flag(o.result())
+    finally: pool.shutdown(kill_workers=True)
+
+# %% ../nbs/06_data.ipynb #78308138
+def send(a, # A numpy array
+         device="cpu" # Where to
+        )->torch.Tensor: # The same numbers there
+    "Copy `a` to `device`; to a GPU without waiting for the copy."
+    t = torch.from_numpy(np.ascontiguousarray(a))
+    return t.pin_memory().to(device, non_blocking=True) if torch.device(device).type == "cuda" else t.to(device)
+
+class DeviceRows:
+    "Rows of a `RowCache` as tensors on `device`."
+    def __init__(self,
+                 cache:RowCache, # Where they are
+                 rows, # Row numbers that will be asked for again and again, all of them done
+                 device="cpu", # Where batches go
+                 hold:bool=None # Keep `rows` there? By default if it is a GPU and they fit in a quarter of its free memory
+                ):
+        self.cache, self.device, rows = cache, torch.device(device), np.asarray(rows)
+        nbytes = cache.nbytes // cache.n * len(rows)
+        if hold is None: hold = self.device.type == "cuda" and nbytes < torch.cuda.mem_get_info(self.device)[0]/4
+        self.place = np.full(cache.n, -1)
+        if not hold: return
+        self.place[rows] = np.arange(len(rows))
+        self.held = torch.cat([send(cache[o], device) for o in np.array_split(rows, -(-nbytes//2**26))])
+
+    def __getitem__(self,
+                    rows # Row numbers
+                   )->torch.Tensor: # On the device, in the type of the cache
+        at = self.place[rows]
+        return send(self.cache[rows], self.device) if (at < 0).any() else self.held[send(at, self.device)]
 
 # %% ../nbs/06_data.ipynb #5c36cefb
 class ArrayDL(DataLoader):
     "A fastai `DataLoader` that takes batches straight from an array: `fetch(rows)` gives the inputs of the rows asked for."
     def __init__(self,
-                 fetch, # Function from row positions to a tensor of inputs
+                 fetch, # Function from row positions to a tensor of inputs, best on the device
                  rows, # Row positions to go through
                  y, # Labels of those rows
                  bs:int=32, # Rows a batch
                  shuffle:bool=False, # A new order in every epoch?
                  device=None # Where batches go
                 ):
-        self.fetch, self.row_ids, self.y, self.vocab = fetch, np.asarray(rows), torch.as_tensor(np.asarray(y)).long(), CategoryMap(list(CLASSES), sort=False)
+        self.fetch, self.row_ids, self.vocab = fetch, np.asarray(rows), CategoryMap(list(CLASSES), sort=False)
+        self.y = send(np.asarray(y, dtype=np.int64), pick_device(device))
         super().__init__(dataset=self.row_ids, bs=bs, shuffle=shuffle, device=torch.device(pick_device(device)), num_workers=0, n=len(self.row_ids),
                          drop_last=shuffle and len(self.row_ids) % bs == 1)
     def create_batches(self, samps): return (self._batch(b) for b in self.chunkify(samps))
-    def _batch(self, b): return self.fetch(self.row_ids[b]), TensorCategory(self.y[b])
+    def _batch(self, b): return self.fetch(self.row_ids[b]), TensorCategory(self.y[send(np.asarray(b), self.y.device)])

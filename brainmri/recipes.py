@@ -227,7 +227,7 @@ def vgg_learner(dls, # Loaders of ImageNet-normalised images, as from `mri_dls`
     "A fastai `vision_learner` on a VGG with the head of `recipe`, ready for the recipe's first phase."
     recipe = get_recipe(recipe)
     net = vgg_network(arch, state, seed)
-    with seeded(seed, recipe.name, "head"): head = _heads["vgg"][recipe.head](net)
+    with seeded(seed, recipe.head, "head"): head = _heads["vgg"][recipe.head](net)
     learn = vision_learner(dls, lambda pretrained: net, pretrained=False, normalize=False, cut=-2, custom_head=head, init=None, n_out=len(CLASSES),
                            splitter=partial(vgg_splitter, block5=BLOCK5[arch]), cbs=[BnFreeze(), *L(cbs)], **{**learner_args(), **kwargs})
     return set_phase(learn, recipe.phases[0])

@@ -5,22 +5,26 @@
 # %% ../nbs/09_train.ipynb #b9132a34
 from __future__ import annotations
 import random, time
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
-from fastai.vision.all import Callback, DataLoaders, Learner, TrackerCallback, noop, params
+from fastai.vision.all import (AMPMode, AvgSmoothLoss, Callback, DataLoaders, Learner, MixedPrecision, OptimWrapper, ProgressCallback, TrackerCallback,
+                               noop, params)
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.optim.adam import adam as adam_step
 from .core import *
-from .data import ArrayDL, decoded, mri_dls, rows_dl
-from .features import FeatureCache, frozen_forward, pick_precision
-from .recipes import BLOCK5, adam, get_recipe, learner_args, set_phase
+from .data import ArrayDL, DeviceRows, decoded, mri_dls, rows_dl, send
+from .features import FeatureCache, FrozenNet, pick_precision
+from .recipes import BLOCK5, get_recipe, learner_args, set_phase
 from .transform import imagenet_denorm, imagenet_norm, mild_affine, to_float, view_numbers, warp
 
 # %% auto #0
-__all__ = ['SCHEDULES', 'BestWeights', 'Training', 'RunFrozen', 'CycleViews', 'AugmentBatch', 'fit_flat', 'fit_one_cycle',
-           'Stopwatch', 'save_weights', 'load_weights']
+__all__ = ['SCHEDULES', 'BestWeights', 'FactoredAdam', 'factored_adam', 'factored', 'Training', 'RunFrozen', 'CycleViews',
+           'AugmentBatch', 'DeviceLoss', 'fit_flat', 'fit_one_cycle', 'Stopwatch', 'save_weights', 'load_weights']
 
 # %% ../nbs/09_train.ipynb #993b81ae
 class BestWeights(TrackerCallback):
@@ -51,6 +55,65 @@ class _Replay(Callback):
         self.learn.model.weight.data += 1
         self.learn.recorder.values[-1][-1] = value
 
+# %% ../nbs/09_train.ipynb #0495690f
+class _Factored(torch.autograd.Function):
+    "A linear layer that leaves the two factors of its weight's gradient to the optimiser."
+    @staticmethod
+    def forward(ctx, x, weight, bias, layer):
+        ctx.save_for_backward(x)
+        ctx.layer, ctx.need = layer, x.requires_grad
+        return nn.functional.linear(x, weight, bias)
+    @staticmethod
+    def backward(ctx, g):
+        w = ctx.layer.weight
+        w.factors = [*getattr(w, "factors", ()), (g, *ctx.saved_tensors)]  # several, if gradients are accumulated
+        return g @ w if ctx.need else None, None, g.sum(0) if ctx.layer.bias is not None else None, None
+
+class FactoredAdam(torch.optim.Adam):
+    "PyTorch's fused Adam; a weight that has `factors` instead of a gradient is updated in blocks of rows."
+    @torch.no_grad()
+    def step(self, closure=None):
+        super().step(closure)
+        for group in self.param_groups:
+            for p in group["params"]:
+                if getattr(p, "factors", None): self._step_blocks(p, group)
+
+    def _step_blocks(self, p, group, block=2**20):
+        if not self.state[p]: self.state[p].update(step=torch.tensor(0.), exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p))
+        state, (g, x) = self.state[p], (torch.cat(o) for o in zip(*p.factors))
+        for i in range(0, len(p), n := max(1, block//p.shape[1])):
+            rows, step = slice(i, i+n), state["step"].clone()  # every block counts up from the same step
+            adam_step([p[rows]], [g[:,rows].T @ x], [state["exp_avg"][rows]], [state["exp_avg_sq"][rows]], [], [step], fused=True, amsgrad=False, beta1=group["betas"][0],
+                      beta2=group["betas"][1], lr=group["lr"], weight_decay=group["weight_decay"], eps=group["eps"], maximize=False)
+        state["step"] += 1
+
+    def zero_grad(self, set_to_none=True):
+        super().zero_grad(set_to_none)
+        for group in self.param_groups:
+            for p in group["params"]: p.factors = []
+
+# %% ../nbs/09_train.ipynb #695c9805
+def factored_adam(params, **kwargs): # Parameters or groups, and the options of `torch.optim.Adam`
+    "`FactoredAdam` behind fastai's optimiser interface."
+    return OptimWrapper(params, opt=partial(FactoredAdam, fused=True), **kwargs)
+
+@contextmanager
+def factored(model:nn.Module, # The network that is trained with `factored_adam`
+             least:int=2**22 # Weights from which on a layer is large
+            ):
+    "Within the block, the large linear layers of `model` leave factors instead of gradients, where they are on a CPU."
+    large = [m for m in model.modules() if type(m) is nn.Linear and m.weight.numel() >= least and m.weight.device.type == "cpu"]
+    for m in large: m.forward = partial(_factored_forward, m)
+    try: yield
+    finally:
+        for m in large:
+            del m.forward
+            m.weight.factors = []
+
+def _factored_forward(layer, x):
+    if not (torch.is_grad_enabled() and layer.weight.requires_grad): return nn.functional.linear(x, layer.weight, layer.bias)
+    return _Factored.apply(x, layer.weight, layer.bias, layer)
+
 # %% ../nbs/09_train.ipynb #ba95a74f
 class Training:
     "The training of one recipe on the training rows of `df`, scored on its validation rows."
@@ -63,7 +126,7 @@ class Training:
                  cache:bool=True, # Decode once, into a cache?
                  img_size:int=None, # Side of the input; the recipe's unless given
                  margin:int=CROP_MARGIN, # Pixels cut from each side
-                 aug_views:int=2, # Cached augmented versions of a training image; with 0, new ones in every epoch
+                 aug_views:int=2, # Stored augmented versions of a training image; with 0, new ones in every epoch
                  precision:str="auto", # Arithmetic of the frozen part
                  device="cpu", # Where training runs
                  num_workers:int=0, # Processes that decode when nothing is cached
@@ -73,6 +136,7 @@ class Training:
         self.learn, self.df, self.recipe, self.features, self.cache, self.margin, self.aug_views = learn, df, get_recipe(recipe), features, cache, margin, aug_views
         self.img_size, self.device, self.num_workers, self.seed, self.progress = img_size or self.recipe.img_size, torch.device(device), num_workers, seed, progress
         self.precision, self.block5, self.view, self.history, self.seconds, self.best = pick_precision(precision, device), BLOCK5[arch], None, [], 0., BestWeights()
+        self._nets, self._kept, self._maps = {}, {}, (None, None)
         self.rows = {s: np.flatnonzero(df["split"].values == s) for s in ("train", "valid")}
         learn.model.to(self.device)
 
@@ -95,12 +159,15 @@ def fetch(self:Training,
           part:str, # As in `cut`
           rows, # Row positions in `df`
           view=None # Number of an augmented view, or None
-         )->torch.Tensor: # The input of the part that learns
-    "The cached input of `part` for `rows`."
-    if part != "all" and self.features: return self.features.fetch(part, rows, view)
+         )->torch.Tensor: # float32, on the device
+    "The input of `part` for `rows`: from stored activations if there are any, else from decoded pixels."
+    rows = np.asarray(rows)
+    if part != "all" and self.features and (view is None or self.aug_views): return self._activations(part, rows, view).float()
     x = to_float(self._pixels(rows))
     if view is not None: x = self.augmented(x, rows, view)
-    return imagenet_norm(x) if self.recipe.net == "vgg" else x
+    if self.recipe.net == "vgg": x = imagenet_norm(x)
+    for net in self._frozen(part): x = net(x)
+    return x.float()
 
 @patch
 def augmented(self:Training,
@@ -109,22 +176,45 @@ def augmented(self:Training,
               view:int # Number of the view
              )->torch.Tensor: # Of the same shape
     "View `view` of the images `x`: always the same picture for the same image, view and seed."
-    return warp(x, mild_affine(view_numbers(self.df["sha"].values[rows], view, self.seed)))
+    if self._maps[0] != view: self._maps = view, mild_affine(view_numbers(self.df["sha"].values, view, self.seed)).to(self.device)
+    return warp(x, self._maps[1][send(np.asarray(rows), self.device)])
+
+# %% ../nbs/09_train.ipynb #a2ae35ae
+@patch
+def _activations(self:Training, part, rows, view):
+    cache = self.features.fill(rows, view)[part]
+    if (part, view) not in self._kept: self._kept[part, view] = DeviceRows(cache, rows if self.device.type == "cpu" else self._wanted(view), self.device)
+    return self._kept[part, view][rows]
 
 @patch
 def _pixels(self:Training, rows):
-    if not hasattr(self, "_decoded") or len(self._decoded.missing(rows)):
-        self._decoded = decoded(self.df, self.img_size, self.margin, np.concatenate([*self.rows.values(), rows]), self.progress)
-    return self._decoded[rows]
+    if "pixels" not in self._kept or len(self._kept["pixels"].cache.missing(rows)):
+        cache = decoded(self.df, self.img_size, self.margin, np.concatenate([*self.rows.values(), rows]), self.progress)
+        self._kept["pixels"] = DeviceRows(cache, np.concatenate([*self.rows.values()]), self.device)
+    return self._kept["pixels"][rows]
+
+@patch
+def _wanted(self:Training, view):
+    "The rows that training will ask for, stored now if they aren't yet."
+    rows = self.rows["train"] if view is not None else np.concatenate([*self.rows.values()])
+    self.features.fill(rows, view)
+    return rows
+
+@patch
+def _frozen(self:Training, part):
+    if part not in self._nets: self._nets[part] = [FrozenNet(m, self.precision, self.device) for m in self.cut(part)[0]]
+    return self._nets[part]
 
 # %% ../nbs/09_train.ipynb #59fa6c63
 class RunFrozen(Callback):
-    "Replace each batch of images by what the frozen `layers` make of it."
+    "Replace each batch of images by what the frozen `nets` make of it."
     def __init__(self,
-                 layers:list, # Modules to go through in order
-                 precision:str # "fp32" or "bf16"
-                ): self.layers, self.precision = layers, precision
-    def before_batch(self): self.learn.xb = (frozen_forward(self.layers, self.xb[0].as_subclass(torch.Tensor), self.precision).float(),)
+                 nets:list # `FrozenNet`s to go through in order
+                ): self.nets = nets
+    def before_batch(self):
+        x = self.xb[0].as_subclass(torch.Tensor)
+        for net in self.nets: x = net(x)
+        self.learn.xb = (x.float(),)
 
 # %% ../nbs/09_train.ipynb #3ce97d54
 class CycleViews(Callback):
@@ -171,41 +261,58 @@ def loaders(self:Training,
            )->DataLoaders: # Of training batches in random order and validation batches in order
     "Loaders of the input of `part`, from the cache or from the files."
     y, bs = self.df["y"].values, self.recipe.bs
-    if not self._cached(part):
-        return mri_dls(self.df, self.img_size, bs, self.margin, False, self.recipe.net == "vgg", self.device, self.num_workers)
-    if part != "all": self._fill()
-    dl = lambda split, fetch, shuffle: ArrayDL(fetch, self.rows[split], y[self.rows[split]], bs, shuffle, self.device)
-    return DataLoaders(dl("train", lambda r: self.fetch(part, r, self.view), True), dl("valid", lambda r: self.fetch(part, r), False), device=self.device)
-
-@patch
-def _cached(self:Training, part):
-    "Fresh augmentation can't come from stored activations."
-    return self.cache and (part == "all" or self.features is not None and not (self.recipe.augment and not self.aug_views))
+    if not self.cache: return mri_dls(self.df, self.img_size, bs, self.margin, False, self.recipe.net == "vgg", self.device, self.num_workers)
+    if part != "all" and self.features: self._fill()
+    dl = lambda split, fetch, bs, shuffle: ArrayDL(fetch, self.rows[split], y[self.rows[split]], bs, shuffle, self.device)
+    return DataLoaders(dl("train", lambda r: self.fetch(part, r, self.view), bs, True), dl("valid", lambda r: self.fetch(part, r), 4*bs, False), device=self.device)
 
 @patch
 def _fill(self:Training):
-    self.features.fill(np.concatenate([self.rows["train"], self.rows["valid"]]))
-    for view in range(self.aug_views if self.recipe.augment else 0): self.features.fill(self.rows["train"], view)
+    self._wanted(None)
+    for view in range(self.aug_views if self.recipe.augment else 0): self._wanted(view)
 
 # %% ../nbs/09_train.ipynb #09fd5d81
 @patch
 def stage(self:Training,
           phase:Phase, # What learns
-          opt_func=adam, # fastai optimiser
+          opt_func=factored_adam, # fastai optimiser
           cbs=() # More callbacks
          )->Learner: # Over the loaders and layers of this phase
     "A fastai `Learner` for what `phase` trains."
     set_phase(self.learn, phase)
+    self._nets, self._kept = {}, {}  # the weights below may have moved
     (frozen, top), dls = self.cut(phase.train), self.loaders(phase.train)
-    if not self._cached(phase.train):
-        if self.recipe.augment: cbs = [*cbs, AugmentBatch(self, _watch_order(dls.train))]
-        if frozen: cbs = [*cbs, RunFrozen(frozen, self.precision)]
+    if not self.cache and self.recipe.augment: cbs = [*cbs, AugmentBatch(self, _watch_order(dls.train))]
+    if not self.cache and frozen: cbs = [*cbs, RunFrozen(self._frozen(phase.train))]
     splitter = (lambda m: [params(m[0]), params(m[1])]) if params(top[0]) else params
     learn = Learner(dls, top, splitter=splitter, cbs=list(cbs), **{**learner_args(), "opt_func": opt_func})
+    if self.device.type == "cuda": _for_gpu(learn, self.precision == "bf16" and self.recipe.net == "vgg")
     if not self.progress:
         learn.logger = noop
         if hasattr(learn, "progress"): learn.remove_cb(learn.progress)
     return learn
+
+# %% ../nbs/09_train.ipynb #74c99e61
+class DeviceLoss(AvgSmoothLoss):
+    "fastai's smoothed training loss, kept on the device, so that no step waits for it."
+    name = "loss"
+    def accumulate(self, learn):
+        self.count += 1
+        loss = learn.loss.detach().mean().float()
+        self.val = torch.lerp(loss, self.val.to(loss.device), self.beta)
+
+class _QuietBar(ProgressCallback):
+    "fastai's progress bar without the loss of the last step."
+    def after_batch(self): self.pbar.update(self.iter+1)
+
+def _for_gpu(learn, bf16):
+    "Let the steps of `learn` follow each other without waiting."
+    learn.recorder.smooth_loss = DeviceLoss()
+    if bf16: learn.add_cb(MixedPrecision(AMPMode.BF16))
+    if hasattr(learn, "progress"):
+        learn.remove_cb(learn.progress)
+        learn.add_cb(_QuietBar())
+        learn.progress = learn.cbs[-1]
 
 # %% ../nbs/09_train.ipynb #4f5e9659
 def fit_flat(learn:Learner, # From `Training.stage`
@@ -243,10 +350,11 @@ def fit_phase(self:Training,
     done = sum(p.epochs for p in self.recipe.phases[:i])
     views = [CycleViews(self, done)] if self.recipe.augment else []
     start = time.perf_counter()
-    with seeded(self.seed, self.recipe.name, "phase", i) as s:
+    with seeded(self.seed, "phase", i) as s:
         learn = self.stage(phase, cbs=[self.best, watch, *views])
         learn.dls.train.rng = random.Random(s)
-        SCHEDULES[pick(schedule, SCHEDULES, "schedule")](learn, phase)
+        with factored(learn.model): SCHEDULES[pick(schedule, SCHEDULES, "schedule")](learn, phase)
+        self._kept = {}  # a GPU's memory is for what comes next
     names = ["train_loss", "valid_loss", "macro_f1", "accuracy"]
     rows = [dict(epoch=done+j+1, phase=i+1, **dict(zip(names, map(float, v))), seconds=t) for j, (v, t) in enumerate(zip(learn.recorder.values, watch.seconds))]
     self.history += rows
@@ -261,17 +369,17 @@ def probs(self:Training,
          )->np.ndarray: # (len(rows), 4), float64, each row sums to 1
     "The network's probabilities for `rows`, from the lowest part that ever learned upwards."
     part = self.recipe.phases[-1].train
-    frozen, top = self.cut(part)
-    top.to(self.device).eval()
-    return torch.cat([top(x).double().softmax(1).cpu() for x in self._inputs(part, frozen, np.asarray(rows))]).numpy()
+    self._nets, top = {}, self.cut(part)[1].to(self.device).eval()
+    return torch.cat([top(x).double().softmax(1).cpu() for x in self._inputs(part, np.asarray(rows))]).numpy()
 
 @patch
-def _inputs(self:Training, part, frozen, rows):
-    if self._cached(part): yield from (self.fetch(part, r).to(self.device) for r in np.array_split(rows, -(-len(rows)//self.recipe.bs)))
+def _inputs(self:Training, part, rows):
+    if self.cache: yield from (self.fetch(part, r) for r in np.array_split(rows, -(-len(rows)//self.recipe.bs)))
     else:
         for x, _ in rows_dl(self.learn.dls, self.df.iloc[rows]):
             x = x.as_subclass(torch.Tensor).to(self.device)
-            yield frozen_forward(frozen, x, self.precision).float() if frozen else x
+            for net in self._frozen(part): x = net(x)
+            yield x.float()
 
 # %% ../nbs/09_train.ipynb #13dae38a
 def save_weights(model:nn.Module, # Any network

@@ -5,14 +5,13 @@
 # %% ../nbs/05_transform.ipynb #825adc07
 from __future__ import annotations
 import numpy as np, torch
-from PIL import Image, ImageOps
+from PIL import Image
 from fastai.vision.all import RandTransform, TensorImage, Transform
-from .core import CROP_MARGIN, IMAGENET_MEAN, IMAGENET_STD, ImageError, stable_seed
-from .index import open_image, to_rgb
+from .core import CROP_MARGIN, IMAGENET_MEAN, IMAGENET_STD, stable_seed
+from .index import crop_border
 
 # %% auto #0
-__all__ = ['BorderCrop', 'image_array', 'to_float', 'imagenet_norm', 'imagenet_denorm', 'mild_affine', 'warp', 'MildAugment',
-           'view_numbers']
+__all__ = ['BorderCrop', 'to_float', 'imagenet_norm', 'imagenet_denorm', 'mild_affine', 'warp', 'MildAugment', 'view_numbers']
 
 # %% ../nbs/05_transform.ipynb #70fe6f7e
 class BorderCrop(Transform):
@@ -21,23 +20,7 @@ class BorderCrop(Transform):
     def __init__(self,
                  margin:int=CROP_MARGIN # Pixels cut from each of the four sides
                 ): self.margin = margin
-    def encodes(self, x:Image.Image):
-        w, h = x.size
-        if min(w, h) <= 2*self.margin:
-            raise ImageError(f"The image is {w}×{h} pixels: a border crop of {self.margin} needs more than {2*self.margin} in both directions.")
-        return x.crop((self.margin, self.margin, w-self.margin, h-self.margin))
-
-# %% ../nbs/05_transform.ipynb #1f4b7298
-def image_array(source, # Path of an image file, or a PIL image
-                size:int=224, # Side of the result, in pixels
-                margin:int=CROP_MARGIN # Pixels cut from each side first
-               )->np.ndarray: # uint8, (size, size, 3), RGB
-    "Open, crop and resize `source` to a `size`×`size` RGB array; an unusable file raises `ImageError` with its name."
-    memory = isinstance(source, Image.Image)
-    img = to_rgb(ImageOps.exif_transpose(source)) if memory else open_image(source)
-    try: img = BorderCrop(margin)(img)
-    except ImageError as e: raise ImageError(f"{'An image in memory' if memory else source}: {e}") from None
-    return np.asarray(img.resize((size, size), Image.Resampling.BILINEAR))
+    def encodes(self, x:Image.Image): return crop_border(x, self.margin)
 
 # %% ../nbs/05_transform.ipynb #1f74fcaf
 def to_float(a, # uint8 images, (n, h, w, 3)
