@@ -11,14 +11,15 @@ from filelock import FileLock
 from joblib.externals.loky import ProcessPoolExecutor, as_completed
 from matplotlib.patches import Rectangle
 from fastai.vision.all import (CategoryBlock, CategoryMap, ColReader, DataBlock, DataLoader, DataLoaders, IndexSplitter, IntToFloatTensor, Normalize,
-                               PILImage, TensorCategory, TransformBlock)
+                               PILImage, RandTransform, TensorCategory, TensorImage, TransformBlock)
 from .core import *
 from .index import _subplots, image_array, open_image, thread_map, write_squares
-from .transform import BorderCrop, MildAugment, mild_affine, to_float, view_numbers, warp
+from .transform import BorderCrop, mild_affine, to_float, view_numbers, warp
 
 # %% auto #0
-__all__ = ['MANY_IMAGES', 'read_mri', 'mri_block', 'mri_dls', 'pick_device', 'rows_dl', 'show_crop', 'show_augmented',
-           'content_key', 'RowCache', 'make_room', 'decoded', 'send', 'DeviceRows', 'ArrayDL']
+__all__ = ['MANY_IMAGES', 'read_mri', 'MildAugment', 'mri_block', 'mri_dls', 'pick_device', 'rows_dl', 'show_crop',
+           'show_augmented', 'content_key', 'RowCache', 'make_room', 'need_room', 'pixel_cache', 'decoded', 'send',
+           'DeviceRows', 'ArrayDL']
 
 # %% ../nbs/06_data.ipynb #bf7bd7d6
 def read_mri(path, # An image file
@@ -27,6 +28,15 @@ def read_mri(path, # An image file
             )->PILImage: # A fastai image in RGB
     "The square that `image_array` makes of the file at `path`, for fastai; whatever that refuses is refused here."
     return PILImage.create(image_array(path, img_size, margin))
+
+# %% ../nbs/06_data.ipynb #d802b227
+class MildAugment(RandTransform):
+    "Rotate, crop and flip each image of a training batch a little (see `mild_affine`); a fastai batch transform."
+    order = 20  # after IntToFloatTensor (10), before Normalize (99)
+    def __init__(self, **kwargs): # Passed to `mild_affine`
+        super().__init__(p=1.)
+        self.kwargs = kwargs
+    def encodes(self, x:TensorImage): return warp(x, mild_affine(torch.rand(len(x), 6), **self.kwargs))
 
 # %% ../nbs/06_data.ipynb #5f2fd393
 def mri_block(img_size:int=224, # Side of the square the network sees, in pixels
@@ -130,17 +140,23 @@ class RowCache:
                  key:str, # From `content_key`, of everything that the rows depend on
                  n:int, # Rows
                  shape:tuple, # Of one row
-                 dtype="uint8" # Of the elements
+                 dtype="uint8", # Of the elements
+                 make:bool=True # Take the disk space now? If not, this only says how much it will be
                 ):
         self.folder = cache_dir()/f"{name}-{key}"
         self.n, self.shape, self.dtype = n, tuple(shape), np.dtype(dtype)
         self.nbytes = n * int(np.prod(self.shape)) * self.dtype.itemsize
         self.start = -(-n//4096)*4096  # one byte a row says that it is done, then come the rows
         self.file, size = self.folder/"rows.bin", self.start + self.nbytes
+        self.exists = self.file.exists() and self.file.stat().st_size == size
+        if not make: return
         self._create(size)
+        self._touch()
         self.done = np.memmap(self.file, np.uint8, "r+", shape=(n,))
         self._rows = np.memmap(self.file, self.dtype, "r+", offset=self.start, shape=(n, *self.shape))
-    def __repr__(self): return f"RowCache({self.folder.name}: {int((self.done != 0).sum())} of {self.n} rows, {size_text(self.nbytes)})"
+    def __repr__(self):
+        done = int((self.done != 0).sum()) if hasattr(self, "done") else 0
+        return f"RowCache({self.folder.name}: {done} of {self.n} rows, {size_text(self.nbytes)})"
 
 # %% ../nbs/06_data.ipynb #95746815
 @patch
@@ -185,7 +201,12 @@ def flag(self:RowCache,
         )->None:
     "Say that rows are done."
     self.done[idx] = 1
-    with contextlib.suppress(OSError): os.utime(self.folder)  # the least recently used goes first when room is needed
+    self._touch()
+
+@patch
+def _touch(self:RowCache):
+    "The least recently used cache goes first when room is needed; this one is in use."
+    with contextlib.suppress(OSError): os.utime(self.folder)
 
 @patch
 def __getitem__(self:RowCache,
@@ -199,22 +220,55 @@ def make_room(n, # Bytes that are about to be written
               keep=None # A cache folder that must stay
              )->None:
     "Delete the least recently used caches until `n` more bytes fit under `BRAINMRI_CACHE_GB`; raise `RunError` if they never can."
-    try: limit = float(os.environ.get("BRAINMRI_CACHE_GB") or 20) * 1e9
-    except ValueError: raise ConfigError(f"BRAINMRI_CACHE_GB is {os.environ['BRAINMRI_CACHE_GB']!r}: expected a number of gigabytes, such as 20.") from None
-    if n > limit: raise RunError(f"A cache of {size_text(n)} is needed, BRAINMRI_CACHE_GB allows {size_text(limit)}: raise it, or train with cache=False.")
-    used = {}
-    for d in cache_dir().iterdir():
-        with contextlib.suppress(OSError):  # another process may be tidying up too
-            if d.is_dir() and d != keep: used[d] = (d.stat().st_mtime, (d/"rows.bin").stat().st_size)
+    _check_limit(n)
+    used = {d: o for d, o in _used().items() if d != keep}
     for d in sorted(used, key=used.get):
-        if sum(size for _, size in used.values()) + n <= limit: break
+        if sum(size for _, size in used.values()) + n <= _limit(): break
         shutil.rmtree(d, ignore_errors=True)
         if not d.exists(): del used[d]
     need_disk(cache_dir(), n, "A cache")
 
+def _limit():
+    try: return float(os.environ.get("BRAINMRI_CACHE_GB") or 20) * 1e9
+    except ValueError: raise ConfigError(f"BRAINMRI_CACHE_GB is {os.environ['BRAINMRI_CACHE_GB']!r}: expected a number of gigabytes, such as 20.") from None
+
+def _check_limit(n):
+    if n > _limit(): raise RunError(f"Caches of {size_text(n)} are needed, BRAINMRI_CACHE_GB allows {size_text(_limit())}: raise it, or train with smaller images, fewer aug_views or cache=False.")
+
+def _used():
+    "The cache folders, when each was last used, and its size."
+    used = {}
+    for d in cache_dir().iterdir():
+        with contextlib.suppress(OSError):  # another process may be tidying up too
+            if d.is_dir(): used[d] = (d.stat().st_mtime, (d/"rows.bin").stat().st_size)
+    return used
+
+# %% ../nbs/06_data.ipynb #dab30194
+def need_room(caches # `RowCache`s that will be in use together, made with `make=False`
+             )->str: # In words: how much disk they take, and where
+    "Raise `RunError` unless all of `caches` fit under `BRAINMRI_CACHE_GB` and, with what is there already, on the disk."
+    caches = {c.folder: c for c in caches}.values()
+    total, new = sum(c.nbytes for c in caches), sum(c.nbytes for c in caches if not c.exists)
+    _check_limit(total)
+    need_disk(cache_dir(), max(0, new - _freed(new, keep={c.folder for c in caches})), "The caches of this run")
+    return f"{size_text(total)} of caches in {cache_dir()}" + (f", {size_text(total - new)} of it there already" if total > new else "")
+
+def _freed(new, keep):
+    "Bytes that making room for `new` more would free: of caches that aren't in `keep`."
+    others = sum(size for d, (_, size) in _used().items() if d not in keep)
+    return max(0, min(others, sum(size for _, size in _used().values()) + new - _limit()))
+
 # %% ../nbs/06_data.ipynb #fc3c9d70
 #: From so many images on, processes decode rather than threads.
 MANY_IMAGES = 5000
+
+def pixel_cache(df, # A table from `index_images`
+                img_size:int=224, # Side of the square, in pixels
+                margin:int=CROP_MARGIN, # Pixels cut from each side first
+                make:bool=True # Take the disk space now?
+               )->RowCache: # With the rows that were decoded before
+    "The cache that `decoded` fills."
+    return RowCache("pixels", content_key("pixels", 2, img_size, margin, list(df["sha"])), len(df), (img_size, img_size, 3), make=make)
 
 def decoded(df, # A table from `index_images`, with filepath and sha
             img_size:int=224, # Side of the square, in pixels
@@ -224,7 +278,7 @@ def decoded(df, # A table from `index_images`, with filepath and sha
             processes:bool=None # Decode in worker processes? By default for `MANY_IMAGES` or more
            )->RowCache: # uint8, (img_size, img_size, 3) an image, in the order of `df`
     "The images of `df`, cropped and resized, from the cache; what is missing there is decoded now."
-    cache = RowCache("pixels", content_key("pixels", 2, img_size, margin, list(df["sha"])), len(df), (img_size, img_size, 3))
+    cache = pixel_cache(df, img_size, margin)
     todo = cache.missing(np.arange(len(df)) if rows is None else rows)
     files = df["filepath"].values
     chunks = [todo[i:i+64] for i in range(0, len(todo), 64)]

@@ -4,7 +4,7 @@
 
 # %% ../nbs/14_pipeline.ipynb #1c7b66d2
 from __future__ import annotations
-import html, importlib.metadata, json, os, platform
+import html, importlib.metadata, json, os, platform, shutil
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,18 +12,19 @@ import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from .audit import audit
 from .core import *
-from .data import content_key, mri_dls, pick_device, rows_dl, show_augmented, show_crop
-from .features import FeatureCache, pick_precision, weights_key
-from .index import index_images, plot_channel_means, plot_sizes, show_samples
+from .data import content_key, mri_dls, need_room, pixel_cache, pick_device, rows_dl, show_augmented, show_crop
+from .features import FeatureCache, weights_key
+from .index import image_array, index_images, plot_channel_means, plot_sizes, show_samples
 from .interpret import MRIInterpretation, plot_top_losses
 from .metrics import scores
 from .phantom import make_phantoms
 from .predict import load, write_bundle
-from .recipes import BLOCK5, ann_learner, count_params, get_recipe, list_recipes, settle_batchnorm, vgg_learner, vgg_network, vgg_weights
+from .recipes import (BLOCK5, ann_learner, count_params, get_recipe, list_recipes, load_weights, pick_precision, settle_batchnorm, vgg_learner, vgg_network,
+                              vgg_weights)
 from .report import choose, headline, plot_comparison, read_history, read_predictions, read_run, readable_table, summary_text, table_html, tied, write_report
 from .split import list_splits, split_images
-from .train import Training, load_weights
-from .transform import image_array, imagenet_norm, to_float
+from .train import Training, phase_key
+from .transform import imagenet_norm, to_float
 
 # %% auto #0
 __all__ = ['PRESETS', 'N_PHANTOMS', 'Preset', 'plan_recipes', 'environment', 'train_all', 'Results']
@@ -145,24 +146,41 @@ def _check_out(folder):
 
 # %% ../nbs/14_pipeline.ipynb #0819a279
 @patch
-def training(self:_Run,
-             r:Recipe # Which recipe
-            )->Training: # With its learner built
-    "The `Training` of recipe `r`; activations are shared with the recipes of the same image size."
+def feature_cache(self:_Run,
+                  img_size:int # Side of the images
+                 )->FeatureCache: # The same for all recipes with images of that size
+    "The frozen activations of the run's images."
     c = self.config
-    device = torch.device(c["device"])
-    if r.net == "vgg" and c["cache"] and r.img_size not in self.features:
-        self.features[r.img_size] = FeatureCache(self.df, vgg_network(c["arch"], self.state, c["seed"]), c["arch"], r.img_size, c["margin"], self.keep(), c["precision"],
-                                                 device, c["seed"], progress=self.progress)
-    learn = _make_learner(r, self.df, c["arch"], self.state, c["seed"], device, c["margin"])
-    return Training(learn, self.df, r, c["arch"], self.features.get(r.img_size) if r.net == "vgg" else None, c["cache"], r.img_size, c["margin"], c["aug_views"],
-                    c["precision"], device, seed=c["seed"], progress=self.progress)
+    if img_size not in self.features:
+        self.features[img_size] = FeatureCache(self.df, vgg_network(c["arch"], self.state, c["seed"]), c["arch"], img_size, c["margin"], self.keep(), c["precision"],
+                                               torch.device(c["device"]), c["seed"], progress=self.progress)
+    return self.features[img_size]
 
 @patch
 def keep(self:_Run):
     "The places whose activations some recipe starts from."
     return tuple(p for p in ("block5", "head") if any(o.train == p for r in self.recipes for o in r.phases if r.net == "vgg"))
 
+@patch
+def training(self:_Run,
+             r:Recipe # Which recipe
+            )->Training: # With its learner built
+    "The `Training` of recipe `r`."
+    c = self.config
+    device = torch.device(c["device"])
+    learn = _make_learner(r, self.df, c["arch"], self.state, c["seed"], device, c["margin"])
+    features = self.feature_cache(r.img_size) if r.net == "vgg" and c["cache"] else None
+    return Training(learn, self.df, r, c["arch"], features, c["cache"], r.img_size, c["margin"], c["aug_views"], c["precision"], device, seed=c["seed"], progress=self.progress)
+
+@patch
+def caches(self:_Run)->list: # `RowCache`s, none of them made by this
+    "What the recipes that are still to be trained keep on disk."
+    todo = [r for r in self.recipes if not (self.folder/r.name/"metrics.json").exists()]
+    found = [pixel_cache(self.df, r.img_size, self.config["margin"], make=False) for r in todo]
+    for r in todo:
+        views = [None, *range(self.config["aug_views"] if r.augment else 0)]
+        if r.net == "vgg": found += [self.feature_cache(r.img_size).cache(part, view, make=False) for part in self.keep() for view in views]
+    return found
 
 # %% ../nbs/14_pipeline.ipynb #c7ae3894
 @patch
@@ -173,12 +191,18 @@ def train(self:_Run,
     folder = self.folder/r.name
     if (folder/"metrics.json").exists(): return
     t = self.training(r)
-    history = t.fit(PRESETS[self.config["preset"]].schedule, folder)
+    history = t.fit(PRESETS[self.config["preset"]].schedule, folder, shared=self.shared())
     with atomic(folder/"history.csv") as tmp: history.to_csv(tmp, index=False)
     valid = self.score(t, "valid")
     metrics = dict(recipe=r.name, title=r.title, valid=valid, test=None, epochs=len(history), seconds=round(t.seconds, 2), params=count_params(t.learn.model))
     write_bundle(folder, r, self.config["arch"], r.img_size, self.config["margin"], weights=self.config["weights"], valid=valid)
     write_json(folder/"metrics.json", metrics)
+
+@patch
+def shared(self:_Run)->dict: # `phase_key` → folder
+    "Beginnings that several recipes of the run have in common."
+    keys = [phase_key(r, i) for r in self.recipes for i in range(len(r.phases))]
+    return {k: self.folder/"shared"/k for k in keys if keys.count(k) > 1}
 
 # %% ../nbs/14_pipeline.ipynb #146ffab8
 @patch
@@ -239,10 +263,12 @@ def finish(self:_Run):
 @patch
 def go(self:_Run)->None:
     "Train what isn't trained yet, open the test set, write the report, and say what came out."
+    if self.config["cache"] and (caches := self.caches()): self.say(f"Up to {need_room(caches)}")
     parts = dict(head="the head", block5="block 5 and head", all="all layers")
     for i, r in enumerate(self.recipes):
         self.say(f"[{i+1}/{len(self.recipes)}] {r.title}: {', then '.join(f'{p.epochs} epochs of {parts[p.train]}' for p in r.phases)}")
         self.train(r)
+    shutil.rmtree(self.folder/"shared", ignore_errors=True)
     self.open_test()
     self.finish()
     self.say(f"\n{Results(self.folder)}")

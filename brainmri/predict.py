@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from PIL import Image
 from .core import *
-from .recipes import recipe_network
-from .train import load_weights
-from .transform import image_array, to_float
+from .index import image_array, thread_map
+from .recipes import FrozenNet, load_weights, pick_precision, recipe_network
+from .transform import to_float
 
 # %% auto #0
 __all__ = ['BUNDLE_SCHEMA', 'file_hash', 'write_bundle', 'Prediction', 'Predictions', 'Predictor', 'load']
@@ -69,8 +69,15 @@ class Predictor:
     "A trained network that answers for files, PIL images and arrays."
     def __init__(self,
                  model, # The network
-                 bundle:dict # What `bundle.json` holds
-                ): self.model, self.bundle = model.eval(), bundle
+                 bundle:dict, # What `bundle.json` holds
+                 precision:str="auto" # Arithmetic of a VGG's convolutions, as `pick_precision` takes it
+                ):
+        self.model, self.bundle, self.precision = model.eval(), bundle, pick_precision(precision)
+        self.run = self._fast_vgg() if bundle["recipe"]["net"] == "vgg" else self.model
+
+    def _fast_vgg(self):
+        body, head = FrozenNet(self.model[0], self.precision), self.model[1]
+        return lambda x: head(body(x).float())
 
     def __repr__(self): return f"Predictor({self.bundle['recipe']['name']}, {self.bundle['img_size']}×{self.bundle['img_size']})"
 
@@ -83,9 +90,9 @@ class Predictor:
         if not isinstance(x, (list, tuple)): return self.predict([x], bs)[0]
         out = Predictions()
         for i in range(0, len(x), bs):
-            xb = to_float(np.stack([self._input(o) for o in x[i:i+bs]]))
+            xb = to_float(np.stack(thread_map(self._input, x[i:i+bs], progress=False)))
             if self.bundle["mean"]: xb = (xb - torch.tensor(self.bundle["mean"]).view(3, 1, 1)) / torch.tensor(self.bundle["std"]).view(3, 1, 1)
-            probs = self.model(xb).double().softmax(1)
+            probs = self.run(xb).double().softmax(1)
             out += [Prediction(_name(o), dict(zip(self.bundle["classes"], p.tolist()))) for o, p in zip(x[i:i+bs], probs)]
         return out
 
@@ -103,7 +110,8 @@ def _from_array(x):
     return Image.fromarray(x)
 
 # %% ../nbs/13_predict.ipynb #14f18ac3
-def load(path # A folder with bundle.json and model.safetensors
+def load(path, # A folder with bundle.json and model.safetensors
+         precision:str="auto" # Arithmetic of a VGG's convolutions: "auto", "fp32", "winograd" or "bf16"
         )->Predictor: # Ready to answer
     "The predictor in the folder `path`; a missing, changed or newer bundle raises `RunError` or `WeightsError`."
     path = Path(path)
@@ -118,6 +126,7 @@ def load(path # A folder with bundle.json and model.safetensors
     weights = path/"model.safetensors"
     if not weights.exists(): raise WeightsError(f"{weights} is missing: a bundle is bundle.json and model.safetensors together.")
     if file_hash(weights) != bundle["sha256"]: raise WeightsError(f"{weights} is not the file that bundle.json describes (its SHA-256 differs): restore both, or train again.")
-    try: net = recipe_network(Recipe.from_dict(bundle["recipe"]), bundle["arch"] or "vgg16_bn", bundle["img_size"])
+    try:
+        with torch.device("meta"): net = recipe_network(Recipe.from_dict(bundle["recipe"]), bundle["arch"] or "vgg16_bn", bundle["img_size"])
     except (TypeError, KeyError, AttributeError) as e: raise RunError(f"{path/'bundle.json'} doesn't describe a network ({e}): it was changed; restore it or train again.") from None
-    return Predictor(load_weights(net, weights), bundle)
+    return Predictor(load_weights(net, weights), bundle, precision)

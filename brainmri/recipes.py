@@ -4,22 +4,23 @@
 
 # %% ../nbs/07_recipes.ipynb #e3bcccac
 from __future__ import annotations
-import os
+import copy, importlib.util, os, tempfile
 from functools import partial
 from pathlib import Path
-import torch
+from types import SimpleNamespace
+import numpy as np, torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
-from torchvision.models import VGG16_BN_Weights, VGG16_Weights, vgg16, vgg16_bn
-from fastai.vision.all import (BnFreeze, CrossEntropyLossFlat, F1Score, Flatten, L, Learner, OptimWrapper, accuracy, params, vision_learner)
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from .core import *
 
 # %% auto #0
 __all__ = ['BLOCK5', 'list_recipes', 'get_recipe', 'check_recipe', 'add_recipe', 'ann_baseline', 'ann_optimized', 'ann_learner',
            'adam', 'learner_args', 'vgg_network', 'settle_batchnorm', 'torchvision_head', 'mlp_head', 'vgg_splitter',
            'read_weights', 'imagenet_file', 'vgg_weights', 'check_weights', 'vgg_learner', 'set_phase',
-           'recipe_network', 'count_params']
+           'recipe_network', 'count_params', 'pick_precision', 'fold_batchnorm', 'FrozenNet', 'save_weights',
+           'load_weights']
 
 # %% ../nbs/07_recipes.ipynb #55d835f6
 _recipes = (
@@ -65,13 +66,13 @@ def ann_baseline(img_size:int=64, # Side of the input, in pixels
                  n_out:int=4 # Classes
                 )->nn.Sequential: # Takes (n, 3, img_size, img_size)
     "Flatten → 256 → 128 → `n_out`, with ReLU between."
-    return nn.Sequential(Flatten(), nn.Linear(3*img_size**2, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, n_out))
+    return nn.Sequential(nn.Flatten(), nn.Linear(3*img_size**2, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, n_out))
 
 def ann_optimized(img_size:int=64, # Side of the input, in pixels
                   n_out:int=4 # Classes
                  )->nn.Sequential: # Takes (n, 3, img_size, img_size)
     "Flatten → 512 → 256 → `n_out`, with BatchNorm, ReLU and dropout of 0.4 and 0.3."
-    return nn.Sequential(Flatten(), nn.Linear(3*img_size**2, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Dropout(.4),
+    return nn.Sequential(nn.Flatten(), nn.Linear(3*img_size**2, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Dropout(.4),
                          nn.Linear(512, 256), nn.BatchNorm1d(256), nn.ReLU(), nn.Dropout(.3), nn.Linear(256, n_out))
 
 # %% ../nbs/07_recipes.ipynb #964168ef
@@ -84,6 +85,7 @@ def ann_learner(dls, # From `mri_dls(img_size=64, normalize=False)` or any loade
                 **kwargs # For fastai's `Learner`
                )->Learner: # With the study's loss, optimiser and metrics
     "A fastai `Learner` for one of the two flattened-image networks."
+    from fastai.learner import Learner
     make = _anns[pick(kind, _anns, "ANN")]
     with seeded(seed, "ann", kind): net = make(img_size)
     return Learner(dls, net, **{**learner_args(), **kwargs})
@@ -91,15 +93,16 @@ def ann_learner(dls, # From `mri_dls(img_size=64, normalize=False)` or any loade
 # %% ../nbs/07_recipes.ipynb #e82bd1ca
 def adam(params, **kwargs): # Parameters or groups, and `torch.optim.Adam`'s options
     "PyTorch's Adam behind fastai's optimiser interface."
+    from fastai.optimizer import OptimWrapper
     return OptimWrapper(params, opt=partial(torch.optim.Adam, fused=True), **kwargs)
 
 def learner_args()->dict: # Keyword arguments of fastai's `Learner`
     "Loss, optimiser and metrics that all recipes share; frozen layers keep their BatchNorm statistics."
+    from fastai.vision.all import CrossEntropyLossFlat, F1Score, accuracy
     return dict(loss_func=CrossEntropyLossFlat(), opt_func=adam, metrics=[F1Score(average="macro"), accuracy],
                 train_bn=False, wd_bn_bias=True)
 
 # %% ../nbs/07_recipes.ipynb #44dee9b4
-_archs = dict(vgg16_bn=vgg16_bn, vgg16=vgg16)
 #: Index into torchvision's `features` at which the fifth block begins.
 BLOCK5 = dict(vgg16_bn=34, vgg16=24)
 
@@ -109,10 +112,13 @@ def vgg_network(arch:str="vgg16_bn", # "vgg16_bn" or "vgg16"
                 seed:int=42 # Of whatever `state` doesn't hold
                )->nn.Module: # torchvision's VGG, 1000 outputs
     "torchvision's `arch` with `state` loaded."
-    make = _archs[pick(arch, _archs, "architecture")]
-    with seeded(seed, arch): net = make(weights=None)
+    with seeded(seed, arch): net = _torchvision(arch)(weights=None)
     if state: net.load_state_dict(state, strict=False)
     return net
+
+def _torchvision(arch):
+    import torchvision.models
+    return getattr(torchvision.models, pick(arch, BLOCK5, "architecture"))
 
 # %% ../nbs/07_recipes.ipynb #e7a8ac20
 @torch.no_grad()
@@ -131,13 +137,13 @@ def torchvision_head(net:nn.Module, # From `vgg_network`
                      n_out:int=4 # Classes
                     )->nn.Sequential: # Takes (n, 512, h, w)
     "The classifier of `net`, 25088 → 4096 → 4096, with `n_out` outputs in place of 1000."
-    return nn.Sequential(nn.AdaptiveAvgPool2d(7), Flatten(), *net.classifier[:6], nn.Linear(4096, n_out))
+    return nn.Sequential(nn.AdaptiveAvgPool2d(7), nn.Flatten(), *net.classifier[:6], nn.Linear(4096, n_out))
 
 def mlp_head(net:nn.Module=None, # Not used: this head is new
              n_out:int=4 # Classes
             )->nn.Sequential: # Takes (n, 512, h, w)
     "The study's head: 25088 → 1024 → 256 → `n_out`, with ReLU and dropout of 0.4 and 0.3."
-    return nn.Sequential(nn.AdaptiveAvgPool2d(7), Flatten(), nn.Linear(25088, 1024), nn.ReLU(True), nn.Dropout(.4), nn.Linear(1024, 256), nn.ReLU(True),
+    return nn.Sequential(nn.AdaptiveAvgPool2d(7), nn.Flatten(), nn.Linear(25088, 1024), nn.ReLU(True), nn.Dropout(.4), nn.Linear(1024, 256), nn.ReLU(True),
                          nn.Dropout(.3), nn.Linear(256, n_out))
 
 _heads = dict(ann=_anns, vgg=dict(torchvision=torchvision_head, mlp=mlp_head))
@@ -145,14 +151,12 @@ _heads = dict(ann=_anns, vgg=dict(torchvision=torchvision_head, mlp=mlp_head))
 # %% ../nbs/07_recipes.ipynb #b17433f3
 def vgg_splitter(model, # `nn.Sequential(body, head)` as `vision_learner` makes it
                  block5:int # Index in `features` of the fifth block
-                )->L: # Three lists of parameters
+                )->list: # Three lists of parameters
     "Parameter groups of a VGG: blocks 1–4, block 5, head."
     features = model[0][0]
-    return L(features[:block5], features[block5:], model[1:]).map(params)
+    return [list(o.parameters()) for o in (features[:block5], features[block5:], model[1:])]
 
 # %% ../nbs/07_recipes.ipynb #f13fe07a
-_urls = dict(vgg16_bn=VGG16_BN_Weights.IMAGENET1K_V1.url, vgg16=VGG16_Weights.IMAGENET1K_V1.url)
-
 def read_weights(path # A .safetensors, .pth or .pt file
                 )->dict: # Names to float32 tensors
     "The tensors in a weights file; a `.pth` is read with `weights_only=True`, so no code in it runs."
@@ -178,7 +182,8 @@ def imagenet_file(arch:str="vgg16_bn", # "vgg16_bn" or "vgg16"
     named = os.environ.get("BRAINMRI_WEIGHTS")
     if named and not Path(named).is_file(): raise WeightsError(f"BRAINMRI_WEIGHTS names {named}, which isn't there: correct it, or unset it to have torchvision's weights downloaded.")
     if named: return Path(named)
-    url = _urls[pick(arch, _archs, "architecture")]
+    from torchvision.models import get_model_weights
+    url = get_model_weights(pick(arch, BLOCK5, "architecture")).IMAGENET1K_V1.url
     path = Path(torch.hub.get_dir())/"checkpoints"/url.rsplit("/", 1)[-1]
     if path.is_file() or not download: return path if path.is_file() else None
     try:
@@ -208,7 +213,7 @@ def check_weights(state:dict, # Names to tensors
                   source="The weights file" # For the message
                  )->None:
     "Raise `WeightsError` unless `state` holds all of `arch`'s convolutions in their shapes (the classifier may be missing)."
-    with torch.device("meta"): want = {k: tuple(v.shape) for k, v in _archs[pick(arch, _archs, "architecture")]().state_dict().items()}
+    with torch.device("meta"): want = {k: tuple(v.shape) for k, v in _torchvision(arch)().state_dict().items()}
     for k, shape in want.items():
         if k not in state and (k.startswith("classifier") or k.endswith("num_batches_tracked")): continue
         if k not in state: raise WeightsError(f"{source} has no {k!r}: it is no {arch} (its names begin with {', '.join(sorted(state)[:2])}). Is it another network's?")
@@ -228,6 +233,7 @@ def vgg_learner(dls, # Loaders of ImageNet-normalised images, as from `mri_dls`
     recipe = get_recipe(recipe)
     net = vgg_network(arch, state, seed)
     with seeded(seed, recipe.head, "head"): head = _heads["vgg"][recipe.head](net)
+    from fastai.vision.all import BnFreeze, L, vision_learner
     learn = vision_learner(dls, lambda pretrained: net, pretrained=False, normalize=False, cut=-2, custom_head=head, init=None, n_out=len(CLASSES),
                            splitter=partial(vgg_splitter, block5=BLOCK5[arch]), cbs=[BnFreeze(), *L(cbs)], **{**learner_args(), **kwargs})
     return set_phase(learn, recipe.phases[0])
@@ -250,8 +256,19 @@ def recipe_network(recipe, # A recipe or its name
     "The network of `recipe`, as `ann_learner` and `vgg_learner` build it."
     recipe = get_recipe(recipe)
     if recipe.net == "ann": return _anns[recipe.head](img_size)
-    net = _archs[pick(arch, _archs, "architecture")](weights=None, init_weights=False)
-    return nn.Sequential(nn.Sequential(net.features), _heads["vgg"][recipe.head](net))
+    return nn.Sequential(nn.Sequential(_vgg_features(pick(arch, BLOCK5, "architecture"))), _heads["vgg"][recipe.head](SimpleNamespace(classifier=_vgg_classifier())))
+
+def _vgg_features(arch):
+    "The convolutions of `arch`, layer for layer as torchvision has them."
+    layers, n_in = [], 3
+    for n in (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0):
+        if n: layers += [nn.Conv2d(n_in, n, 3, padding=1), *([nn.BatchNorm2d(n)] if arch == "vgg16_bn" else []), nn.ReLU(True)]
+        else: layers.append(nn.MaxPool2d(2, 2))
+        n_in = n or n_in
+    return nn.Sequential(*layers)
+
+def _vgg_classifier():
+    return nn.Sequential(nn.Linear(25088, 4096), nn.ReLU(True), nn.Dropout(), nn.Linear(4096, 4096), nn.ReLU(True), nn.Dropout(), nn.Linear(4096, 1000))
 
 # %% ../nbs/07_recipes.ipynb #0f129034
 def count_params(model # A PyTorch module
@@ -259,3 +276,113 @@ def count_params(model # A PyTorch module
     "How many parameters `model` has, and how many of them learn."
     total, train = sum(p.numel() for p in model.parameters()), sum(p.numel() for p in model.parameters() if p.requires_grad)
     return dict(total=total, trainable=train, frozen=total - train)
+
+# %% ../nbs/07_recipes.ipynb #f78669e5
+def pick_precision(precision:str="auto", # "auto", "fp32", "winograd" or "bf16"
+                   device="cpu" # Where the network will run
+                  )->str: # "fp32", "winograd" or "bf16"
+    "The arithmetic of the frozen part: the fastest that the device has, or `precision` if it can be had there."
+    kind = torch.device(device).type
+    if pick(precision, ("auto", "fp32", "winograd", "bf16"), "precision") == "winograd" and kind != "cpu":
+        raise ConfigError(f"precision='winograd' is for CPUs, and this runs on {kind!r}: give 'bf16' or 'fp32'.")
+    if precision == "winograd" and not _has_ncnn(): raise ConfigError("precision='winograd' needs the package ncnn: pip install ncnn, or give 'fp32'.")
+    if precision != "auto": return precision
+    if kind == "cuda": return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    if kind != "cpu": return "fp32"
+    return "bf16" if _cpu_has_bf16() else "winograd" if _has_ncnn() else "fp32"
+
+def _has_ncnn(): return importlib.util.find_spec("ncnn") is not None
+
+def _cpu_has_bf16():
+    try: flags = open("/proc/cpuinfo", encoding="utf-8").read()
+    except OSError: return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+# %% ../nbs/07_recipes.ipynb #88143349
+def fold_batchnorm(module:nn.Module # A network, or a sequence of layers; it stays as it is
+                  )->nn.Sequential: # A copy of its layers in evaluation mode, in order, without gradients
+    "A copy of `module` in which each BatchNorm is part of the convolution before it."
+    layers = []
+    for m in _flat(copy.deepcopy(module).eval().requires_grad_(False)):
+        if isinstance(m, nn.BatchNorm2d) and layers and isinstance(layers[-1], nn.Conv2d): layers[-1] = fuse_conv_bn_eval(layers[-1], m)
+        else: layers.append(m)
+    return nn.Sequential(*layers)
+
+def _flat(m): return [o for c in m for o in _flat(c)] if isinstance(m, nn.Sequential) else [m]
+
+# %% ../nbs/07_recipes.ipynb #e46ebdcb
+def _ncnn_text(layers):
+    "The folded `layers` in ncnn's two formats: text, and the weights as bytes; None if one of them isn't known here."
+    lines, weights, relu = ["Input x 0 1 b0"], [], False
+    for m, after in zip(layers, [*layers[1:], None]):
+        n, sides = len(lines), f"{len(lines)} 1 1 b{len(lines)-1} b{len(lines)}"
+        if isinstance(m, nn.ReLU) and relu: relu = False  # part of the convolution before
+        elif isinstance(m, nn.Conv2d) and m.groups == 1 and m.padding_mode == "zeros" and m.bias is not None:
+            relu = isinstance(after, nn.ReLU)
+            (h, w), (sh, sw), (ph, pw), (dh, dw) = m.kernel_size, m.stride, m.padding, m.dilation
+            lines.append(f"Convolution c{sides} 0={m.out_channels} 1={w} 11={h} 2={dw} 12={dh} 3={sw} 13={sh} 4={pw} 14={ph} 5=1 6={m.weight.numel()} 9={int(relu)}")
+            weights += [bytes(4), m.weight.numpy().tobytes(), m.bias.numpy().tobytes()]  # four zero bytes: float32 follows
+        elif isinstance(m, nn.MaxPool2d) and (m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode) == (2, 2, 0, 1, False):
+            lines.append(f"Pooling p{sides} 0=0 1=2 2=2 5=1")  # 5=1: an odd last row is left out, as PyTorch does
+        else: return None
+    return f"7767517\n{len(lines)} {len(lines)}\n" + "\n".join(lines) + "\n", b"".join(weights), f"b{len(lines)-1}"
+
+# %% ../nbs/07_recipes.ipynb #8457f021
+class _Winograd:
+    "The folded `layers` as a function of a float32 array (n, c, h, w), computed image by image on all threads that PyTorch uses."
+    def __init__(self, text, weights, out):
+        import ncnn
+        self.ncnn, self.net, self.out = ncnn, ncnn.Net(), out
+        o = self.net.opt
+        o.num_threads, o.use_vulkan_compute = torch.get_num_threads(), False
+        o.use_fp16_packed = o.use_fp16_storage = o.use_fp16_arithmetic = o.use_bf16_storage = False  # on some CPUs the default is less than float32
+        with tempfile.TemporaryDirectory() as d:
+            for name, data in (("net.param", text.encode()), ("net.bin", weights)): (Path(d)/name).write_bytes(data)
+            if self.net.load_param(f"{d}/net.param") or self.net.load_model(f"{d}/net.bin"): raise RunError("ncnn can't read the network: give precision='fp32'.")
+    def __call__(self, x): return torch.from_numpy(np.stack([self._one(o) for o in x.numpy()]))
+    def _one(self, x):
+        run = self.net.create_extractor()
+        run.input("b0", self.ncnn.Mat(np.ascontiguousarray(x)).clone())
+        status, y = run.extract(self.out)
+        if status: raise RunError(f"ncnn failed with status {status}, out of memory perhaps: give precision='fp32'.")
+        return np.array(y)
+
+# %% ../nbs/07_recipes.ipynb #2f62b4fe
+class FrozenNet:
+    "The layers of `module` as they are now, as a function from a batch to float16: no gradients, no BatchNorm update."
+    def __init__(self,
+                 module:nn.Module, # A network, or a sequence of layers
+                 precision:str="fp32", # "fp32", "winograd" or "bf16"
+                 device="cpu" # Where it will run
+                ):
+        self.device, self.dtype = torch.device(device), torch.bfloat16 if precision == "bf16" else torch.float32
+        layers = fold_batchnorm(module)
+        self.fast = _ncnn_text([m.cpu() for m in layers]) if precision == "winograd" else None
+        self.run = _Winograd(*self.fast) if self.fast else layers.to(self.device, self.dtype, memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def __call__(self,
+                 x:torch.Tensor # Any floating type, (n, c, h, w)
+                )->torch.Tensor: # float16, on the network's device
+        x = x.to(self.device, self.dtype)
+        y = self.run(x if self.fast else x.contiguous(memory_format=torch.channels_last)).float()
+        top = torch.finfo(torch.float16).max
+        return y.clamp(-top, top).half().contiguous()
+
+# %% ../nbs/07_recipes.ipynb #13dae38a
+def save_weights(model:nn.Module, # Any network
+                 path # The .safetensors file to write
+                )->Path: # `path`
+    "Write the weights and statistics of `model` to `path`, atomically."
+    with atomic(path) as tmp: save_file({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, tmp)
+    return Path(path)
+
+def load_weights(model:nn.Module, # Of the architecture that was saved; made on the device "meta", it takes the tensors as they come
+                 path # A file from `save_weights`
+                )->nn.Module: # `model`
+    "Load `path` into `model`; a missing, damaged or foreign file raises `WeightsError`."
+    try: model.load_state_dict(load_file(path), assign=any(p.is_meta for p in model.parameters()))
+    except FileNotFoundError: raise WeightsError(f"{path} is missing: expected the weights that train_all wrote.") from None
+    except SafetensorError as e: raise WeightsError(f"{path} is damaged ({e}): restore it or train again.") from None
+    except RuntimeError as e: raise WeightsError(f"{path} doesn't fit this network: {str(e).splitlines()[1].strip() if chr(10) in str(e) else e}") from None
+    return model

@@ -6,25 +6,24 @@
 from __future__ import annotations
 import random, time
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from fastai.vision.all import (AMPMode, AvgSmoothLoss, Callback, DataLoaders, Learner, MixedPrecision, OptimWrapper, ProgressCallback, TrackerCallback,
                                noop, params)
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim.adam import adam as adam_step
 from .core import *
-from .data import ArrayDL, DeviceRows, decoded, mri_dls, rows_dl, send
-from .features import FeatureCache, FrozenNet, pick_precision
-from .recipes import BLOCK5, get_recipe, learner_args, set_phase
+from .data import ArrayDL, DeviceRows, content_key, decoded, mri_dls, rows_dl, send
+from .features import FeatureCache
+from .recipes import BLOCK5, FrozenNet, get_recipe, learner_args, load_weights, pick_precision, save_weights, set_phase
 from .transform import imagenet_denorm, imagenet_norm, mild_affine, to_float, view_numbers, warp
 
 # %% auto #0
 __all__ = ['SCHEDULES', 'BestWeights', 'FactoredAdam', 'factored_adam', 'factored', 'Training', 'RunFrozen', 'CycleViews',
-           'AugmentBatch', 'DeviceLoss', 'fit_flat', 'fit_one_cycle', 'Stopwatch', 'save_weights', 'load_weights']
+           'AugmentBatch', 'DeviceLoss', 'fit_flat', 'fit_one_cycle', 'Stopwatch', 'phase_key']
 
 # %% ../nbs/09_train.ipynb #993b81ae
 class BestWeights(TrackerCallback):
@@ -196,7 +195,8 @@ def _pixels(self:Training, rows):
 @patch
 def _wanted(self:Training, view):
     "The rows that training will ask for, stored now if they aren't yet."
-    rows = self.rows["train"] if view is not None else np.concatenate([*self.rows.values()])
+    fresh = self.recipe.augment and not self.aug_views  # then no epoch shows the images as they are
+    rows = np.concatenate([self.rows[s] for s in (["train"] if view is not None else ["valid"] if fresh else ["train", "valid"])])
     self.features.fill(rows, view)
     return rows
 
@@ -381,37 +381,35 @@ def _inputs(self:Training, part, rows):
             for net in self._frozen(part): x = net(x)
             yield x.float()
 
-# %% ../nbs/09_train.ipynb #13dae38a
-def save_weights(model:nn.Module, # Any network
-                 path # The .safetensors file to write
-                )->Path: # `path`
-    "Write the weights and statistics of `model` to `path`, atomically."
-    with atomic(path) as tmp: save_file({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, tmp)
-    return Path(path)
-
-def load_weights(model:nn.Module, # Of the architecture that was saved
-                 path # A file from `save_weights`
-                )->nn.Module: # `model`
-    "Load `path` into `model`; a missing, damaged or foreign file raises `WeightsError`."
-    try: model.load_state_dict(load_file(path))
-    except FileNotFoundError: raise WeightsError(f"{path} is missing: expected the weights that train_all wrote.") from None
-    except SafetensorError as e: raise WeightsError(f"{path} is damaged ({e}): restore it or train again.") from None
-    except RuntimeError as e: raise WeightsError(f"{path} doesn't fit this network: {str(e).splitlines()[1].strip() if chr(10) in str(e) else e}") from None
-    return model
+# %% ../nbs/09_train.ipynb #e5b04741
+def phase_key(recipe:Recipe, # As it will be trained
+              i:int # Number of a phase, from 0
+             )->str: # Equal for two recipes of a run whose phases up to `i` are the same training
+    "What the weights after phase `i` depend on, as far as the recipe decides it."
+    return content_key("phase", asdict(replace(recipe, name="", title="", phases=recipe.phases[:i+1])))
 
 # %% ../nbs/09_train.ipynb #3adf8f12
 @patch
 def fit(self:Training,
         schedule:str="study", # "study" (flat) or "fine_tune" (one-cycle)
         folder=None, # Where finished phases are kept; nothing is written without it
-        resume:bool=True # Continue from what `folder` has?
+        resume:bool=True, # Continue from what `folder` has?
+        shared:dict=None # `phase_key` → folder, for what other recipes train as well
        )->pd.DataFrame: # One row an epoch: epoch, phase, losses, macro_f1, accuracy, seconds
     "Train all phases of the recipe; the weights that remain have the best validation macro-F1."
+    shared = shared or {}
     start = self._resume(Path(folder)) if folder and resume else 0
     for i in range(start, len(self.recipe.phases)):
-        self.fit_phase(i, schedule)
+        if not self._taken(i, shared): self.fit_phase(i, schedule)
         if folder: self._note(Path(folder), i)
+        if (key := phase_key(self.recipe, i)) in shared: self._note(shared[key], i)
     return pd.DataFrame(self.history)
+
+@patch
+def _taken(self:Training, i, shared):
+    "Take phase `i` over from another recipe, if one trained it."
+    folder = shared.get(phase_key(self.recipe, i))
+    return folder is not None and self._resume(folder) == i+1
 
 @patch
 def _note(self:Training, folder, i):
