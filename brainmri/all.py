@@ -14,6 +14,7 @@ from .split import *
 from .transform import *
 from .data import *
 from .recipes import *
+from .fast import *
 from .features import *
 from .train import *
 from .metrics import *

@@ -10,7 +10,8 @@ from fastcore.basics import patch
 from torch import nn
 from .core import *
 from .data import RowCache, content_key, decoded
-from .recipes import BLOCK5, FrozenNet, pick_precision
+from .fast import FrozenNet, pick_precision
+from .recipes import BLOCK5
 from .transform import imagenet_norm, mild_affine, to_float, view_numbers, warp
 
 # %% auto #0

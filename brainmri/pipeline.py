@@ -13,13 +13,14 @@ from fastcore.basics import patch
 from .audit import audit
 from .core import *
 from .data import content_key, mri_dls, need_room, pixel_cache, pick_device, rows_dl, show_augmented, show_crop
+from .fast import pick_precision
 from .features import FeatureCache, weights_key
 from .index import image_array, index_images, plot_channel_means, plot_sizes, show_samples
 from .interpret import MRIInterpretation, plot_top_losses
 from .metrics import scores
 from .phantom import make_phantoms
 from .predict import load, write_bundle
-from .recipes import (BLOCK5, ann_learner, count_params, get_recipe, list_recipes, load_weights, pick_precision, settle_batchnorm, vgg_learner, vgg_network,
+from .recipes import (BLOCK5, ann_learner, count_params, get_recipe, list_recipes, load_weights, settle_batchnorm, vgg_learner, vgg_network,
                               vgg_weights)
 from .report import choose, headline, plot_comparison, read_history, read_predictions, read_run, readable_table, summary_text, table_html, tied, write_report
 from .split import list_splits, split_images

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from PIL import Image
 from .core import *
+from .fast import FrozenNet, pick_precision
 from .index import image_array, thread_map
-from .recipes import FrozenNet, load_weights, pick_precision, recipe_network
+from .recipes import load_weights, recipe_network
 from .transform import to_float
 
 # %% auto #0

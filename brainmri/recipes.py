@@ -4,23 +4,21 @@
 
 # %% ../nbs/07_recipes.ipynb #e3bcccac
 from __future__ import annotations
-import copy, importlib.util, os, tempfile
+import os
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-import numpy as np, torch
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 from .core import *
 
 # %% auto #0
 __all__ = ['BLOCK5', 'list_recipes', 'get_recipe', 'check_recipe', 'add_recipe', 'ann_baseline', 'ann_optimized', 'ann_learner',
            'adam', 'learner_args', 'vgg_network', 'settle_batchnorm', 'torchvision_head', 'mlp_head', 'vgg_splitter',
            'read_weights', 'imagenet_file', 'vgg_weights', 'check_weights', 'vgg_learner', 'set_phase',
-           'recipe_network', 'count_params', 'pick_precision', 'fold_batchnorm', 'FrozenNet', 'save_weights',
-           'load_weights']
+           'recipe_network', 'count_params', 'save_weights', 'load_weights']
 
 # %% ../nbs/07_recipes.ipynb #55d835f6
 _recipes = (
@@ -276,98 +274,6 @@ def count_params(model # A PyTorch module
     "How many parameters `model` has, and how many of them learn."
     total, train = sum(p.numel() for p in model.parameters()), sum(p.numel() for p in model.parameters() if p.requires_grad)
     return dict(total=total, trainable=train, frozen=total - train)
-
-# %% ../nbs/07_recipes.ipynb #f78669e5
-def pick_precision(precision:str="auto", # "auto", "fp32", "winograd" or "bf16"
-                   device="cpu" # Where the network will run
-                  )->str: # "fp32", "winograd" or "bf16"
-    "The arithmetic of the frozen part: the fastest that the device has, or `precision` if it can be had there."
-    kind = torch.device(device).type
-    if pick(precision, ("auto", "fp32", "winograd", "bf16"), "precision") == "winograd" and kind != "cpu":
-        raise ConfigError(f"precision='winograd' is for CPUs, and this runs on {kind!r}: give 'bf16' or 'fp32'.")
-    if precision == "winograd" and not _has_ncnn(): raise ConfigError("precision='winograd' needs the package ncnn: pip install ncnn, or give 'fp32'.")
-    if precision != "auto": return precision
-    if kind == "cuda": return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    if kind != "cpu": return "fp32"
-    return "bf16" if _cpu_has_bf16() else "winograd" if _has_ncnn() else "fp32"
-
-def _has_ncnn(): return importlib.util.find_spec("ncnn") is not None
-
-def _cpu_has_bf16():
-    try: flags = open("/proc/cpuinfo", encoding="utf-8").read()
-    except OSError: return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
-
-# %% ../nbs/07_recipes.ipynb #88143349
-def fold_batchnorm(module:nn.Module # A network, or a sequence of layers; it stays as it is
-                  )->nn.Sequential: # A copy of its layers in evaluation mode, in order, without gradients
-    "A copy of `module` in which each BatchNorm is part of the convolution before it."
-    layers = []
-    for m in _flat(copy.deepcopy(module).eval().requires_grad_(False)):
-        if isinstance(m, nn.BatchNorm2d) and layers and isinstance(layers[-1], nn.Conv2d): layers[-1] = fuse_conv_bn_eval(layers[-1], m)
-        else: layers.append(m)
-    return nn.Sequential(*layers)
-
-def _flat(m): return [o for c in m for o in _flat(c)] if isinstance(m, nn.Sequential) else [m]
-
-# %% ../nbs/07_recipes.ipynb #e46ebdcb
-def _ncnn_text(layers):
-    "The folded `layers` in ncnn's two formats: text, and the weights as bytes; None if one of them isn't known here."
-    lines, weights, relu = ["Input x 0 1 b0"], [], False
-    for m, after in zip(layers, [*layers[1:], None]):
-        n, sides = len(lines), f"{len(lines)} 1 1 b{len(lines)-1} b{len(lines)}"
-        if isinstance(m, nn.ReLU) and relu: relu = False  # part of the convolution before
-        elif isinstance(m, nn.Conv2d) and m.groups == 1 and m.padding_mode == "zeros" and m.bias is not None:
-            relu = isinstance(after, nn.ReLU)
-            (h, w), (sh, sw), (ph, pw), (dh, dw) = m.kernel_size, m.stride, m.padding, m.dilation
-            lines.append(f"Convolution c{sides} 0={m.out_channels} 1={w} 11={h} 2={dw} 12={dh} 3={sw} 13={sh} 4={pw} 14={ph} 5=1 6={m.weight.numel()} 9={int(relu)}")
-            weights += [bytes(4), m.weight.numpy().tobytes(), m.bias.numpy().tobytes()]  # four zero bytes: float32 follows
-        elif isinstance(m, nn.MaxPool2d) and (m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode) == (2, 2, 0, 1, False):
-            lines.append(f"Pooling p{sides} 0=0 1=2 2=2 5=1")  # 5=1: an odd last row is left out, as PyTorch does
-        else: return None
-    return f"7767517\n{len(lines)} {len(lines)}\n" + "\n".join(lines) + "\n", b"".join(weights), f"b{len(lines)-1}"
-
-# %% ../nbs/07_recipes.ipynb #8457f021
-class _Winograd:
-    "The folded `layers` as a function of a float32 array (n, c, h, w), computed image by image on all threads that PyTorch uses."
-    def __init__(self, text, weights, out):
-        import ncnn
-        self.ncnn, self.net, self.out = ncnn, ncnn.Net(), out
-        o = self.net.opt
-        o.num_threads, o.use_vulkan_compute = torch.get_num_threads(), False
-        o.use_fp16_packed = o.use_fp16_storage = o.use_fp16_arithmetic = o.use_bf16_storage = False  # on some CPUs the default is less than float32
-        with tempfile.TemporaryDirectory() as d:
-            for name, data in (("net.param", text.encode()), ("net.bin", weights)): (Path(d)/name).write_bytes(data)
-            if self.net.load_param(f"{d}/net.param") or self.net.load_model(f"{d}/net.bin"): raise RunError("ncnn can't read the network: give precision='fp32'.")
-    def __call__(self, x): return torch.from_numpy(np.stack([self._one(o) for o in x.numpy()]))
-    def _one(self, x):
-        run = self.net.create_extractor()
-        run.input("b0", self.ncnn.Mat(np.ascontiguousarray(x)).clone())
-        status, y = run.extract(self.out)
-        if status: raise RunError(f"ncnn failed with status {status}, out of memory perhaps: give precision='fp32'.")
-        return np.array(y)
-
-# %% ../nbs/07_recipes.ipynb #2f62b4fe
-class FrozenNet:
-    "The layers of `module` as they are now, as a function from a batch to float16: no gradients, no BatchNorm update."
-    def __init__(self,
-                 module:nn.Module, # A network, or a sequence of layers
-                 precision:str="fp32", # "fp32", "winograd" or "bf16"
-                 device="cpu" # Where it will run
-                ):
-        self.device, self.dtype = torch.device(device), torch.bfloat16 if precision == "bf16" else torch.float32
-        layers = fold_batchnorm(module)
-        self.fast = _ncnn_text([m.cpu() for m in layers]) if precision == "winograd" else None
-        self.run = _Winograd(*self.fast) if self.fast else layers.to(self.device, self.dtype, memory_format=torch.channels_last)
-
-    @torch.no_grad()
-    def __call__(self,
-                 x:torch.Tensor # Any floating type, (n, c, h, w)
-                )->torch.Tensor: # float16, on the network's device
-        x = x.to(self.device, self.dtype)
-        y = self.run(x if self.fast else x.contiguous(memory_format=torch.channels_last)).float()
-        top = torch.finfo(torch.float16).max
-        return y.clamp(-top, top).half().contiguous()
 
 # %% ../nbs/07_recipes.ipynb #13dae38a
 def save_weights(model:nn.Module, # Any network

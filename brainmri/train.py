@@ -5,25 +5,23 @@
 # %% ../nbs/09_train.ipynb #b9132a34
 from __future__ import annotations
 import random, time
-from contextlib import contextmanager
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
-from fastai.vision.all import (AMPMode, AvgSmoothLoss, Callback, DataLoaders, Learner, MixedPrecision, OptimWrapper, ProgressCallback, TrackerCallback,
+from fastai.vision.all import (AMPMode, AvgSmoothLoss, Callback, DataLoaders, Learner, MixedPrecision, ProgressCallback, TrackerCallback,
                                noop, params)
 from torch import nn
-from torch.optim.adam import adam as adam_step
 from .core import *
 from .data import ArrayDL, DeviceRows, content_key, decoded, mri_dls, rows_dl, send
+from .fast import FrozenNet, fast_layers, factored_adam, pick_precision
 from .features import FeatureCache
-from .recipes import BLOCK5, FrozenNet, get_recipe, learner_args, load_weights, pick_precision, save_weights, set_phase
+from .recipes import BLOCK5, get_recipe, learner_args, load_weights, save_weights, set_phase
 from .transform import imagenet_denorm, imagenet_norm, mild_affine, to_float, view_numbers, warp
 
 # %% auto #0
-__all__ = ['SCHEDULES', 'BestWeights', 'FactoredAdam', 'factored_adam', 'factored', 'Training', 'RunFrozen', 'CycleViews',
-           'AugmentBatch', 'DeviceLoss', 'fit_flat', 'fit_one_cycle', 'Stopwatch', 'phase_key']
+__all__ = ['SCHEDULES', 'BestWeights', 'Training', 'RunFrozen', 'CycleViews', 'AugmentBatch', 'DeviceLoss', 'fit_flat',
+           'fit_one_cycle', 'Stopwatch', 'phase_key']
 
 # %% ../nbs/09_train.ipynb #993b81ae
 class BestWeights(TrackerCallback):
@@ -53,65 +51,6 @@ class _Replay(Callback):
         value = next(self.values)
         self.learn.model.weight.data += 1
         self.learn.recorder.values[-1][-1] = value
-
-# %% ../nbs/09_train.ipynb #0495690f
-class _Factored(torch.autograd.Function):
-    "A linear layer that leaves the two factors of its weight's gradient to the optimiser."
-    @staticmethod
-    def forward(ctx, x, weight, bias, layer):
-        ctx.save_for_backward(x)
-        ctx.layer, ctx.need = layer, x.requires_grad
-        return nn.functional.linear(x, weight, bias)
-    @staticmethod
-    def backward(ctx, g):
-        w = ctx.layer.weight
-        w.factors = [*getattr(w, "factors", ()), (g, *ctx.saved_tensors)]  # several, if gradients are accumulated
-        return g @ w if ctx.need else None, None, g.sum(0) if ctx.layer.bias is not None else None, None
-
-class FactoredAdam(torch.optim.Adam):
-    "PyTorch's fused Adam; a weight that has `factors` instead of a gradient is updated in blocks of rows."
-    @torch.no_grad()
-    def step(self, closure=None):
-        super().step(closure)
-        for group in self.param_groups:
-            for p in group["params"]:
-                if getattr(p, "factors", None): self._step_blocks(p, group)
-
-    def _step_blocks(self, p, group, block=2**20):
-        if not self.state[p]: self.state[p].update(step=torch.tensor(0.), exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p))
-        state, (g, x) = self.state[p], (torch.cat(o) for o in zip(*p.factors))
-        for i in range(0, len(p), n := max(1, block//p.shape[1])):
-            rows, step = slice(i, i+n), state["step"].clone()  # every block counts up from the same step
-            adam_step([p[rows]], [g[:,rows].T @ x], [state["exp_avg"][rows]], [state["exp_avg_sq"][rows]], [], [step], fused=True, amsgrad=False, beta1=group["betas"][0],
-                      beta2=group["betas"][1], lr=group["lr"], weight_decay=group["weight_decay"], eps=group["eps"], maximize=False)
-        state["step"] += 1
-
-    def zero_grad(self, set_to_none=True):
-        super().zero_grad(set_to_none)
-        for group in self.param_groups:
-            for p in group["params"]: p.factors = []
-
-# %% ../nbs/09_train.ipynb #695c9805
-def factored_adam(params, **kwargs): # Parameters or groups, and the options of `torch.optim.Adam`
-    "`FactoredAdam` behind fastai's optimiser interface."
-    return OptimWrapper(params, opt=partial(FactoredAdam, fused=True), **kwargs)
-
-@contextmanager
-def factored(model:nn.Module, # The network that is trained with `factored_adam`
-             least:int=2**22 # Weights from which on a layer is large
-            ):
-    "Within the block, the large linear layers of `model` leave factors instead of gradients, where they are on a CPU."
-    large = [m for m in model.modules() if type(m) is nn.Linear and m.weight.numel() >= least and m.weight.device.type == "cpu"]
-    for m in large: m.forward = partial(_factored_forward, m)
-    try: yield
-    finally:
-        for m in large:
-            del m.forward
-            m.weight.factors = []
-
-def _factored_forward(layer, x):
-    if not (torch.is_grad_enabled() and layer.weight.requires_grad): return nn.functional.linear(x, layer.weight, layer.bias)
-    return _Factored.apply(x, layer.weight, layer.bias, layer)
 
 # %% ../nbs/09_train.ipynb #ba95a74f
 class Training:
@@ -353,7 +292,7 @@ def fit_phase(self:Training,
     with seeded(self.seed, "phase", i) as s:
         learn = self.stage(phase, cbs=[self.best, watch, *views])
         learn.dls.train.rng = random.Random(s)
-        with factored(learn.model): SCHEDULES[pick(schedule, SCHEDULES, "schedule")](learn, phase)
+        with fast_layers(learn.model, self.precision): SCHEDULES[pick(schedule, SCHEDULES, "schedule")](learn, phase)
         self._kept = {}  # a GPU's memory is for what comes next
     names = ["train_loss", "valid_loss", "macro_f1", "accuracy"]
     rows = [dict(epoch=done+j+1, phase=i+1, **dict(zip(names, map(float, v))), seconds=t) for j, (v, t) in enumerate(zip(learn.recorder.values, watch.seconds))]
