@@ -61,9 +61,9 @@ def brainmri_train(
     out:str=None, # Folder of the run; by default one in runs/
     seed:int=42, # Of split, weights, order, dropout and augmentation
     device:str=None, # cpu or cuda; the GPU if there is one
-    precision:str="auto", # Of the frozen part: auto, fp32 or bf16
+    precision:str="auto", # Arithmetic of convolutions: auto, fp32, winograd or bf16
     no_cache:bool=False, # Decode every image in every epoch, and run the whole network
-    aug_views:int=None, # Cached augmented versions of each training image
+    aug_views:int=None, # Stored augmented views of each training image; 0: new ones in every epoch
     test_top:int=2, # For how many leading recipes the test set is opened
     no_resume:bool=False # Refuse a folder that holds this run already
 ):

@@ -71,12 +71,13 @@ def _ncnn_text(layers):
 # %% ../nbs/07a_fast.ipynb #8457f021
 class _Winograd:
     "The folded `layers` as a function of a float32 array (n, c, h, w), computed image by image on all threads that PyTorch uses."
-    def __init__(self, text, weights, out):
+    def __init__(self, text, weights, out, bf16=False):
         import ncnn
         self.ncnn, self.net, self.out = ncnn, ncnn.Net(), out
         o = self.net.opt
         o.num_threads, o.use_vulkan_compute = torch.get_num_threads(), False
-        o.use_fp16_packed = o.use_fp16_storage = o.use_fp16_arithmetic = o.use_bf16_storage = False  # on some CPUs the default is less than float32
+        o.use_fp16_packed = o.use_fp16_storage = o.use_fp16_arithmetic = False  # on some CPUs the default is less than float32
+        o.use_bf16_storage = bf16  # storage only, the sums are float32's; for measuring what rounding does
         with tempfile.TemporaryDirectory() as d:
             for name, data in (("net.param", text.encode()), ("net.bin", weights)): (Path(d)/name).write_bytes(data)
             if self.net.load_param(f"{d}/net.param") or self.net.load_model(f"{d}/net.bin"): raise RunError("ncnn can't read the network: give precision='fp32'.")

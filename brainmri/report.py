@@ -323,7 +323,14 @@ def headline(run # A `Run` or the path of a run folder
     if m.get("test"):
         out.append(f"On the test set, opened for {opened} of {len(run.table)} recipes after the choice, it scores {score(m['test'])}.")
     else: out.append("The test set was not opened, so these figures flatter: recipe and best epoch were chosen on the validation set.")
-    return out + [_versus(run, d) for _, d in compare(run).iterrows()]
+    return out + [_versus(run, d) for _, d in compare(run).iterrows()] + _views(run)
+
+def _views(run):
+    "What augmentation was, where a recipe of the run has it."
+    names = [run.titles[r] for r, o in run.config.get("trained", {}).items() if o.get("augment") and r in run.titles]
+    if not names or "aug_views" not in run.config: return []
+    k = run.config["aug_views"]
+    return [f"“{'”, “'.join(names)}” learned from " + (f"each training image and {k} stored augmented view{'s'*(k > 1)} of it, in turn." if k else "new augmented views in every epoch.")]
 
 # %% ../nbs/12_report.ipynb #0e2050d4
 def text_chart(table, # A comparison table

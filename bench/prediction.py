@@ -1,0 +1,61 @@
+"""Predictions of one image and of many, ours and others', on the same images in turn; prints a line of JSON."""
+import json, sys, tempfile, time
+from pathlib import Path
+
+import numpy as np, torch
+
+
+def bundle(folder, weights=None):
+    "A folder with a fine-tuned VGG's bundle; its head is random, which changes no time."
+    from brainmri.all import get_recipe, recipe_network, save_weights, vgg_weights, write_bundle
+    r, folder = get_recipe("vgg16_finetune"), Path(folder)
+    net = recipe_network(r)
+    if weights: net[0][0].load_state_dict({k.removeprefix("features."): v for k, v in vgg_weights(weights, "vgg16_bn")[0].items()}, strict=False)
+    save_weights(net, folder/"model.safetensors")
+    write_bundle(folder, r)
+    return folder
+
+
+def onnx_session(predictor, path):
+    "Our network, BatchNorm folded, in ONNX Runtime; None if it or the exporter isn't installed."
+    try: import onnx, onnxruntime
+    except ImportError: return None
+    from brainmri.fast import fold_batchnorm
+    net = torch.nn.Sequential(fold_batchnorm(predictor.model[0]), predictor.model[1]).eval()
+    torch.onnx.export(net, (torch.zeros(1, 3, 224, 224),), path, input_names=["x"], output_names=["y"], dynamo=False)
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def main():
+    if sys.argv[1] == "bundle": return print(json.dumps(dict(bundle=str(bundle(sys.argv[2])))))
+    import warnings
+    warnings.filterwarnings("ignore")
+    from brainmri.all import image_array, imagenet_norm, index_images, load, to_float
+    files = list(index_images(sys.argv[1], progress=False).filepath.sample(32, random_state=0))
+    with tempfile.TemporaryDirectory() as tmp:
+        folder = bundle(tmp, *sys.argv[2:3])
+        who = {"brainmri": (ours := load(folder)).predict, "brainmri, precision=fp32": load(folder, "fp32").predict}
+        session = onnx_session(ours, f"{tmp}/net.onnx")
+        if session: who["our network in ONNX Runtime"] = lambda f: session.run(None, {"x": imagenet_norm(to_float(image_array(f)[None])).numpy()})
+        try:
+            from detect_tumor import TumorDetector
+            who["detect-tumor 0.1.1"] = TumorDetector().predict
+        except ImportError: print("detect-tumor isn't installed: pip install detect-tumor==0.1.1", file=sys.stderr)
+        times = {k: [] for k in who}
+        for f in [files[0], *files]:
+            for k, predict in who.items():
+                start = time.perf_counter()
+                predict(str(f))
+                times[k].append(time.perf_counter() - start)
+        rows = []
+        for k, predict in who.items():
+            start = time.perf_counter()
+            if k.startswith("brainmri"): predict([str(f) for f in files])
+            else: [predict(str(f)) for f in files]  # neither takes several images
+            rate = len(files)/(time.perf_counter() - start)
+            p50, p95 = np.percentile(times[k][1:], (50, 95))
+            rows.append(dict(who=k, p50_ms=1e3*p50, p95_ms=1e3*p95, images_per_second=rate))
+    print(json.dumps(dict(rows=rows)))
+
+
+if __name__ == "__main__": main()
