@@ -4,6 +4,7 @@
 
 # %% ../nbs/05_transform.ipynb #825adc07
 from __future__ import annotations
+import functools
 import numpy as np, torch
 from PIL import Image
 from fasttransform import Transform
@@ -23,24 +24,25 @@ class BorderCrop(Transform):
     def encodes(self, x:Image.Image): return crop_border(x, self.margin)
 
 # %% ../nbs/05_transform.ipynb #1f74fcaf
-def to_float(a, # uint8 images, (n, h, w, 3)
-             device=None # Where the result goes
+def to_float(a, # uint8 images, (n, h, w, 3): an array, or a tensor on any device
+             device=None # Where the result goes; where `a` is unless given
             )->torch.Tensor: # float32, (n, 3, h, w), between 0 and 1
     "Images as `image_array` makes them, as a network's input."
-    return torch.as_tensor(np.asarray(a)).to(device).permute(0, 3, 1, 2).contiguous().float()/255
+    return (a if isinstance(a, torch.Tensor) else torch.as_tensor(np.asarray(a))).to(device).permute(0, 3, 1, 2).contiguous().float()/255
 
-def _stats(x): return (torch.tensor(o, device=x.device).view(3, 1, 1) for o in (IMAGENET_MEAN, IMAGENET_STD))
+@functools.cache  # copied to a GPU once: a copy in every step would be waited for
+def _stats(device): return [torch.tensor(o, device=device).view(3, 1, 1) for o in (IMAGENET_MEAN, IMAGENET_STD)]
 
 def imagenet_norm(x:torch.Tensor # (n, 3, h, w), between 0 and 1
                  )->torch.Tensor: # Each channel minus ImageNet's mean, over its standard deviation
     "Normalise `x` for a network that was trained on ImageNet."
-    mean, std = _stats(x)
+    mean, std = _stats(x.device)
     return (x - mean)/std
 
 def imagenet_denorm(x:torch.Tensor # From `imagenet_norm`
                    )->torch.Tensor: # Between 0 and 1
     "Take the normalisation back."
-    mean, std = _stats(x)
+    mean, std = _stats(x.device)
     return x*std + mean
 
 # %% ../nbs/05_transform.ipynb #36526c8c
