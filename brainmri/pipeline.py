@@ -4,7 +4,7 @@
 
 # %% ../nbs/14_pipeline.ipynb #1c7b66d2
 from __future__ import annotations
-import html, importlib.metadata, json, os, platform, shutil
+import gc, html, importlib.metadata, json, os, platform, shutil
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -269,6 +269,7 @@ def go(self:_Run)->None:
     for i, r in enumerate(self.recipes):
         self.say(f"[{i+1}/{len(self.recipes)}] {r.title}: {', then '.join(f'{p.epochs} epochs of {parts[p.train]}' for p in r.phases)}")
         self.train(r)
+        gc.collect()  # a learner refers to itself: without this, its gigabytes stay a while
     shutil.rmtree(self.folder/"shared", ignore_errors=True)
     self.open_test()
     self.finish()
