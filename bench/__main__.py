@@ -41,13 +41,15 @@ def recipes(a, data):
             ref = measure.run([HERE/"reference_loop.py", data, "--recipe", name, "--epochs", r.epochs if a.full else a.epochs, *common])
             ref.update(seconds=ref["seconds_per_epoch"]*r.epochs)
             rows += [{**ours(), "round": turn, "recipe": name, "who": "ours"}, {**ref, "round": turn, "recipe": name, "who": "reference"}]
-            if turn == 0: rows.append({**measure.run(["-m", "bench.contenders", "fastai", data, "--recipe", name, *common]), "round": turn, "recipe": name, "who": "fastai"})
+            if turn == 0:
+                plain = measure.run(["-m", "bench.contenders", "fastai", data, "--recipe", name, *common])
+                rows.append({**plain, "round": turn, "recipe": name, "who": "fastai"})
             print(pd.DataFrame(rows[-3:])[["recipe", "who", "seconds"]].to_string(header=False, index=False), flush=True)
     t = pd.DataFrame(rows)
     n = int(t.images[t.who == "ours"].iloc[0])
     g = t.groupby(["recipe", "who"], sort=False)
-    out = g.agg(seconds=("seconds", "median"), fastest=("seconds", "min"), slowest=("seconds", "max"), peak_mb=("peak_mb", "max"), peak_anonymous_mb=("peak_anonymous_mb", "max"),
-                valid_macro_f1=("valid_macro_f1", "last")).reset_index()
+    out = g.agg(seconds=("seconds", "median"), fastest=("seconds", "min"), slowest=("seconds", "max"), peak_mb=("peak_mb", "max"),
+                peak_anonymous_mb=("peak_anonymous_mb", "max"), valid_macro_f1=("valid_macro_f1", "last")).reset_index()
     out["images_per_second"] = [n*get_recipe(r).epochs/s for r, s in zip(out.recipe, out.seconds)]
     ref = out[out.who == "reference"].set_index("recipe").seconds
     out["reference_over_it"] = [ref[r]/s for r, s in zip(out.recipe, out.seconds)]
@@ -67,14 +69,16 @@ def limit(a, data):
     top, rates = measure.machine_limit(device)
     x = torch.rand(16 if device == "cpu" else 256, 3, 224, 224, device=device)
     for precision in ("fp32", "winograd", "bf16"):
-        if precision == "winograd" and device != "cpu" or precision == "bf16" and device == "cpu" and pick_precision() != "bf16": continue
+        slow = device == "cpu" and pick_precision() != "bf16"  # without the instruction, bfloat16 takes minutes
+        if precision == "winograd" and device != "cpu" or precision == "bf16" and slow: continue
         body = FrozenNet(net.features, precision, device)
         def f():
             body(x)
             if device != "cpu": torch.cuda.synchronize()
         rate = len(x)/measure.best_of(3, f)
-        rows.append(dict(precision=precision, chosen=precision == pick_precision("auto", device), images_per_second=rate, limit_images_per_second=top/flops, share_of_limit=rate*flops/top,
-                         float32_gflops=rates["float32"]/1e9, bfloat16_gflops=rates["bfloat16"]/1e9, gflop_per_image=flops/1e9))
+        rows.append(dict(precision=precision, chosen=precision == pick_precision("auto", device), images_per_second=rate,
+                         limit_images_per_second=top/flops, share_of_limit=rate*flops/top, float32_gflops=rates["float32"]/1e9,
+                         bfloat16_gflops=rates["bfloat16"]/1e9, gflop_per_image=flops/1e9))
     out = pd.DataFrame(rows)
     share = out[out.chosen].share_of_limit.iloc[0]
     return out, [f"the frozen body reaches {share:.0%} of the limit, the target is 60%"] if share < .6 else []
@@ -84,7 +88,8 @@ def steps(a, data):
     "What each step saves, from the time of its parts measured one after the other, for the study's five recipes on 2,895 images."
     import torch
     from torch import nn
-    from brainmri.all import FactoredAdam, FrozenNet, fast_layers, image_array, index_images, mlp_head, pick_precision, thread_map, torchvision_head, vgg_network
+    from brainmri.all import (FactoredAdam, FrozenNet, fast_layers, image_array, index_images, mlp_head, pick_precision, thread_map,
+                              torchvision_head, vgg_network)
     from torchvision import transforms as T
     from PIL import Image
     train, valid, bs = 2026, 434, 32
@@ -112,8 +117,10 @@ def steps(a, data):
     cost = {k: dict(big=step(big, flat, fused, fast), small=step(small, flat, fused, fast), block5=step(block5, mid, fused, fast)) for k, fused, fast in
             (("plain", False, 0), ("fused", True, 0), ("factored", True, 1), ("winograd", True, 2))}
     with torch.no_grad(): block5_valid = one(lambda: block5[0].eval()(mid), bs)
-    decode, threads = one(lambda: [opened(f, 224) for f in files], len(files)), one(lambda: thread_map(lambda f: image_array(f, 224), files, progress=False), len(files))
-    augment = one(lambda: [aug(Image.fromarray(image_array(f, 224))) for f in files], len(files)) - one(lambda: [image_array(f, 224) for f in files], len(files))
+    n = len(files)
+    decode = one(lambda: [opened(f, 224) for f in files], n)
+    threads = one(lambda: thread_map(lambda f: image_array(f, 224), files, progress=False), n)
+    augment = one(lambda: [aug(Image.fromarray(image_array(f, 224))) for f in files], n) - one(lambda: [image_array(f, 224) for f in files], n)
     vgg = [("vgg16_frozen", 8, 0, "big", 0), ("vgg16_finetune", 8, 6, "small", 0), ("vgg16_aug_finetune", 10, 6, "small", a.aug_views)]
     heads = lambda kind: sum(h*steps_*cost[kind][head] + b*steps_*cost[kind]["block5"] for _, h, b, head, _ in vgg)
     epochs, aug_epochs, tuned = sum(h + b for _, h, b, _, _ in vgg), 16, sum(b for _, _, b, _, _ in vgg)
@@ -130,8 +137,8 @@ def steps(a, data):
             ("Winograd's algorithm where block 5 learns", 2895*threads + views*body[best] + heads("winograd") + block5_val)]
     out = pd.DataFrame(rows, columns=["step", "seconds"])
     out["hours"], out["saves"] = out.seconds/3600, out.seconds.shift()/out.seconds
-    parts = dict(decode_ms=decode*1e3, decode_threads_ms=threads*1e3, augment_ms=augment*1e3, body_reference_ms=plain*1e3, **{f"body_{k}_ms": v*1e3 for k, v in body.items()},
-                 **{f"{part}_{k}_ms": v*1e3 for k, c in cost.items() for part, v in c.items()}, block5_valid_ms=block5_valid*1e3)
+    parts = dict(decode_ms=decode*1e3, decode_threads_ms=threads*1e3, augment_ms=augment*1e3, body_reference_ms=plain*1e3,
+                 **{f"body_{k}_ms": v*1e3 for k, v in body.items()}, **{f"{part}_{k}_ms": v*1e3 for k, c in cost.items() for part, v in c.items()}, block5_valid_ms=block5_valid*1e3)
     pd.Series(parts, name="ms").rename_axis("part").to_csv(a.out/"parts.csv")
     return out, []
 
@@ -147,7 +154,7 @@ def views(a, data):
 
 
 def precision(a, data):
-    "bfloat16 against float32 in the frozen part: macro-F1 of the head of the fine-tuned VGG, over seeds. A CPU without bfloat16 stores activations and weights in it and computes in float32."
+    "bfloat16 against float32 in the frozen part: macro-F1 of the fine-tuned VGG's head, over seeds. A CPU without bfloat16 only stores in it."
     rows = [_train(data, a, recipe="vgg16_finetune", precision=p, seed=s, phases=1) for s in range(42, 42 + a.seeds) for p in ("auto", "bf16")]
     out = pd.DataFrame(rows).assign(precision=["auto", "bf16"]*a.seeds)
     f1 = out.groupby("precision")[["valid_macro_f1", "test_macro_f1"]].mean()
@@ -155,13 +162,16 @@ def precision(a, data):
     return out, [f"bfloat16 moves macro-F1 by {100*worst:.2f} points, the target is 0.5"] if worst > .005 else []
 
 
-def _train(data, a, **args): return measure.run(["-m", "bench.training", json.dumps(dict(data=str(data), weights=a.weights, device=a.device, **args))], BRAINMRI_CACHE=a.cache)
+def _train(data, a, **args):
+    args = json.dumps(dict(data=str(data), weights=a.weights, device=a.device, **args))
+    return measure.run(["-m", "bench.training", args], BRAINMRI_CACHE=a.cache)
 
 
 def study(a, data):
     "The whole study in one call, from the first file opened to the report."
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
-        done = measure.run(["-m", "bench.training", json.dumps(dict(study=str(data), weights=a.weights, device=a.device, out=f"{tmp}/run"))], BRAINMRI_CACHE=f"{tmp}/cache")
+        args = json.dumps(dict(study=str(data), weights=a.weights, device=a.device, out=f"{tmp}/run"))
+        done = measure.run(["-m", "bench.training", args], BRAINMRI_CACHE=f"{tmp}/cache")
     most = 90 if (a.device or "cpu") != "cpu" else 3600
     return pd.DataFrame([done]), [f"the study took {done['seconds']:.0f} s, the target is {most}"] if done["seconds"] > most else []
 

@@ -6,7 +6,8 @@ import numpy as np
 
 def ours(folder, recipe, weights, device, aug_views, epochs=None):
     "All phases of `recipe` with an empty cache, decoding and frozen features included."
-    from brainmri.all import FeatureCache, Training, ann_learner, get_recipe, index_images, mri_dls, pick_device, split_images, vgg_learner, vgg_network, vgg_weights
+    from brainmri.all import (FeatureCache, Training, ann_learner, get_recipe, index_images, mri_dls, pick_device, split_images, vgg_learner,
+                              vgg_network, vgg_weights)
     device = pick_device(device)
     df = split_images(index_images(folder, progress=False), how="random")
     r = get_recipe(recipe)
@@ -14,7 +15,8 @@ def ours(folder, recipe, weights, device, aug_views, epochs=None):
     start = time.perf_counter()
     dls = mri_dls(df, r.img_size, r.bs, augment=r.augment, normalize=r.net == "vgg", device=device)
     learn = vgg_learner(dls, r, "vgg16_bn", state) if r.net == "vgg" else ann_learner(dls, r.head, r.img_size)
-    features = FeatureCache(df, vgg_network("vgg16_bn", state), img_size=r.img_size, keep=("block5", "head") if len(r.phases) > 1 else ("head",), device=device, progress=False) if r.net == "vgg" else None
+    keep, features = ("block5", "head") if len(r.phases) > 1 else ("head",), None
+    if r.net == "vgg": features = FeatureCache(df, vgg_network("vgg16_bn", state), img_size=r.img_size, keep=keep, device=device, progress=False)
     t = Training(learn, df, r, features=features, aug_views=0 if device != "cpu" else aug_views, device=device, progress=False)
     t.fit()
     n = int((df.split != "test").sum())
@@ -34,9 +36,11 @@ def fastai(folder, recipe, weights, device):
         net = vgg16_bn()
         net.load_state_dict(vgg_weights(weights, "vgg16_bn")[0] or {}, strict=False)
         return net
-    dls = ImageDataLoaders.from_df(df, path="/", fn_col="filepath", label_col="label", valid_col="valid", bs=r.bs, item_tfms=Resize(r.img_size, method="squish"),
-                                   batch_tfms=aug_transforms() if r.augment else None, device=torch.device(device) if device else None)
-    if r.net == "ann": learn = Learner(dls, dict(baseline=ann_baseline, optimized=ann_optimized)[r.head](), loss_func=CrossEntropyLossFlat(), metrics=F1Score(average="macro"))
+    dls = ImageDataLoaders.from_df(df, path="/", fn_col="filepath", label_col="label", valid_col="valid", bs=r.bs,
+                                   item_tfms=Resize(r.img_size, method="squish"), batch_tfms=aug_transforms() if r.augment else None,
+                                   device=torch.device(device) if device else None)
+    nets = dict(baseline=ann_baseline, optimized=ann_optimized)
+    if r.net == "ann": learn = Learner(dls, nets[r.head](), loss_func=CrossEntropyLossFlat(), metrics=F1Score(average="macro"))
     else: learn = vision_learner(dls, body, pretrained=False, cut=-2, n_out=4, metrics=F1Score(average="macro"))
     total, per_epoch = 0., []
     with learn.no_bar(), learn.no_logging():

@@ -53,7 +53,8 @@ def memory(pid):
 
 def run(args, **env):
     "Run a Python command that prints a line of JSON last; that line, with the peaks of its memory in MB."
-    p = subprocess.Popen([sys.executable, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **{k: str(v) for k, v in env.items()}})
+    env = {**os.environ, **{k: str(v) for k, v in env.items()}}
+    p = subprocess.Popen([sys.executable, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
     peak = [0, 0]
     while p.poll() is None:
         peak = [max(a, b or 0) for a, b in zip(peak, memory(p.pid))]

@@ -15,8 +15,8 @@ def train(data, recipe, weights=None, device=None, img_size=None, aug_views=2, s
     state = vgg_weights(weights, "vgg16_bn")[0]
     with bf16_stored() if precision == "bf16" and device == "cpu" else contextlib.nullcontext():
         features = FeatureCache(df, vgg_network("vgg16_bn", state), img_size=r.img_size, device=device, precision=precision, seed=seed, progress=False)
-        t = Training(vgg_learner(mri_dls(df, r.img_size, r.bs, device=device), r, "vgg16_bn", state, seed), df, r, features=features, img_size=r.img_size, aug_views=aug_views,
-                     precision=precision, device=device, seed=seed, progress=False)
+        learn = vgg_learner(mri_dls(df, r.img_size, r.bs, device=device), r, "vgg16_bn", state, seed)
+        t = Training(learn, df, r, features=features, img_size=r.img_size, aug_views=aug_views, precision=precision, device=device, seed=seed, progress=False)
         start = time.perf_counter()
         history = t.fit()
         seconds = time.perf_counter() - start
@@ -24,7 +24,8 @@ def train(data, recipe, weights=None, device=None, img_size=None, aug_views=2, s
         for s in ("valid", "test"):
             rows = (df.split == s).values.nonzero()[0]
             f1[f"{s}_macro_f1"] = float(macro_f1(df.y.values[rows], t.probs(rows).argmax(1)))
-    return dict(recipe=recipe, img_size=r.img_size, aug_views=aug_views, seed=seed, precision=features.precision, seconds=seconds, epochs_seconds=float(history.seconds.sum()), **f1)
+    return dict(recipe=recipe, img_size=r.img_size, aug_views=aug_views, seed=seed, precision=features.precision, seconds=seconds,
+                epochs_seconds=float(history.seconds.sum()), **f1)
 
 
 @contextlib.contextmanager
