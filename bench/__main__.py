@@ -42,7 +42,7 @@ def recipes(a, data):
             ref.update(seconds=ref["seconds_per_epoch"]*r.epochs)
             rows += [{**ours(), "round": turn, "recipe": name, "who": "ours"}, {**ref, "round": turn, "recipe": name, "who": "reference"}]
             if turn == 0:
-                plain = measure.run(["-m", "bench.contenders", "fastai", data, "--recipe", name, *common])
+                plain = measure.run(["-m", "bench.contenders", "fastai", data, "--recipe", name, "--few", a.fastai_share, *common])
                 rows.append({**plain, "round": turn, "recipe": name, "who": "fastai"})
             print(pd.DataFrame(rows[-3:])[["recipe", "who", "seconds"]].to_string(header=False, index=False), flush=True)
     t = pd.DataFrame(rows)
@@ -238,6 +238,7 @@ def main():
     p.add_argument("--images", type=int, default=183, help="images to take of the data in `recipes`, 0 for all; of 183, 128 are for training, whole batches")
     p.add_argument("--rounds", type=int, default=2, help="repetitions in `recipes`")
     p.add_argument("--epochs", type=int, default=1, help="epochs of the reference loop that are timed; the rest is as many times that")
+    p.add_argument("--fastai-share", type=int, default=2, help="plain fastai is timed on one in so many images, and the rest is as many times that")
     p.add_argument("--full", action="store_true", help="run all epochs of the reference loop")
     p.add_argument("--recipes", nargs="*", help="only these recipes")
     p.add_argument("--aug-views", type=int, default=2, help="cached views that `steps` reckons with")
