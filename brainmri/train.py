@@ -247,7 +247,9 @@ class _QuietBar(ProgressCallback):
 def _for_gpu(learn, bf16):
     "Let the steps of `learn` follow each other without waiting."
     learn.recorder.smooth_loss = DeviceLoss()
-    if bf16: learn.add_cb(MixedPrecision(AMPMode.BF16))
+    if bf16:
+        learn.add_cb(MixedPrecision(AMPMode.BF16))
+        learn.model.to(memory_format=torch.channels_last)
     if hasattr(learn, "progress"):
         learn.remove_cb(learn.progress)
         learn.add_cb(_QuietBar())
