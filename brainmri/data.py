@@ -270,6 +270,7 @@ def pixel_cache(df, # A table from `index_images`
     "The cache that `decoded` fills."
     return RowCache("pixels", content_key("pixels", 2, img_size, margin, list(df["sha"])), len(df), (img_size, img_size, 3), make=make)
 
+# %% ../nbs/06_data.ipynb #f5eeb3b2
 def decoded(df, # A table from `index_images`, with filepath and sha
             img_size:int=224, # Side of the square, in pixels
             margin:int=CROP_MARGIN, # Pixels cut from each side first
@@ -288,6 +289,7 @@ def decoded(df, # A table from `index_images`, with filepath and sha
             cache.put(idx, np.stack(thread_map(lambda i: image_array(files[i], img_size, margin), idx, progress=False)))
     return cache
 
+# %% ../nbs/06_data.ipynb #c0c91e8e
 def _decode_in_processes(cache, chunks, files, margin, progress):
     pool = ProcessPoolExecutor(os.cpu_count() or 1)  # loky's: it doesn't import the caller's script again, so that needs no __main__ guard
     try:

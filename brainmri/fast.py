@@ -207,6 +207,7 @@ def factored_adam(params, **kwargs): # Parameters or groups, and the options of 
     from fastai.optimizer import OptimWrapper
     return OptimWrapper(params, opt=partial(FactoredAdam, fused=True), **kwargs)
 
+# %% ../nbs/07a_fast.ipynb #6b4e9eaa
 @contextmanager
 def fast_layers(model:nn.Module, # The network that is trained with `factored_adam`
                 precision:str="winograd", # With "fp32", convolutions stay PyTorch's
@@ -223,6 +224,7 @@ def fast_layers(model:nn.Module, # The network that is trained with `factored_ad
         for m in (*large, *wide): del m.forward
         for m in large: m.weight.factors = []
 
+# %% ../nbs/07a_fast.ipynb #e771d630
 def _factored_forward(layer, x):
     if not (torch.is_grad_enabled() and layer.weight.requires_grad): return linear(x, layer.weight, layer.bias)
     return _Factored.apply(x, layer.weight, layer.bias, layer)

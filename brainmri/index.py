@@ -64,6 +64,7 @@ def _upright(im):
     try: return ImageOps.exif_transpose(im)
     except Exception: return im  # a broken EXIF block tells nothing about the orientation
 
+# %% ../nbs/02_index.ipynb #ccb2d17d
 def _decode(data, name, needed=None):
     "The bytes of an image file as an upright RGB image, and the mode that the file had; a JPEG may be reduced if only `needed` pixels are needed."
     try:

@@ -162,6 +162,7 @@ def keep(self:_Run):
     "The places whose activations some recipe starts from."
     return tuple(p for p in ("block5", "head") if any(o.train == p for r in self.recipes for o in r.phases if r.net == "vgg"))
 
+# %% ../nbs/14_pipeline.ipynb #a822f58e
 @patch
 def training(self:_Run,
              r:Recipe # Which recipe
@@ -173,6 +174,7 @@ def training(self:_Run,
     features = self.feature_cache(r.img_size) if r.net == "vgg" and c["cache"] else None
     return Training(learn, self.df, r, c["arch"], features, c["cache"], r.img_size, c["margin"], c["aug_views"], c["precision"], device, seed=c["seed"], progress=self.progress)
 
+# %% ../nbs/14_pipeline.ipynb #74dc968e
 @patch
 def caches(self:_Run)->list: # `RowCache`s, none of them made by this
     "What the recipes that are still to be trained keep on disk."

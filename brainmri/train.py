@@ -346,6 +346,7 @@ def fit(self:Training,
         if (key := phase_key(self.recipe, i)) in shared: self._note(shared[key], i)
     return pd.DataFrame(self.history)
 
+# %% ../nbs/09_train.ipynb #f54fdd0b
 @patch
 def _taken(self:Training, i, shared):
     "Take phase `i` over from another recipe, if one trained it."
