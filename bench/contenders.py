@@ -16,7 +16,7 @@ def ours(folder, recipe, weights, device, aug_views, epochs=None):
     dls = mri_dls(df, r.img_size, r.bs, augment=r.augment, normalize=r.net == "vgg", device=device)
     learn = vgg_learner(dls, r, "vgg16_bn", state) if r.net == "vgg" else ann_learner(dls, r.head, r.img_size)
     keep, features = ("block5", "head") if len(r.phases) > 1 else ("head",), None
-    if r.net == "vgg": features = FeatureCache(df, vgg_network("vgg16_bn", state), img_size=r.img_size, keep=keep, device=device, progress=False)
+    if r.net == "vgg": features = FeatureCache(df, vgg_network("vgg16_bn", state, top=False), img_size=r.img_size, keep=keep, device=device, progress=False)
     t = Training(learn, df, r, features=features, aug_views=0 if device != "cpu" else aug_views, device=device, progress=False)
     t.fit()
     n = int((df.split != "test").sum())

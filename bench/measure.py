@@ -26,6 +26,12 @@ def matmul_rate(dtype=torch.float32, device="cpu", n=2048):
     return 2*n**3/best_of(4, f)
 
 
+def cpu_has_bf16():
+    "Does this processor multiply in bfloat16, or would it be emulated?"
+    try: return any(flag in Path("/proc/cpuinfo").read_text() for flag in ("avx512_bf16", "amx_bf16"))
+    except OSError: return False
+
+
 def machine_limit(device="cpu"):
     "The faster of the float32 and the bfloat16 matrix product, in operations a second, and both."
     rates = {str(d).removeprefix("torch."): matmul_rate(d, device) for d in (torch.float32, torch.bfloat16)}

@@ -30,14 +30,14 @@ def pick_precision(precision:str="auto", # "auto", "fp32", "winograd" or "bf16"
     if precision != "auto": return precision
     if kind == "cuda": return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     if kind != "cpu": return "fp32"
-    return "bf16" if _cpu_has_bf16() else "winograd" if _has_ncnn() else "fp32"
+    if _cpu_flag("amx_bf16"): return "bf16"
+    return "winograd" if _has_ncnn() else "bf16" if _cpu_flag("avx512_bf16") else "fp32"
 
 def _has_ncnn(): return importlib.util.find_spec("ncnn") is not None
 
-def _cpu_has_bf16():
-    try: flags = open("/proc/cpuinfo", encoding="utf-8").read()
+def _cpu_flag(name):
+    try: return name in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError: return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 # %% ../nbs/07a_fast.ipynb #88143349
 def fold_batchnorm(module:nn.Module # A network, or a sequence of layers; it stays as it is

@@ -153,7 +153,7 @@ def feature_cache(self:_Run,
     "The frozen activations of the run's images."
     c = self.config
     if img_size not in self.features:
-        self.features[img_size] = FeatureCache(self.df, vgg_network(c["arch"], self.state, c["seed"]), c["arch"], img_size, c["margin"], self.keep(), c["precision"],
+        self.features[img_size] = FeatureCache(self.df, vgg_network(c["arch"], self.state, c["seed"], top=False), c["arch"], img_size, c["margin"], self.keep(), c["precision"],
                                                torch.device(c["device"]), c["seed"], progress=self.progress)
     return self.features[img_size]
 
@@ -280,7 +280,7 @@ def go(self:_Run)->None:
 # %% ../nbs/14_pipeline.ipynb #af4170e8
 def _random_weights(df, recipes, arch, seed, source, n=64):
     "Seeded random weights, BatchNorm's statistics taken from `n` training images; and what they are in words."
-    net, rows = vgg_network(arch, None, seed), df[df.split == "train"]
+    net, rows = vgg_network(arch, None, seed, top=False), df[df.split == "train"]
     if arch == "vgg16": return net.state_dict(), source
     size, rows = next(r.img_size for r in recipes if r.net == "vgg"), rows.sample(min(n, len(rows)), random_state=stable_seed(seed, "batchnorm"))
     x = imagenet_norm(to_float(np.stack([image_array(o, size) for o in rows.filepath])))
@@ -304,7 +304,7 @@ def _read_data(data, seed, progress):
 # %% ../nbs/14_pipeline.ipynb #ddfeb6b7
 def _config(recipes, df, found, about, state, *, weights, arch, seed, **settings):
     "All that decides what a run's numbers are; a folder whose config.json says something else is another run."
-    sha = weights_key(vgg_network(arch, state, seed).features) if any(r.net == "vgg" for r in recipes) else None
+    sha = weights_key(vgg_network(arch, state, seed, top=False).features) if any(r.net == "vgg" for r in recipes) else None
     return dict(version=_version("brainmri"), recipes=[r.name for r in recipes], trained={r.name: asdict(r) for r in recipes}, arch=arch, weights=dict(source=weights, sha=sha), seed=seed, margin=CROP_MARGIN,
                 groups=found.grouped_by, data={**about, "key": content_key(*(list(df[c]) for c in ("sha", "y", "split", "group")))}, **settings)
 

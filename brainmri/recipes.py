@@ -107,12 +107,24 @@ BLOCK5 = dict(vgg16_bn=34, vgg16=24)
 # %% ../nbs/07_recipes.ipynb #1b5f00c9
 def vgg_network(arch:str="vgg16_bn", # "vgg16_bn" or "vgg16"
                 state:dict=None, # Tensors from `vgg_weights`, of the whole network or its convolutions; random if None
-                seed:int=42 # Of whatever `state` doesn't hold
+                seed:int=42, # Of whatever `state` doesn't hold
+                top:bool=True # With the classifier? It is nine tenths of the weights
                )->nn.Module: # torchvision's VGG, 1000 outputs
-    "torchvision's `arch` with `state` loaded."
-    with seeded(seed, arch): net = _torchvision(arch)(weights=None)
-    if state: net.load_state_dict(state, strict=False)
+    "torchvision's `arch` with `state` loaded, and random weights, drawn as torchvision does, where it holds none."
+    with torch.device("meta"): net = _torchvision(arch)()
+    if not top: net.classifier = nn.Sequential()
+    net.to_empty(device="cpu")
+    with seeded(seed, arch):
+        for name, m in net.named_modules():
+            if any(f"{name}.{k}" not in (state or {}) for k, _ in m.named_parameters(recurse=False)): _draw(m)
+    net.load_state_dict(state or {}, strict=False)
     return net
+
+def _draw(m):
+    if isinstance(m, nn.BatchNorm2d): return m.reset_parameters()
+    if isinstance(m, nn.Conv2d): nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
+    else: nn.init.normal_(m.weight, 0, .01)
+    nn.init.zeros_(m.bias)
 
 def _torchvision(arch):
     import torchvision.models
@@ -229,7 +241,7 @@ def vgg_learner(dls, # Loaders of ImageNet-normalised images, as from `mri_dls`
                )->Learner: # With its body frozen
     "A fastai `vision_learner` on a VGG with the head of `recipe`, ready for the recipe's first phase."
     recipe = get_recipe(recipe)
-    net = vgg_network(arch, state, seed)
+    net = vgg_network(arch, state, seed, top=recipe.head == "torchvision")
     with seeded(seed, recipe.head, "head"): head = _heads["vgg"][recipe.head](net)
     from fastai.vision.all import BnFreeze, L, vision_learner
     learn = vision_learner(dls, lambda pretrained: net, pretrained=False, normalize=False, cut=-2, custom_head=head, init=None, n_out=len(CLASSES),
