@@ -50,11 +50,22 @@ def conv_flops(module, shape):
 
 
 def memory(pid):
-    "Resident memory of a process in MB, as (all of it, without the pages of mapped files); None where it can't be read."
-    try: lines = dict(l.split(":", 1) for l in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in l)
-    except OSError: return None, None
-    mb = lambda k: int(lines[k].split()[0])/1024 if k in lines else None
-    return mb("VmRSS"), mb("RssAnon")
+    "Memory of a process and its children in MB, pages that they share counted once: (all of it, without the pages of mapped files); None where it can't be read."
+    total, pids = [0, 0], list(_tree(pid))
+    file, keys = ("status", ("VmRSS", "RssAnon")) if len(pids) == 1 else ("smaps_rollup", ("Pss", "Pss_Anon"))  # the second takes milliseconds
+    for p in pids:
+        try: lines = dict(l.split(":", 1) for l in Path(f"/proc/{p}/{file}").read_text().splitlines() if ":" in l)
+        except OSError: continue  # it has just ended
+        total = [t + int(lines[k].split()[0])/1024 if k in lines else t for t, k in zip(total, keys)]
+    return total if any(total) else (None, None)
+
+
+def _tree(pid):
+    yield pid
+    for f in Path(f"/proc/{pid}/task").glob("*/children"):
+        try: children = f.read_text().split()
+        except OSError: continue
+        for p in children: yield from _tree(p)
 
 
 def run(args, **env):

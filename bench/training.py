@@ -85,7 +85,7 @@ def main():
     args = json.loads(sys.argv[1])
     if "make" in args:
         from brainmri.phantom import make_phantoms
-        make_phantoms(args["folder"], n=args["make"], seed=1, progress=False)
+        make_phantoms(args["folder"], n=args["make"], seed=1, size=128, progress=False)
         out = {}
     elif "stages" in args: out = stages(args["stages"])
     elif "study" in args: out = study(args.pop("study"), **args)

@@ -186,7 +186,7 @@ def _marks(rng, img):
     words = ["R", "L", "A", "P", f"SE {rng.integers(1, 12)}", f"IM {rng.integers(1, 200)}", f"TR {rng.integers(400, 2600)}", "phantom"]
     for corner, word in zip(rng.permutation(4)[:rng.integers(1, 5)], rng.permutation(words)):  # never two in one place
         grey = int(rng.integers(110, 256))
-        x = (w//2 if corner % 2 else 4) + int(rng.integers(0, w//2 - 45))
+        x = (w//2 if corner % 2 else 4) + int(rng.integers(0, max(1, w//2 - 45)))
         draw.text((x, 1 if corner < 2 else h - 11), str(word), fill=grey, font=font)
     if rng.random() < .5:
         x, y = [2, w - 3][rng.integers(2)], int(rng.integers(30, h//2))
