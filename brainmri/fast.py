@@ -211,7 +211,7 @@ def factored_adam(params, **kwargs): # Parameters or groups, and the options of 
 @contextmanager
 def fast_layers(model:nn.Module, # The network that is trained with `factored_adam`
                 precision:str="winograd", # With "fp32", convolutions stay PyTorch's
-                least:int=2**22 # Weights from which on a linear layer is large
+                least:int=2**24 # Weights from which on a linear layer is large; below some ten million, writing the gradient out costs less
                ):
     "Within the block, wide 3×3 convolutions of `model` go by Winograd's algorithm and large linear layers leave factors, where they are on a CPU."
     on_cpu = [m for m in model.modules() if hasattr(m, "weight") and m.weight is not None and m.weight.device.type == "cpu"]
