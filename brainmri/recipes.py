@@ -116,12 +116,12 @@ def vgg_network(arch:str="vgg16_bn", # "vgg16_bn" or "vgg16"
     net.to_empty(device="cpu")
     with seeded(seed, arch):
         for name, m in net.named_modules():
-            if any(f"{name}.{k}" not in (state or {}) for k, _ in m.named_parameters(recurse=False)): _draw(m)
+            if isinstance(m, nn.BatchNorm2d): m.reset_parameters()  # always: files may lack `num_batches_tracked`
+            elif any(f"{name}.{k}" not in (state or {}) for k, _ in m.named_parameters(recurse=False)): _draw(m)
     net.load_state_dict(state or {}, strict=False)
     return net
 
 def _draw(m):
-    if isinstance(m, nn.BatchNorm2d): return m.reset_parameters()
     if isinstance(m, nn.Conv2d): nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
     else: nn.init.normal_(m.weight, 0, .01)
     nn.init.zeros_(m.bias)
