@@ -9,6 +9,7 @@ __all__ = []
 from .core import *
 from .phantom import *
 from .index import *
+from .shortcuts import *
 from .audit import *
 from .split import *
 from .transform import *

@@ -81,16 +81,24 @@ def brainmri_train(
 def brainmri_audit(
     data:str, # Folder of class folders, CSV with filepath,label[,group], or kaggle:owner/name
     group:str=None, # Column of the CSV that names the patient
-    bits:int=16 # Largest distance of two perceptual hashes that counts as a near duplicate
+    bits:int=16, # Largest distance of two perceptual hashes that counts as a near duplicate
+    turned:bool=False, # Look for mirrored and turned copies too
+    probes:int=5000, # Images on which shortcuts and doubtful labels are looked for, at most; 0: not at all
+    out:str="audit.html", # The page to write
+    strict:bool=False # Exit with status 1 if something is wrong
 ):
-    "Look for unreadable files, exact and near duplicates and conflicting labels."
+    "Look for unreadable files, repeated images, conflicting and doubtful labels, and for what gives a class away."
     with _one_line("brainmri_audit"):
         from brainmri.audit import audit
-        from brainmri.index import class_counts, index_images, problems
+        from brainmri.index import class_counts, index_images
+        from brainmri.report import write_audit
         df = index_images(data)
-        print(class_counts(df).to_string(), "\n")
-        if len(problems(df)): print(problems(df).to_string(), "\n")
-        print(audit(df, group=group, bits=bits).summary.to_string())
+        found = audit(df, group=group, bits=bits, turned=turned, probes=probes)
+        print(class_counts(df).round(2).to_string(), "\n\n" + found.summary.to_string(header=False), "\n")
+        if found.shortcuts is not None: print(found.shortcuts.drop(columns=["images", "warning"]).round(2).to_string(), "\n")
+        print("\n".join(["Wrong with it:", *(f"- {o}" for o in found.warnings)] if found.warnings else ["Nothing was found to be wrong."]))
+        print(f"Page: {write_audit(found, out)}")
+        if strict and found.warnings: raise SystemExit(1)
 
 # %% ../nbs/15_cli.ipynb #80bf9a1d
 @call_parse

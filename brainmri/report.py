@@ -4,7 +4,7 @@
 
 # %% ../nbs/12_report.ipynb #da8dec89
 from __future__ import annotations
-import base64, html, re
+import base64, html, io, re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +12,14 @@ import matplotlib.pyplot as plt, numpy as np, pandas as pd
 from matplotlib.ticker import MaxNLocator
 from .core import CLASSES, RunError, atomic, read_json
 from .index import plot_class_counts
+from .shortcuts import PROBES, plot_probes
 from .split import leakage, plot_split, split_summary
 from .metrics import classification_table, confusion, mcnemar, paired_difference, say_confusions
 
 # %% auto #0
 __all__ = ['Run', 'read_run', 'read_history', 'read_predictions', 'comparison_table', 'choose', 'compare', 'tied',
            'parameter_table', 'readable_table', 'table_html', 'plot_comparison', 'plot_history', 'plot_confusion',
-           'save_figures', 'headline', 'text_chart', 'summary_text', 'write_report']
+           'save_figures', 'headline', 'text_chart', 'summary_text', 'write_report', 'write_audit']
 
 # %% ../nbs/12_report.ipynb #9b85853b
 def _csv(path, columns):
@@ -281,9 +282,17 @@ def _slug(title):
     "`title` as a file name."
     return re.sub(r"[^\w.]+", "-", title.strip()).strip("-.") or "figure"
 
+def _png(fig):
+    "The matplotlib figure `fig` as the bytes of a PNG."
+    out = io.BytesIO()
+    fig.savefig(out, format="png", dpi=110)
+    return out.getvalue()
+
+def _probe_frame(audit): return pd.DataFrame(audit["shortcuts"]).set_index("probe")
+
 def _save(fig, path):
     "Write `fig` to `path`, whole or not at all."
-    with atomic(path) as tmp: fig.savefig(tmp, format="png", dpi=110)
+    with atomic(path) as tmp: tmp.write_bytes(_png(fig))
     return path
 
 def save_figures(run, # A `Run` or the path of a run folder
@@ -298,6 +307,7 @@ def save_figures(run, # A `Run` or the path of a run folder
         split = "test" if run.metrics[r].get("test") else "valid"
         p = read_predictions(run, r, split)
         figs[f"confusion_{r}"] = plot_confusion(p.y, p.pred, f"{title}, {'test' if split == 'test' else 'validation'}")
+    if run.audit.get("shortcuts"): figs["shortcuts"] = plot_probes(_probe_frame(run.audit))
     figs |= {_slug(k): v for k, v in (extra_figures or {}).items()}
     return {k: _save(fig, run.path/"figures"/f"{k}.png") for k, fig in figs.items()}
 
@@ -390,9 +400,9 @@ def _p(*texts, cls=""):
 
 def _warn(*texts): return f'<div class="warn">{_p(" ".join(texts))}</div>'
 
-def _figure_html(path, alt):
-    "The PNG at `path`, inside the page, with `alt` for those who can't see it; wide ones scroll on a telephone."
-    data = Path(path).read_bytes()
+def _figure_html(picture, alt):
+    "The PNG at a path, or a figure, inside the page, with `alt` for those who can't see it; wide ones scroll on a telephone."
+    data = Path(picture).read_bytes() if isinstance(picture, (str, Path)) else _png(picture)
     wide = ' class="wide"' if int.from_bytes(data[16:20], "big") > 780 else ""
     alt = html.escape(alt)
     src = f"data:image/png;base64,{base64.b64encode(data).decode()}"
@@ -401,7 +411,8 @@ def _figure_html(path, alt):
 # %% ../nbs/12_report.ipynb #2382eeb2
 _AUDIT = {"exact copies": "Exact copies of another image", "near duplicates": "Images that nearly repeat another",
           "near duplicate images": "Images that nearly repeat another", "clusters": "Clusters of such images",
-          "conflicts": "Clusters with conflicting labels", "groups": "Groups (patients or clusters)", "left out": "Files left out"}
+          "conflicts": "Clusters with conflicting labels", "groups": "Groups (patients or clusters)", "left out": "Files left out",
+          "doubtful labels": "Labels that a small model doubts", "shortcuts": "Probes that tell the class without seeing a tumour"}
 
 def _audit_counts(audit):
     "What was counted: name → number, from `counts` if the audit has them, else from the audit itself."
@@ -416,6 +427,35 @@ def _some(texts, most=20):
     "`texts` joined, the first `most` of them."
     return "; ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "") + "."
 
+# %% ../nbs/12_report.ipynb #f7dd2dbb
+def _wrong_list(audit):
+    "What is wrong with the data, as a list."
+    found = audit.get("warnings") or []
+    return f'<div class="warn">{_p("Wrong with the data:")}<ul>{"".join(f"<li>{html.escape(o)}</li>" for o in found)}</ul></div>' if found else ""
+
+def _probes_part(audit, picture):
+    "The shortcut probes, as words, picture and table."
+    if not audit.get("shortcuts"): return _p("No shortcut probes were run: there were too few images of some class, or none were asked for.")
+    t = _probe_frame(audit)
+    shown = t.drop(columns=["warning", "images", "low", "high", "chance_low", "chance_high"]).rename(columns=dict(macro_f1="Macro-F1"))
+    shown.insert(0, "It sees", [PROBES.get(o, o).rstrip(",") for o in t.index])
+    shown.insert(2, "95 % interval", [f"{_num(a, 2)}–{_num(b, 2)}" for a, b in zip(t.low, t.high)])
+    shown.insert(3, "By chance", [f"{_num(a, 2)}–{_num(b, 2)}" for a, b in zip(t.chance_low, t.chance_high)])
+    said = "Small models that see no tumour were asked for the class. What they get right, a network can get right for the same reason."
+    return (_p(said, f"Fitted on {t.images.iloc[0]:,} images, cross-validated so that no group is on both sides; chance is what the same answers get "
+               "if the labels are dealt out anew among the groups.")
+            + _figure_html(picture, "Macro-F1 and F1 of each class for models that see only one thing; the grey band is chance.")
+            + table_html(shown.rename_axis("Probe"), "Shortcut probes", digits=2))
+
+def _suspects_part(audit, most=10):
+    "The least plausible labels as a table."
+    rows = audit.get("suspects") or []
+    if not rows: return ""
+    t = pd.DataFrame(rows[:most]).set_index("filepath").rename_axis("File")
+    t.columns = ["Label", "Rather", "Probability of the label"]
+    more = f"the first {most} of {len(rows)}" if len(rows) > most else f"{len(rows)}"
+    return table_html(t, f"Doubtful labels, {more}, for a radiologist to look at", digits=2)
+
 # %% ../nbs/12_report.ipynb #8c245fc7
 def _data_part(run, figures):
     data, audit, n = run.config["data"], run.audit, _audit_counts(run.audit)
@@ -424,6 +464,7 @@ def _data_part(run, figures):
     out = _p(f"{len(run.index):,} {what}, in {len(labels)} classes: {', '.join(labels)}.")
     out += _figure_html(figures["classes"], "Number of images of each class.")
     found = pd.Series({_AUDIT.get(k, k.capitalize()): v for k, v in n.items()}, dtype=int)
+    out += _wrong_list(audit)
     if n: out += table_html(found.to_frame("Found").rename_axis("Audit"), "What the audit found")
     if any(n.get(k) for k in ("exact copies", "near duplicates", "near duplicate images")):
         out += _p("Where an image and its copy fall into different parts of the split, a network can recall the answer instead of "
@@ -432,7 +473,7 @@ def _data_part(run, figures):
     odd = [" = ".join(f"{o['filepath']} ({o['label']})" for o in c) for c in _listed(audit, "conflicts")]
     if bad: out += _p("Left out: " + _some(bad))
     if odd: out += _p("The same picture with different labels: " + _some(odd, 5))
-    return out
+    return out + _suspects_part(audit) + _probes_part(audit, figures.get("shortcuts"))
 
 # %% ../nbs/12_report.ipynb #6a4fa561
 _HOW = dict(random="The split is random within each class: slices of one patient, and near duplicates, may be in several parts.",
@@ -567,3 +608,18 @@ def write_report(path, # A run folder
     out = run.path/"report.html"
     with atomic(out) as tmp: tmp.write_text(_page(f"Brain MRI classification: {run.path.resolve().name}", sections), encoding="utf-8")
     return out
+
+# %% ../nbs/12_report.ipynb #b5233ba5
+def write_audit(found, # An `Audit`
+                path="audit.html" # The page
+               )->Path: # `path`
+    "Write what an audit found as one HTML page that needs nothing else; the pictures in it are of the audited images."
+    j = found.to_json()
+    t = found.summary.rename(columns=dict(n="Found", meaning="That is")).rename_axis("What")
+    left = "".join(_p("Left out: " + _some([f"{o['filepath']}: {o['problem']}" for o in found.problems])) if found.problems else "")
+    repeats = _figure_html(found.plot(), "Near duplicates, a set a row; red: the labels differ.") if found.duplicates else _p("No image nearly repeats another.")
+    doubts = _figure_html(found.plot_suspects(), "The images with the least plausible labels.") + _suspects_part(j, 50) if j["suspects"] else _p("No label was found doubtful, or none was looked at.")
+    sections = {"": _wrong_list(j) or _p("Nothing was found to be wrong."), "What was counted": table_html(t) + left + _figure_html(plot_class_counts(found.df), "Number of images of each class."),
+                "Repeated images": repeats, "Shortcuts": _probes_part(j, plot_probes(found.shortcuts) if j["shortcuts"] else None), "Doubtful labels": doubts}
+    with atomic(path) as tmp: tmp.write_text(_page("Audit of the images", sections), encoding="utf-8")
+    return Path(path)
