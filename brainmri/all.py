@@ -21,8 +21,11 @@ from .train import *
 from .metrics import *
 from .interpret import *
 from .report import *
+from .card import *
 from .predict import *
+from .robust import *
 from .pipeline import *
+from .validate import *
 
 # %% ../nbs/all.ipynb #82e5bdad
 __all__ = [o for o in globals() if not o.startswith("_")]

@@ -16,7 +16,8 @@ from .index import _subplots, match_class, open_image, problems, thread_map
 from .shortcuts import look, out_of_fold, plot_probes, probe_features, shortcut_probes
 
 # %% auto #0
-__all__ = ['pixel_hash', 'image_hashes', 'near_pairs', 'clusters', 'find_groups', 'by_blocks', 'label_suspects', 'Audit', 'audit']
+__all__ = ['pixel_hash', 'image_hashes', 'near_pairs', 'nearest', 'clusters', 'find_groups', 'by_blocks', 'label_suspects',
+           'Audit', 'audit']
 
 # %% ../nbs/03_audit.ipynb #a11cb0be
 def pixel_hash(img # A PIL image
@@ -49,25 +50,51 @@ def image_hashes(df:pd.DataFrame, # A table from `index_images`
 # %% ../nbs/03_audit.ipynb #905c688c
 def _signs(hashes): return np.unpackbits(hashes, axis=-1).astype(np.float32)*2 - 1
 
+def _alike(first, others, k):
+    "How many of the bits of `first` (±1) agree less how many differ, with the best of the `k` turns of each of `others`."
+    return (first @ others.T).reshape(len(first), -1, k).max(2)
+
 def near_pairs(hashes:np.ndarray, # Packed bits, (images, bytes); or (images, turns, bytes), then any turn of j may be like i
                bits:int=16, # Hashes that differ in at most this many bits are a pair
                block:int=1024 # Images compared at a time
               )->np.ndarray: # int, (pairs, 3): i, j and the distance in bits, i < j, sorted
     "All pairs of `hashes` within `bits` of each other."
-    hashes = np.asarray(hashes, dtype=np.uint8)
-    turns = hashes[:, None] if hashes.ndim == 2 else hashes
-    n, k, width = len(turns), turns.shape[1], 8*turns.shape[2]
+    turns = _turns(hashes)
+    (n, k), width = turns.shape[:2], 8*turns.shape[2]
     found = [np.zeros((0, 3), dtype=int)]
     first = _signs(turns[:, 0])
     for c in range(0, n, block):
         others = first[c:c+block] if k == 1 else _signs(turns[c:c+block].reshape(-1, turns.shape[2]))
         for r in range(0, c + 1, block):
-            alike = (first[r:r+block] @ others.T).reshape(-1, len(others)//k, k).max(2)
+            alike = _alike(first[r:r+block], others, k)
             i, j = np.nonzero(alike >= width - 2*bits)
             keep = i + r < j + c
             found.append(np.stack([i + r, j + c, (width - alike[i, j])/2], 1)[keep].astype(int))
     res = np.concatenate(found)
     return res[np.lexsort((res[:, 1], res[:, 0]))]
+
+def _turns(hashes):
+    "`hashes` as (images, turns, bytes)."
+    hashes = np.asarray(hashes, dtype=np.uint8)
+    return hashes[:, None] if hashes.ndim == 2 else hashes
+
+# %% ../nbs/03_audit.ipynb #9578b74b
+def nearest(hashes:np.ndarray, # Packed bits of one set, (images, bytes) or (images, turns, bytes)
+            others:np.ndarray, # Packed bits of the other, (others, bytes)
+            block:int=1024 # Images compared at a time
+           )->tuple: # Two int arrays, (images,): position in `others`, and distance in bits; the first of several equally near
+    "The nearest of `others` for each of `hashes`, in whichever of its turns is nearest."
+    turns, others = _turns(hashes), _turns(others)[:, 0]
+    n, k, width = len(turns), turns.shape[1], 8*turns.shape[2]
+    where, alike = np.zeros(n, dtype=int), np.full(n, -np.inf)
+    for r in range(0, len(others), block):
+        signs = _signs(others[r:r+block])
+        for c in range(0, n, block):
+            a = _alike(signs, _signs(turns[c:c+block].reshape(-1, turns.shape[2])), k)
+            best, at = a.max(0), a.argmax(0)
+            better = best > alike[c:c+block]
+            where[c:c+block][better], alike[c:c+block][better] = at[better] + r, best[better]
+    return where, ((width - alike)/2).clip(max=width + 1).astype(int)
 
 # %% ../nbs/03_audit.ipynb #b26470cb
 def clusters(n:int, # Images
@@ -206,6 +233,11 @@ def _together(keys):
 def copies(self:Audit)->list: # Arrays of row positions
     "Sets of images with exactly the same pixels."
     return _together(self.pixels)
+
+@patch(as_prop=True)
+def phashes(self:Audit)->list: # 64 hexadecimal digits each
+    "The perceptual hash of each image, upright, as text: what is kept in a run's index."
+    return [o.tobytes().hex() for o in _turns(self.hashes)[:, 0]]
 
 @patch(as_prop=True)
 def duplicates(self:Audit)->list: # Arrays of row positions, conflicting ones first, then the largest

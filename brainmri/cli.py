@@ -65,6 +65,8 @@ def brainmri_train(
     no_cache:bool=False, # Decode every image in every epoch, and run the whole network
     aug_views:int=None, # Stored augmented views of each training image; 0: new ones in every epoch
     test_top:int=2, # For how many leading recipes the test set is opened
+    seeds:int=1, # Trainings of each recipe; with more than one, mean and spread are reported
+    robust:int=150, # Images, at most, on which the best recipe is tried under artefacts and other borders; 0: not at all
     no_resume:bool=False # Refuse a folder that holds this run already
 ):
     "Audit, split, train all recipes, choose by validation, open the test set once, and report."
@@ -72,7 +74,7 @@ def brainmri_train(
         from brainmri.pipeline import train_all
         res = train_all(data, recipes=recipes and recipes.split(","), preset=preset, arch=arch, weights=None if weights.lower() == "none" else weights, split=split,
                         group=group, img_size=img_size, epochs=epochs, out=out, seed=seed, device=device, precision=precision, cache=not no_cache, aug_views=aug_views,
-                        test_top=test_top, resume=not no_resume)
+                        test_top=test_top, seeds=seeds, robust=robust, resume=not no_resume)
         for what, file in {"Bar chart": "figures/comparison.png", "Confusion matrix": f"figures/confusion_{res.best}.png", "Report": "report.html"}.items():
             print(f"{what}: {res.path/file}")
 

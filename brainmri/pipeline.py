@@ -11,24 +11,27 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from .audit import audit
+from .card import write_card
 from .core import *
 from .data import content_key, mri_dls, need_room, pixel_cache, pick_device, rows_dl, show_augmented, show_crop
 from .fast import pick_precision
 from .features import FeatureCache, weights_key
 from .index import image_array, index_images, plot_channel_means, plot_sizes, show_samples
 from .interpret import MRIInterpretation, plot_top_losses
-from .metrics import scores
+from .metrics import calibrate, conformal_quantiles, fit_temperature, measures, scores
 from .phantom import make_phantoms
 from .predict import load, write_bundle
 from .recipes import (BLOCK5, ann_learner, count_params, get_recipe, list_recipes, load_weights, settle_batchnorm, vgg_learner, vgg_network,
                               vgg_weights)
-from .report import choose, headline, plot_comparison, read_history, read_predictions, read_run, readable_table, summary_text, table_html, tied, write_report
-from .split import list_splits, split_images
+from .report import choose, chosen_by, comparison_table, headline, plot_comparison, read_history, read_predictions, read_run, readable_table, summary_text, table_html, tied, write_report
+from .robust import border_test, plot_robustness, robustness, say_border
+from .split import list_splits, sealed, split_images
 from .train import Training, phase_key
 from .transform import imagenet_norm, to_float
 
 # %% auto #0
-__all__ = ['PRESETS', 'N_PHANTOMS', 'Preset', 'plan_recipes', 'environment', 'train_all', 'Results']
+__all__ = ['PRESETS', 'N_PHANTOMS', 'Preset', 'plan_recipes', 'environment', 'judge', 'keep_predictions', 'note_opening',
+           'train_all', 'Results']
 
 # %% ../nbs/14_pipeline.ipynb #30a25449
 @dataclass(frozen=True)
@@ -102,13 +105,12 @@ def _make_learner(r, df, arch, state, seed, device, margin):
 
 # %% ../nbs/14_pipeline.ipynb #9319e2fd
 class _Run:
-    "The folder and the settings of a run in progress."
+    "The folder and the settings of a run in progress. It trains on `df`, in which the test images have no label; `index` is the whole table."
     def __init__(self, config, df, found, recipes, state, folder, progress):
-        self.config, self.df, self.audit, self.recipes, self.state, self.folder, self.progress = config, df, found, recipes, state, Path(folder), progress
-        self.features = {}
+        self.config, self.index, self.df, self.audit, self.recipes, self.state = config, df, sealed(df), found, recipes, state
+        self.folder, self.progress, self.features = Path(folder), progress, {}
     def say(self, text):
         if self.progress: print(text, flush=True)
-
 
 # %% ../nbs/14_pipeline.ipynb #84eb16b0
 @patch
@@ -119,15 +121,18 @@ def begin(self:_Run,
     f = self.folder/"config.json"
     if f.exists():
         old, new = _leaves(read_json(f)), _leaves(json.loads(json.dumps(self.config)))
-        changed = [k for k in sorted(old | new) if old.get(k) != new.get(k) and k not in ("data.name", "data.path")]  # the images count, not what the folder is called
+        changed = [k for k in sorted(old | new) if old.get(k) != new.get(k) and k not in _MAY_DIFFER]
         if changed: raise RunError(f"{self.folder} holds another run: {', '.join(f'{k} was {old.get(k)!r}, now {new.get(k)!r}' for k in changed[:3])}. Give another `out`.")
         if not resume: raise RunError(f"{self.folder} holds this run already: give another `out`, or resume=True to go on with it.")
     write_json(f, self.config)
     for o in self.folder.rglob(".*.tmp"): o.unlink()  # what a killed process left half-written
-    index = self.df.drop(columns=[c for c in self.df if c.startswith("_")])
+    index = self.index.drop(columns=[c for c in self.index if c.startswith("_")])
     with atomic(self.folder/"index.csv") as tmp: index.to_csv(tmp, index=False)
     write_json(self.folder/"audit.json", self.audit.to_json())
     write_json(self.folder/"environment.json", environment(self.config["device"], self.config["precision"]))
+
+#: Settings in which a call may differ from the run that it goes on with: the images count, not what the folder is called, and more repetitions or finalists only add to it.
+_MAY_DIFFER = ("data.name", "data.path", "test_top", "seeds", "robust")
 
 def _leaves(d, at=""):
     "The values in nested dictionaries, by their dotted names."
@@ -165,14 +170,15 @@ def keep(self:_Run):
 # %% ../nbs/14_pipeline.ipynb #a822f58e
 @patch
 def training(self:_Run,
-             r:Recipe # Which recipe
+             r:Recipe, # Which recipe
+             seed:int=None # Of the head's weights, order and dropout; the run's unless given
             )->Training: # With its learner built
     "The `Training` of recipe `r`."
-    c = self.config
+    c, seed = self.config, self.config["seed"] if seed is None else seed
     device = torch.device(c["device"])
-    learn = _make_learner(r, self.df, c["arch"], self.state, c["seed"], device, c["margin"])
+    learn = _make_learner(r, self.df, c["arch"], self.state, seed, device, c["margin"])
     features = self.feature_cache(r.img_size) if r.net == "vgg" and c["cache"] else None
-    return Training(learn, self.df, r, c["arch"], features, c["cache"], r.img_size, c["margin"], c["aug_views"], c["precision"], device, seed=c["seed"], progress=self.progress)
+    return Training(learn, self.df, r, c["arch"], features, c["cache"], r.img_size, c["margin"], c["aug_views"], c["precision"], device, seed=seed, progress=self.progress)
 
 # %% ../nbs/14_pipeline.ipynb #74dc968e
 @patch
@@ -190,15 +196,16 @@ def caches(self:_Run)->list: # `RowCache`s, none of them made by this
 def train(self:_Run,
           r:Recipe # Which recipe
          )->None:
-    "Train `r` unless its folder says that it is done."
+    "Train `r` unless its folder says that it is done, and calibrate it on the validation images."
     folder = self.folder/r.name
     if (folder/"metrics.json").exists(): return
     t = self.training(r)
     history = t.fit(PRESETS[self.config["preset"]].schedule, folder, shared=self.shared())
     with atomic(folder/"history.csv") as tmp: history.to_csv(tmp, index=False)
-    valid = self.score(t, "valid")
-    metrics = dict(recipe=r.name, title=r.title, valid=valid, test=None, epochs=len(history), seconds=round(t.seconds, 2), params=count_params(t.learn.model))
-    write_bundle(folder, r, self.config["arch"], r.img_size, self.config["margin"], weights=self.config["weights"], valid=valid)
+    valid, y, probs = self.score(t, "valid", folder)
+    about = dict(temperature=(T := fit_temperature(y, probs)), conformal=conformal_quantiles(y, calibrate(probs, T)))
+    metrics = dict(recipe=r.name, title=r.title, valid=valid, test=None, epochs=len(history), seconds=round(t.seconds, 2), params=count_params(t.learn.model), **about)
+    write_bundle(folder, r, self.config["arch"], r.img_size, self.config["margin"], weights=self.config["weights"], valid={k: v for k, v in valid.items() if k != "measures"}, **about)
     write_json(folder/"metrics.json", metrics)
 
 @patch
@@ -207,47 +214,104 @@ def shared(self:_Run)->dict: # `phase_key` → folder
     keys = [phase_key(r, i) for r in self.recipes for i in range(len(r.phases))]
     return {k: self.folder/"shared"/k for k in keys if keys.count(k) > 1}
 
+# %% ../nbs/14_pipeline.ipynb #d432f6ba
+def judge(part, # Rows with y and group
+          probs # (n, 4) probabilities for those rows
+         )->dict: # As `scores` gives it, and `measures` as records
+    "All that is said of predictions: macro-F1, accuracy, and each measure of each class, with intervals over groups."
+    y, groups = part["y"].values, part["group"].values if "group" in part else None
+    return dict(scores(y, probs.argmax(1), groups), measures=measures(y, probs, groups).to_dict("records"))
+
+def keep_predictions(file, # predictions.csv
+                     part, # Rows with filepath, split and y
+                     split:str, # "valid" or "test"
+                     probs # (n, 4) probabilities for those rows
+                    )->None:
+    "Write or add the probabilities of the images of `split`."
+    table = part[["filepath", "split", "y"]].assign(pred=probs.argmax(1), **{f"prob_{c}": probs[:, i] for i, c in enumerate(CLASSES)})
+    if Path(file).exists() and split != "valid": table = pd.concat([pd.read_csv(file).query("split != @split"), table])
+    with atomic(file) as tmp: table.to_csv(tmp, index=False)
+
 # %% ../nbs/14_pipeline.ipynb #146ffab8
 @patch
 def score(self:_Run,
           t:Training, # Whose network
-          split:str # "valid" or "test"
-         )->dict: # As `scores` gives it
-    "Macro-F1 with its interval and accuracy of training `t` on `split`; the probabilities go to predictions.csv."
-    rows = np.flatnonzero(self.df["split"].values == split)
-    part = self.df.iloc[rows]
-    probs = t.probs(rows)
-    pred = probs.argmax(1)
-    table = part[["filepath", "split", "y"]].assign(pred=pred, **{f"prob_{c}": probs[:, i] for i, c in enumerate(CLASSES)})
-    file = self.folder/t.recipe.name/"predictions.csv"
-    if split != "valid": table = pd.concat([pd.read_csv(file).query("split != @split"), table])
-    with atomic(file) as tmp: table.to_csv(tmp, index=False)
-    return scores(part["y"].values, pred, part["group"].values)
+          split:str, # "valid" or "test"
+          folder # Where its predictions.csv is
+         )->tuple: # What goes into metrics.json, the classes of the images, and the probabilities
+    "Score training `t` on `split`; the probabilities go to predictions.csv."
+    if split == "test": t.df = self.index  # the seal is broken
+    rows = np.flatnonzero(t.df["split"].values == split)
+    part, probs = t.df.iloc[rows], t.probs(rows)
+    keep_predictions(folder/"predictions.csv", part, split, probs)
+    return judge(part, probs), part["y"].values, probs
+
+# %% ../nbs/14_pipeline.ipynb #0d358845
+@patch
+def seeds(self:_Run)->list: # The seeds of the repetitions
+    "The seeds after the run's own."
+    return [(self.config["seed"] + i) % 2**32 for i in range(1, self.config["seeds"])]
+
+@patch
+def repeat(self:_Run,
+           r:Recipe # Which recipe
+          )->None:
+    "Train `r` again from each of the other seeds, unless its folder says that this is done."
+    file = self.folder/r.name/"metrics.json"
+    for s in self.seeds():
+        folder, metrics = self.folder/r.name/f"seed-{s}", read_json(file)
+        if any(o["seed"] == s for o in metrics.get("seeds", [])): continue
+        t = self.training(r, s)
+        history = t.fit(PRESETS[self.config["preset"]].schedule, folder)
+        with atomic(folder/"history.csv") as tmp: history.to_csv(tmp, index=False)
+        valid = self.score(t, "valid", folder)[0]
+        write_json(file, {**metrics, "seeds": [*metrics.get("seeds", []), dict(seed=s, valid_macro_f1=valid["macro_f1"], test_macro_f1=None)]})
+
+@patch
+def open_repeats(self:_Run)->None:
+    "Score the repetitions of the recipes that the test set was opened for, and drop the weights of all repetitions."
+    for r in self.recipes:
+        file = self.folder/r.name/"metrics.json"
+        for o in read_json(file).get("seeds", []):
+            folder, metrics = self.folder/r.name/f"seed-{o['seed']}", read_json(file)
+            if metrics["test"] and o["test_macro_f1"] is None and any(folder.glob("*.safetensors")):
+                t = self.training(r, o["seed"])
+                t._resume(folder)
+                f1 = self.score(t, "test", folder)[0]["macro_f1"]
+                write_json(file, {**metrics, "seeds": [{**p, "test_macro_f1": f1} if p["seed"] == o["seed"] else p for p in metrics["seeds"]]})
+            for w in folder.glob("*.safetensors"): w.unlink()
 
 # %% ../nbs/14_pipeline.ipynb #988136a5
 @patch
-def open_test(self:_Run):
-    "Score the leading recipes on the test rows and record that this was done."
-    metrics = {r.name: read_json(self.folder/r.name/"metrics.json") for r in self.recipes}
-    top = sorted(metrics, key=lambda n: -metrics[n]["valid"]["macro_f1"])[:self.config["test_top"]]
-    todo = [r for r in self.recipes if r.name in top and not metrics[r.name]["test"]]
-    if not todo: return
-    self.say(f"Opening the test set for {' and '.join(r.title for r in todo)}, the best on validation.")
-    self._note_opening([r.name for r in todo])
-    for r in todo:
-        t = self.training(r)
-        t._resume(self.folder/r.name)
-        metrics[r.name]["test"] = self.score(t, "test")
-        write_json(self.folder/r.name/"metrics.json", metrics[r.name])
+def leaders(self:_Run)->list: # Names
+    "The `test_top` recipes that lead on validation."
+    metrics = [read_json(self.folder/r.name/"metrics.json") for r in self.recipes]
+    table = comparison_table(metrics).sort_values(chosen_by(metrics), ascending=False, kind="stable")
+    return table.recipe.tolist()[:self.config["test_top"]]
 
 @patch
-def _note_opening(self:_Run, recipes):
-    "Record the opening before it happens, so that a run that is killed in between has it on record too."
-    log = self.folder/"test_opened.json"
+def open_test(self:_Run):
+    "Score the leading recipes on the test rows and record that this was done."
+    top = self.leaders()
+    todo = [r for r in self.recipes if r.name in top and not read_json(self.folder/r.name/"metrics.json")["test"]]
+    if not todo: return
+    self.say(f"Opening the test set for {' and '.join(r.title for r in todo)}, the best on validation.")
+    note_opening(self.folder, [r.name for r in todo], f"best {len(top)} by validation" if len(top) > 1 else "best by validation")
+    for r in todo:
+        file = self.folder/r.name/"metrics.json"
+        t = self.training(r)
+        t._resume(self.folder/r.name)
+        write_json(file, {**read_json(file), "test": self.score(t, "test", self.folder/r.name)[0]})
+
+def note_opening(folder, # The run's
+                 recipes, # Names
+                 why:str # What the test set is opened for
+                )->None:
+    "Record in test_opened.json that the test set is about to be opened for `recipes`: before, so that a killed run has it on record too."
+    log = Path(folder)/"test_opened.json"
     opened = read_json(log) if log.exists() else []
     new = [r for r in recipes if not any(r in o["recipes"] for o in opened)]
-    if new: write_json(log, [*opened, dict(when=datetime.now(timezone.utc).isoformat(timespec="seconds"), recipes=new)])
-
+    if new: write_json(log, [*opened, dict(when=datetime.now(timezone.utc).isoformat(timespec="seconds"), recipes=new, why=why)])
 
 # %% ../nbs/14_pipeline.ipynb #88e04c52
 @patch
@@ -258,10 +322,27 @@ def finish(self:_Run):
     best = choose(run)
     p = read_predictions(run, best, "valid")
     write_report(self.folder, {
-        "One sample a class": show_samples(self.df), "Raw samples": show_samples(self.df, n=5),
-        "Widths and heights": plot_sizes(self.df), "Mean red, green and blue": plot_channel_means(self.df), "Before and after the border crop": show_crop(self.df),
+        "One sample a class": show_samples(self.index), "Raw samples": show_samples(self.index, n=5),
+        "Widths and heights": plot_sizes(self.index), "Mean red, green and blue": plot_channel_means(self.index), "Before and after the border crop": show_crop(self.index),
         "Augmented examples": show_augmented(self.df[self.df["split"] == "train"]),
         f"Where {run.titles[best]} was most wrong on validation": plot_top_losses(p, p[[f"prob_{c}" for c in CLASSES]].values)})
+    write_card(self.folder)
+
+@patch
+def worsen(self:_Run)->None:
+    "Measure the best recipe on worsened images and under other borders: test images if the test set was opened for it, else validation images."
+    run = read_run(self.folder)
+    best, n = choose(run), self.config["robust"]
+    folder, split = self.folder/best, "test" if run.metrics[best]["test"] else "valid"
+    if not n or (folder/"border.csv").exists(): return
+    rows, predictor = self.index[self.index["split"] == split], load(folder, self.config["precision"])
+    self.say(f"Worsening {split} images for “{run.titles[best]}”")
+    table = robustness(predictor, rows, n=n, seed=self.config["seed"], progress=self.progress)
+    border = border_test(predictor, rows, n=n, seed=self.config["seed"], progress=self.progress)
+    with atomic(folder/"robustness.csv") as tmp: table.to_csv(tmp, index=False)
+    with atomic(self.folder/"figures"/"robustness.png") as tmp: plot_robustness(table).savefig(tmp, format="png", dpi=110)
+    write_json(folder/"border.json", dict(says=say_border(border)))
+    with atomic(folder/"border.csv") as tmp: border.to_csv(tmp)
 
 @patch
 def go(self:_Run)->None:
@@ -271,9 +352,12 @@ def go(self:_Run)->None:
     for i, r in enumerate(self.recipes):
         self.say(f"[{i+1}/{len(self.recipes)}] {r.title}: {', then '.join(f'{p.epochs} epochs of {parts[p.train]}' for p in r.phases)}")
         self.train(r)
+        self.repeat(r)
         gc.collect()  # a learner refers to itself: without this, its gigabytes stay a while
     shutil.rmtree(self.folder/"shared", ignore_errors=True)
     self.open_test()
+    self.open_repeats()
+    self.worsen()
     self.finish()
     self.say(f"\n{Results(self.folder)}")
 
@@ -326,6 +410,8 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
               cache:bool=True, # Keep decoded images and frozen activations on disk?
               aug_views:int=None, # Stored augmented views of each training image, 0 for new ones in every epoch; None: the preset's on a CPU, 0 on a GPU
               test_top:int=2, # For how many of the leading recipes the test set is opened
+              seeds:int=1, # Trainings of each recipe: with more than one, the choice goes by their mean, and mean and spread are reported
+              robust:int=150, # Images, at most, on which the best recipe is tried under artefacts and other borders; 0: not at all
               resume:bool=True, # Go on with a run that was interrupted?
               progress:bool=True # Say what is done, with bars?
              )->Results: # Table, best recipe, pictures, learners; all of it is in the run folder
@@ -334,24 +420,23 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
     recipes, device = plan_recipes(recipes, preset, img_size, epochs), pick_device(device)
     if aug_views is None: aug_views = 0 if device.startswith("cuda") else PRESETS[preset].aug_views
     for name, options, what in ((split, list_splits(), "split"), (arch, BLOCK5, "architecture")): pick(name, options, what)
-    _whole(test_top=(test_top, 0, 100), aug_views=(aug_views, 0, 100), seed=(seed, 0, 2**32-1))
+    _whole(test_top=(test_top, 0, 100), aug_views=(aug_views, 0, 100), seed=(seed, 0, 2**32-1), seeds=(seeds, 1, 100), robust=(robust, 0, 10**6))
     precision = pick_precision(precision, device)
     if out: _check_out(out)
     df, about = _read_data(data, seed, progress)
     state, source = vgg_weights(weights, arch, download=not about["synthetic"]) if any(r.net == "vgg" for r in recipes) else (None, "not needed")
     found = audit(df, group=group, progress=progress)
-    df = split_images(df, how=split, seed=seed, audit=found)
+    df = split_images(df, how=split, seed=seed, audit=found).assign(phash=found.phashes)
     if state is None and source != "not needed":
         state, source = _random_weights(df, recipes, arch, seed, source)
         if progress: print(f"The VGGs start from {source}. What they learn here is all they know.", flush=True)
     config = _config(recipes, df, found, about, state, preset=preset, arch=arch, weights=source, split=split, seed=seed, device=device, cache=cache, aug_views=aug_views,
-                     precision=precision, test_top=test_top)
+                     precision=precision, test_top=test_top, seeds=seeds, robust=robust)
     folder = Path(out) if out else Path("runs")/f"{about['name']}-{preset}-{split}-{content_key(json.dumps(config, sort_keys=True))[:6]}"
     run = _Run(config, df, found, recipes, state, _check_out(folder), progress)
     run.begin(resume)
     run.go()
     return Results(folder)
-
 
 # %% ../nbs/14_pipeline.ipynb #29acb5a9
 class Results:
@@ -427,3 +512,24 @@ def interpretation(self:Results,
     if not len(p): raise RunError(f"There are no {split} predictions of {recipe}: the test set was opened for {', '.join(self.table.recipe[self.table.test_macro_f1.notna()]) or 'none'}.")
     learn = self.learner(recipe)
     return MRIInterpretation(learn, rows_dl(learn.dls, p.assign(label=[CLASSES[i] for i in p.y])), p[[f"prob_{c}" for c in CLASSES]].values)
+
+# %% ../nbs/14_pipeline.ipynb #61b01fed
+@patch
+def open_test(self:Results,
+              recipe:str, # One of the run's recipes
+              why:str="asked for" # What for: it goes on record
+             )->Results: # The run with the new figures
+    "Score `recipe` on the test set too. The opening is recorded, and the report says that it came after the first."
+    name = pick(recipe, self.run.config["recipes"], "recipe")
+    file = self.path/name/"metrics.json"
+    if read_json(file)["test"]: raise RunError(f"The test set was opened for {name} already: its figures are in the table.")
+    note_opening(self.path, [name], str(why))
+    part = self.run.index[self.run.index["split"] == "test"].reset_index(drop=True)
+    probs = self.predictor(name).raw(list(part.filepath))
+    keep_predictions(self.path/name/"predictions.csv", part, "test", probs)
+    write_json(file, {**read_json(file), "test": judge(part, probs)})
+    new = Results(self.path)
+    with atomic(self.path/"comparison.csv") as tmp: new.table.to_csv(tmp, index=False)
+    write_report(self.path)
+    write_card(self.path)
+    return new

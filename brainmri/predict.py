@@ -12,6 +12,7 @@ from PIL import Image
 from .core import *
 from .fast import FrozenNet, pick_precision
 from .index import image_array, thread_map
+from .metrics import calibrate, conformal_sets
 from .recipes import load_weights, recipe_network
 from .transform import to_float
 
@@ -47,7 +48,9 @@ def write_bundle(folder, # Holds model.safetensors
 class Prediction:
     "What a network says of one image."
     source:str # The file, or what it was given as
-    probs:dict # Class → probability; they sum to 1
+    probs:dict # Class → calibrated probability; they sum to 1
+    set:tuple = None # The classes that can't be excluded at `level`; None if the bundle wasn't calibrated
+    level:float = .9 # Share of images of each class whose set holds the right one
 
     @property
     def label(self)->str:
@@ -56,13 +59,18 @@ class Prediction:
     def _repr_html_(self):
         import html
         bars = "".join(f"<tr><td>{k}</td><td><div style='background:#0072B2;height:.8em;width:{120*v:.0f}px'></div></td><td>{v:.1%}</td></tr>" for k, v in self.probs.items())
-        return f"<b>{self.label}</b> <small>{html.escape(self.source)}</small><table>{bars}</table><small>For research, not for clinical use.</small>"
+        return f"<b>{self.label}</b> <small>{html.escape(self.source)}</small><table>{bars}</table>{self.says}<br><small>For research, not for clinical use.</small>"
+    @property
+    def says(self)->str:
+        "What can't be excluded, in words."
+        if self.set is None: return "Not calibrated."
+        return f"At {self.level:.0%}: {' or '.join(self.set) or 'none of the four fits'}."
 
 class Predictions(list):
     "A list of `Prediction`s that can become a table."
-    def to_frame(self)->pd.DataFrame: # source, label, prob_glioma …
+    def to_frame(self)->pd.DataFrame: # source, label, set (classes joined by |), prob_glioma …
         "The predictions as a table, a row each."
-        return pd.DataFrame([dict(source=p.source, label=p.label, **{f"prob_{k}": v for k, v in p.probs.items()}) for p in self])
+        return pd.DataFrame([dict(source=p.source, label=p.label, set=None if p.set is None else "|".join(p.set), **{f"prob_{k}": v for k, v in p.probs.items()}) for p in self])
     def _repr_html_(self): return self.to_frame().style.format(precision=3).to_html()
 
 # %% ../nbs/13_predict.ipynb #f081240d
@@ -83,19 +91,37 @@ class Predictor:
     def __repr__(self): return f"Predictor({self.bundle['recipe']['name']}, {self.bundle['img_size']}×{self.bundle['img_size']})"
 
     @torch.no_grad()
-    def predict(self,
-                x, # A path, a PIL image, an array (h, w) or (h, w, 3) of bytes, or a list of them
-                bs:int=16 # Images a forward pass
-               ): # A `Prediction`, or `Predictions` for a list
-        "The probabilities of the four classes for `x`; an unusable image raises `ImageError` with its name."
-        if not isinstance(x, (list, tuple)): return self.predict([x], bs)[0]
-        out = Predictions()
+    def raw(self,
+            x, # A list of paths, PIL images or arrays
+            bs:int=16 # Images a forward pass
+           )->np.ndarray: # (images, 4), as the network gives them
+        "The probabilities of the four classes for each of `x`, before calibration."
+        out = [np.zeros((0, len(self.bundle["classes"])))]
         for i in range(0, len(x), bs):
             xb = to_float(np.stack(thread_map(self._input, x[i:i+bs], progress=False)))
             if self.bundle["mean"]: xb = (xb - torch.tensor(self.bundle["mean"]).view(3, 1, 1)) / torch.tensor(self.bundle["std"]).view(3, 1, 1)
-            probs = self.run(xb).double().softmax(1)
-            out += [Prediction(_name(o), dict(zip(self.bundle["classes"], p.tolist()))) for o, p in zip(x[i:i+bs], probs)]
-        return out
+            out.append(self.run(xb).double().softmax(1).numpy())
+        return np.concatenate(out)
+
+    def predict(self,
+                x, # A path, a PIL image, an array (h, w) or (h, w, 3) of bytes, or a list of them
+                bs:int=16, # Images a forward pass
+                level:float=.9 # Of the conformal sets: .8, .9 or .95
+               ): # A `Prediction`, or `Predictions` for a list
+        "The calibrated probabilities of the four classes for `x` and the classes that can't be excluded; an unusable image raises `ImageError` with its name."
+        if not isinstance(x, (list, tuple)): return self.predict([x], bs, level)[0]
+        limits = self.limits(level)
+        if not len(x): return Predictions()
+        probs = calibrate(self.raw(x, bs), self.bundle.get("temperature") or 1.)
+        sets = [None]*len(x) if limits is None else [tuple(c for c, s in zip(self.bundle["classes"], row) if s) for row in conformal_sets(probs, limits)]
+        return Predictions(Prediction(_name(o), dict(zip(self.bundle["classes"], p.tolist())), s, level) for o, p, s in zip(x, probs, sets))
+
+    def limits(self,
+               level:float # Such as .9
+              )->dict: # Class → largest 1 − probability at which it stays in the set; None if the bundle wasn't calibrated
+        "The conformal thresholds at `level`."
+        found = self.bundle.get("conformal")
+        return found[pick(str(level), found, "level")] if found else None
 
     def _input(self, x):
         if isinstance(x, np.ndarray): x = _from_array(x)

@@ -14,12 +14,12 @@ from .core import CLASSES, RunError, atomic, read_json
 from .index import plot_class_counts
 from .shortcuts import PROBES, plot_probes
 from .split import leakage, plot_split, split_summary
-from .metrics import classification_table, confusion, mcnemar, paired_difference, say_confusions
+from .metrics import calibrate, calibration_error, classification_table, confusion, conformal_sets, coverage, mcnemar, paired_difference, reliability, say_confusions
 
 # %% auto #0
-__all__ = ['Run', 'read_run', 'read_history', 'read_predictions', 'comparison_table', 'choose', 'compare', 'tied',
+__all__ = ['Run', 'read_run', 'read_history', 'read_predictions', 'comparison_table', 'chosen_by', 'choose', 'compare', 'tied',
            'parameter_table', 'readable_table', 'table_html', 'plot_comparison', 'plot_history', 'plot_confusion',
-           'save_figures', 'headline', 'text_chart', 'summary_text', 'write_report', 'write_audit']
+           'plot_reliability', 'save_figures', 'headline', 'text_chart', 'summary_text', 'write_report', 'write_audit']
 
 # %% ../nbs/12_report.ipynb #9b85853b
 def _csv(path, columns):
@@ -44,6 +44,8 @@ class Run:
     def index(self)->pd.DataFrame: return _csv(self.path/"index.csv", ["filepath", "label", "y", "split"])
     @cached_property
     def table(self)->pd.DataFrame: return comparison_table(self)
+    @cached_property
+    def openings(self)->list: return read_json(self.path/"test_opened.json") if (self.path/"test_opened.json").exists() else []
     @property
     def titles(self)->dict: return {k: m.get("title") or k for k, m in self.metrics.items()}
 
@@ -92,7 +94,7 @@ def read_predictions(run:Run, # From `read_run`
 def comparison_table(run # A `Run`, or a list of what `metrics.json` files hold
                     )->pd.DataFrame: # A row a recipe: macro-F1 and its interval on validation and test, epochs, seconds, parameters
     "Put the metrics of all recipes of `run` side by side; NaN where the test set was not opened."
-    metrics = run.metrics.values() if isinstance(run, Run) else run
+    metrics = list(run.metrics.values()) if isinstance(run, Run) else run
     def scores(m, split):
         s = m.get(split) or {}
         low, high = s.get("interval") or (None, None)
@@ -102,14 +104,28 @@ def comparison_table(run # A `Run`, or a list of what `metrics.json` files hold
     df = pd.DataFrame(rows)
     cols = df.columns[1:7]
     df[cols] = df[cols].astype(float)
-    return df
+    return df.assign(**_repeats(metrics)) if any(m.get("seeds") for m in metrics) else df
+
+def _repeats(metrics):
+    "Mean and standard deviation of macro-F1 over the trainings of each recipe, the first among them."
+    def column(split, how):
+        values = [[m[split]["macro_f1"] if m.get(split) else np.nan, *(o[f"{split}_macro_f1"] for o in m.get("seeds") or [])] for m in metrics]
+        return [how(np.array(v, dtype=float)) for v in values]
+    sd = lambda v: v.std(ddof=1) if len(v) > 1 else np.nan
+    return dict(seeds=[1 + len(m.get("seeds") or []) for m in metrics]) | {f"{s}_{k}": column(s, f) for s in ("valid", "test") for k, f in dict(mean=np.mean, sd=sd).items()}
 
 # %% ../nbs/12_report.ipynb #bd4baa53
+def chosen_by(table # A comparison table, or a list of what `metrics.json` files hold
+             )->str: # A column of the comparison table
+    "What the choice goes by: macro-F1 on validation, or its mean where every recipe was trained from several seeds."
+    table = comparison_table(table) if isinstance(table, list) else table
+    return "valid_mean" if "valid_mean" in table and (table.seeds > 1).all() else "valid_macro_f1"
+
 def choose(table # A `Run` or its comparison table
           )->str: # Name of a recipe
     "The recipe with the best macro-F1 on the validation set; the test set is not looked at."
     table = table.table if isinstance(table, Run) else table
-    return table.recipe[table.valid_macro_f1.idxmax()]
+    return table.recipe[table[chosen_by(table)].idxmax()]
 
 # %% ../nbs/12_report.ipynb #b79fccac
 def compare(run:Run, # From `read_run`
@@ -169,6 +185,8 @@ def readable_table(table, # A comparison table
     "The comparison table `table` for people: intervals in brackets, times in minutes and hours, parameters in millions."
     cols = {f"{s} macro-F1": [_score(*o) for o in zip(table[f"{k}_macro_f1"], table[f"{k}_low"], table[f"{k}_high"])]
             for s, k in (("Validation", "valid"), ("Test", "test"))}
+    if "seeds" in table: cols |= {f"{s}, {table.seeds.max()} trainings": [f"{_num(a)} ± {_num(b)}" for a, b in zip(table[f"{k}_mean"], table[f"{k}_sd"])]
+                                  for s, k in (("Validation", "valid"), ("Test", "test"))}
     cols |= dict(Epochs=table.epochs.to_numpy(), Time=[_duration(o) for o in table.seconds],
                  Parameters=[_millions(o) for o in table.total_params], Trainable=[_millions(o) for o in table.trainable_params])
     return pd.DataFrame(cols, index=pd.Index([(titles or {}).get(r, r) for r in table.recipe], name="Recipe"))
@@ -277,10 +295,32 @@ def plot_confusion(y, # Class number of each image
     ax.set(xlabel="predicted", ylabel="actual", title=title)
     return fig
 
+# %% ../nbs/12_report.ipynb #a4533f7e
+def plot_reliability(y, # Class number of each image
+                     probs, # (n, 4) probabilities, as the network gives them
+                     temperature:float=1., # From `fit_temperature`
+                     title:str="" # Above the picture
+                    )->plt.Figure: # Left: as given; right: calibrated
+    "Accuracy against confidence with 95 % intervals, before and after calibration, and the expected calibration error of each."
+    fig, axs = _figure(7.2, 3.5, 2)
+    for ax, (name, p) in zip(axs, {"as given": probs, f"temperature {temperature:.2f}": calibrate(probs, temperature)}.items()):
+        t = reliability(y, p)
+        ax.plot([0, 1], [0, 1], ":", color="#888")
+        ax.errorbar(t.confidence, t.accuracy, [(t.accuracy - t.low).clip(0), (t.high - t.accuracy).clip(0)], fmt="o", color=_MID, capsize=3)
+        ax.set(xlim=(.2, 1.02), ylim=(0, 1.05), xlabel="confidence", title=f"{name}\nexpected calibration error {_num(calibration_error(y, p))}")
+        for r in t.itertuples(): ax.annotate(f"{r.n:,}", (r.confidence, 0), (0, 3), textcoords="offset points", ha="center", fontsize=8, color="#666")
+    axs[0].set_ylabel("share right (number of images below)")
+    fig.suptitle(title)
+    return fig
+
 # %% ../nbs/12_report.ipynb #85d3cf92
 def _slug(title):
     "`title` as a file name."
     return re.sub(r"[^\w.]+", "-", title.strip()).strip("-.") or "figure"
+
+def _reliability(run, r):
+    p = read_predictions(run, r, "test" if run.metrics[r].get("test") else "valid")
+    return plot_reliability(p.y, p.filter(like="prob_").to_numpy(), run.metrics[r].get("temperature") or 1.)
 
 def _png(fig):
     "The matplotlib figure `fig` as the bytes of a PNG."
@@ -307,6 +347,7 @@ def save_figures(run, # A `Run` or the path of a run folder
         split = "test" if run.metrics[r].get("test") else "valid"
         p = read_predictions(run, r, split)
         figs[f"confusion_{r}"] = plot_confusion(p.y, p.pred, f"{title}, {'test' if split == 'test' else 'validation'}")
+    figs[f"reliability_{choose(run)}"] = _reliability(run, choose(run))
     if run.audit.get("shortcuts"): figs["shortcuts"] = plot_probes(_probe_frame(run.audit))
     figs |= {_slug(k): v for k, v in (extra_figures or {}).items()}
     return {k: _save(fig, run.path/"figures"/f"{k}.png") for k, fig in figs.items()}
@@ -329,11 +370,20 @@ def headline(run # A `Run` or the path of a run folder
     m = run.metrics[best]
     def score(s): return f"{_num(s['macro_f1'])} (95 % interval {' to '.join(_num(o) for o in s['interval'])}) on {s['n']} images"
     out = [f"“{run.titles[best]}” is best by validation: macro-F1 {score(m['valid'])}."]
-    opened = int(run.table.test_macro_f1.notna().sum())
-    if m.get("test"):
-        out.append(f"On the test set, opened for {opened} of {len(run.table)} recipes after the choice, it scores {score(m['test'])}.")
+    if chosen_by(run.table) == "valid_mean":
+        row = run.table.set_index("recipe").loc[best]
+        out.append(f"The choice went by the mean of {int(row.seeds)} trainings from different seeds: {_num(row.valid_mean)}, standard deviation {_num(row.valid_sd)}.")
+    first = run.openings[0]["recipes"] if run.openings else run.table.recipe[run.table.test_macro_f1.notna()].tolist()
+    if m.get("test") and best in first:
+        out.append(f"On the test set, opened for {len(first)} of {len(run.table)} recipes after the choice, it scores {score(m['test'])}.")
+    elif m.get("test"): out.append(f"On the test set, which had been opened for others before, it scores {score(m['test'])}.")
     else: out.append("The test set was not opened, so these figures flatter: recipe and best epoch were chosen on the validation set.")
-    return out + [_versus(run, d) for _, d in compare(run).iterrows()] + _views(run)
+    return out + _again(run) + [_versus(run, d) for _, d in compare(run).iterrows()] + _views(run)
+
+def _again(run):
+    "What must be said if the test set was opened more than once."
+    return [f"The test set was opened again on {o['when'][:10]} for {', '.join('“' + run.titles.get(r, r) + '”' for r in o['recipes'])} ({o.get('why') or 'no reason given'}), "
+            "after its first results were known: a choice made since then is no longer judged by unseen images." for o in run.openings[1:]]
 
 def _views(run):
     "What augmentation was, where a recipe of the run has it."
@@ -438,14 +488,14 @@ def _probes_part(audit, picture):
     if not audit.get("shortcuts"): return _p("No shortcut probes were run: there were too few images of some class, or none were asked for.")
     t = _probe_frame(audit)
     shown = t.drop(columns=["warning", "images", "low", "high", "chance_low", "chance_high"]).rename(columns=dict(macro_f1="Macro-F1"))
-    shown.insert(0, "It sees", [PROBES.get(o, o).rstrip(",") for o in t.index])
-    shown.insert(2, "95 % interval", [f"{_num(a, 2)}–{_num(b, 2)}" for a, b in zip(t.low, t.high)])
-    shown.insert(3, "By chance", [f"{_num(a, 2)}–{_num(b, 2)}" for a, b in zip(t.chance_low, t.chance_high)])
+    shown.index = [PROBES.get(o, o).rstrip(",") for o in t.index]
+    shown.insert(1, "95 % interval", [f"{_num(a, 2)}–{_num(b, 2)}" for a, b in zip(t.low, t.high)])
+    shown.insert(2, "By chance", [f"{_num(a, 2)}–{_num(b, 2)}" for a, b in zip(t.chance_low, t.chance_high)])
     said = "Small models that see no tumour were asked for the class. What they get right, a network can get right for the same reason."
     return (_p(said, f"Fitted on {t.images.iloc[0]:,} images, cross-validated so that no group is on both sides; chance is what the same answers get "
                "if the labels are dealt out anew among the groups.")
             + _figure_html(picture, "Macro-F1 and F1 of each class for models that see only one thing; the grey band is chance.")
-            + table_html(shown.rename_axis("Probe"), "Shortcut probes", digits=2))
+            + table_html(shown.rename_axis("It sees"), "Shortcut probes", digits=2))
 
 def _suspects_part(audit, most=10):
     "The least plausible labels as a table."
@@ -458,13 +508,15 @@ def _suspects_part(audit, most=10):
 
 # %% ../nbs/12_report.ipynb #8c245fc7
 def _data_part(run, figures):
-    data, audit, n = run.config["data"], run.audit, _audit_counts(run.audit)
+    data = run.config["data"]
     what = "synthetic phantoms, made from a template by this library" if data.get("synthetic") else f"images from {data.get('path')}"
     labels = [c for c in CLASSES if c in set(run.index.label)]
-    out = _p(f"{len(run.index):,} {what}, in {len(labels)} classes: {', '.join(labels)}.")
-    out += _figure_html(figures["classes"], "Number of images of each class.")
+    return _p(f"{len(run.index):,} {what}, in {len(labels)} classes: {', '.join(labels)}.") + _figure_html(figures["classes"], "Number of images of each class.")
+
+def _wrong_part(run, figures):
+    audit, n = run.audit, _audit_counts(run.audit)
     found = pd.Series({_AUDIT.get(k, k.capitalize()): v for k, v in n.items()}, dtype=int)
-    out += _wrong_list(audit)
+    out = _wrong_list(audit) or _p("The audit found nothing to be wrong.")
     if n: out += table_html(found.to_frame("Found").rename_axis("Audit"), "What the audit found")
     if any(n.get(k) for k in ("exact copies", "near duplicates", "near duplicate images")):
         out += _p("Where an image and its copy fall into different parts of the split, a network can recall the answer instead of "
@@ -513,9 +565,18 @@ def _models_part(run):
     return (_p(*([vgg, w.get("note")] if any("vgg" in r for r in run.metrics) else []))
             + table_html(t, "Parameters, as counted at the end of training"))
 
+def _opened_part(run):
+    "When the test set was opened, and for what."
+    t = pd.DataFrame([dict(When=o["when"].replace("T", " ").replace("+00:00", " UTC"), For=", ".join(run.titles.get(r, r) for r in o["recipes"]), Why=o.get("why") or "–") for o in run.openings])
+    shut = "The test set was not opened. Every figure is from validation images, on which the choice was made."
+    if not len(t): return _p(shut) if not run.table.test_macro_f1.notna().any() else ""
+    return (table_html(t.set_index("When"), "Openings of the test set; until then its labels were sealed") + "".join(_warn(o) for o in _again(run)))
+
 def _comparison_part(run, figures):
     best, df = choose(run), compare(run)
-    out = table_html(readable_table(run.table, run.titles), "Macro-F1 and its 95 % bootstrap interval over groups", run.titles[best])
+    by = "the mean over several trainings of the macro-F1 on validation" if chosen_by(run.table) == "valid_mean" else "the macro-F1 on validation"
+    out = _p(f"Chosen was the recipe with the highest value of {by}; the test set had no say in it.") + _opened_part(run)
+    out += table_html(readable_table(run.table, run.titles), "Macro-F1 and its 95 % bootstrap interval over groups", run.titles[best])
     out += _figure_html(figures["comparison"], f"Macro-F1 and 95 % interval of each recipe; best by validation: “{run.titles[best]}”.")
     perfect = {m[s]["n"] for m in run.metrics.values() for s in ("valid", "test") if m.get(s) and m[s]["accuracy"] == 1}
     if perfect: out += _p("Where every image is right the interval has no width. That is not certainty: "
@@ -538,15 +599,86 @@ def _mistakes(y, pred):
     least = [f"Found least often is {low}: {t.sensitivity[low]:.0%} of its {t.support[low]} images."] if t.sensitivity[low] < 1 else []
     return [*least, say_confusions(y, pred)]
 
+def _class_table(records):
+    "The measures of each class with their intervals, as text, from the records of `measures`."
+    t = pd.DataFrame(records)
+    t = t[t.label != "all"].assign(text=lambda o: [_score(*v) for v in zip(o.value, o.low, o.high)])
+    words = dict(precision="Precision", sensitivity="Sensitivity (recall)", specificity="Specificity", f1="F1", auc="AUC")
+    return t.pivot(index="label", columns="measure", values="text").reindex(index=list(CLASSES), columns=list(words)).rename(columns=words).rename_axis("Class")
+
 def _chosen_part(run, figures):
     best = choose(run)
     split = "test" if run.metrics[best].get("test") else "valid"
     p, where = read_predictions(run, best, split), "test" if split == "test" else "validation"
-    t = classification_table(p.y, p.pred).rename_axis("Class")
-    t.columns = ["Precision", "Sensitivity (recall)", "Specificity", "F1", "Images"]
-    return (_p(*_mistakes(p.y, p.pred)) + table_html(t, f"“{run.titles[best]}” on the {where} set")
+    t, records = classification_table(p.y, p.pred), run.metrics[best][split].get("measures")
+    t = _class_table(records).assign(Images=t.support) if records else t.drop(columns="support").assign(Images=t.support).rename_axis("Class")
+    return (_p(*_mistakes(p.y, p.pred)) + table_html(t, f"“{run.titles[best]}” on the {where} set, with 95 % intervals over groups" if records else f"“{run.titles[best]}” on the {where} set")
             + _figure_html(figures[f"confusion_{best}"],
                            f"Confusion matrix of “{run.titles[best]}” on the {where} set, and row shares."))
+
+# %% ../nbs/12_report.ipynb #4d6c0148
+_MEASURES = dict(macro_f1="Macro-F1", accuracy="Accuracy", balanced_accuracy="Balanced accuracy", macro_auc="Mean AUC, one against the rest")
+
+def _coverage_table(p, m):
+    "How often the conformal sets of each level held the right class, and how large they were."
+    rows = {}
+    for level, limits in m["conformal"].items():
+        t = coverage(p.y, conformal_sets(calibrate(p.filter(like="prob_").to_numpy(), m["temperature"]), limits), p.group).set_index("label")
+        rows[f"{float(level):.0%}"] = {"All": _score(*t.loc["all", ["coverage", "low", "high"]]), **{c: _num(t.coverage[c], 2) for c in CLASSES if c in t.index},
+                                       "Classes in a set": _num(t.loc["all", "size"], 2), "Empty sets": f"{t.loc['all', 'empty']:.1%}"}
+    return pd.DataFrame(rows).T.rename_axis("Asked for")
+
+def _sure_part(run, figures):
+    best = choose(run)
+    m, split = run.metrics[best], "test" if run.metrics[best].get("test") else "valid"
+    where, p, out = "test" if split == "test" else "validation", read_predictions(run, best, split), ""
+    if m[split].get("measures"):
+        t = pd.DataFrame(m[split]["measures"]).query("label == 'all'").set_index("measure")
+        t = pd.DataFrame({"Value": t.value, "Low": t.low, "High": t.high}).rename(index=_MEASURES).rename_axis("Measure")
+        out += table_html(t, f"“{run.titles[best]}” on {len(p)} {where} images in {p.group.nunique()} groups: 95 % intervals that draw whole groups")
+    if not m.get("conformal"): return out + _p("This run was made by a version that did not calibrate.")
+    probs, T = p.filter(like="prob_").to_numpy(), m["temperature"]
+    before, after = calibration_error(p.y, probs), calibration_error(p.y, calibrate(probs, T))
+    out += _p(f"The temperature {T:.2f} was fitted on the validation images. On the {where} images the expected calibration error is {_num(before)} as the network gives its "
+              f"probabilities and {_num(after)} after it." + ("" if after <= before else " Here it made them worse."))
+    out += _figure_html(figures[f"reliability_{best}"], f"Confidence and share right on the {where} set, before and after calibration.")
+    out += table_html(_coverage_table(p, m), f"Conformal sets: share of the {where} images whose set holds the right class, in all (with 95 % interval) and of each class")
+    return out + _p("The thresholds come from validation images, on which the best epoch was chosen too; so coverage may fall a little short of what was asked for."
+                    + (" On those same images it says nothing new." if split == "valid" else ""), cls="soft")
+
+# %% ../nbs/12_report.ipynb #6827d25b
+def _table_at(path):
+    "The CSV at `path`, or None if it isn't there."
+    return pd.read_csv(path) if path.exists() else None
+
+def _worsened_part(run, best, figures):
+    t = _table_at(run.path/best/"robustness.csv")
+    if t is None: return _p("How the network does on worsened images was not measured.")
+    wide = t[t.strength > 0].pivot(index="artefact", columns="strength", values="macro_f1")
+    clean, name = t[t.strength == 0].iloc[0], lambda o: o.replace("_", " ").capitalize()
+    worst = wide.iloc[:, -1].idxmin()
+    said = (f"On {int(clean.images)} images the clean macro-F1 is {_num(clean.macro_f1)} (95 % interval {_num(clean.low)} to {_num(clean.high)}). "
+            f"It suffers most from {worst.replace('_', ' ')}: at the greatest strength it is {_num(wide.loc[worst].iloc[-1])}.")
+    picture = _figure_html(run.path/"figures"/"robustness.png", "Macro-F1 against the strength of each artefact.") if (run.path/"figures"/"robustness.png").exists() else ""
+    return _p(said) + picture + table_html(wide.rename(index=name).rename_axis("Artefact, by strength").rename(columns="{:.0f}".format), "Macro-F1 on worsened images")
+
+def _border_part(run, best):
+    t = _table_at(run.path/best/"border.csv")
+    if t is None: return _p("Whether the network reads the border of the image was not measured.")
+    t = t.set_index(t.columns[0]).rename_axis("Border")
+    shown = pd.DataFrame({"Macro-F1": [_score(*o) for o in zip(t.macro_f1, t.low, t.high)], "Labels changed": [f"{o:.1%}" for o in t.changed],
+                          "Called as the border's donor": ["–" if pd.isna(o) else f"{o:.1%}" for o in t.drawn]}, index=t.index)
+    says = read_json(run.path/best/"border.json")["says"] if (run.path/best/"border.json").exists() else None
+    return _p(says) + table_html(shown, f"The outer tenth of what the network sees, blanked or exchanged, on {int(t.images.iloc[0])} images")
+
+def _external_part(run):
+    found = [read_json(o) for o in sorted((run.path/"external").glob("*.json"))]
+    if not found: return _p("It was not tried on images from elsewhere (`validate_on`). Nothing here says how it would do at another hospital.")
+    return "".join(_p(*o["says"]) + table_html(_class_table(o["measures"]), f"“{run.titles.get(o['recipe'], o['recipe'])}” on {o['name']}") for o in found)
+
+def _degrades_part(run, figures):
+    best = choose(run)
+    return _worsened_part(run, best, figures) + _border_part(run, best) + _external_part(run)
 
 # %% ../nbs/12_report.ipynb #27bc46bf
 def _history_part(run, figures):
@@ -564,15 +696,20 @@ def _environment_part(run):
     rows = {k.replace("_", " "): ", ".join(map(str, v)) if isinstance(v, list) else v for k, v in rows.items() if not isinstance(v, dict)}
     return table_html(pd.DataFrame({"Value": {k: "–" if v is None else str(v) for k, v in rows.items()}}).rename_axis("What"))
 
-def _limits_part(run):
-    out = ["This is research software, not a medical device. Neither the networks nor these figures are for use in the care of patients.",
+def _limits(run):
+    "What the network and the figures are not for, and what they don't say, as sentences."
+    out = ["This is research software, not a medical device. Neither the networks nor these figures are for use in the care of patients: not for diagnosis, not for "
+           "triage, not as a second opinion.", "It is not for images that aren't brain MRI slices, for other tumours, for volumes or for other planes and sequences than it was shown: it has four "
+           "answers and gives one of them to anything.",
            "All images come from one collection. An interval here says what other images of the same collection would give, not what "
            "another hospital, scanner or sequence would: for that, test on images collected elsewhere that don't overlap with these.",
            "Validation scores are a little too high by construction: the best epoch and the best recipe were chosen by them."]
-    if run.config["data"].get("synthetic"): return _p(*out, "The images are synthetic: scores on them say nothing about real scans.")
-    return _p(*out, "If the classes come from different sources, a network can tell the sources apart (by size, border or contrast) "
+    if run.config["data"].get("synthetic"): return [*out, "The images are synthetic: scores on them say nothing about real scans."]
+    return [*out, "If the classes come from different sources, a network can tell the sources apart (by size, border or contrast) "
               "instead of the disease. A perfect score for one class is a reason to look, not to rejoice.",
-              "Each image is judged by itself; a radiologist sees the whole examination and the history.")
+              "Each image is judged by itself; a radiologist sees the whole examination and the history."]
+
+def _limits_part(run): return _p(*_limits(run))
 
 # %% ../nbs/12_report.ipynb #7138ceab
 def _page(title, sections):
@@ -600,11 +737,11 @@ def write_report(path, # A run folder
     fake = _warn(f"Synthetic images. The {len(run.index):,} images of this run are phantoms that this library drew.",
                  "The figures show that the software works, and nothing about patients.")
     top = (fake if run.config["data"].get("synthetic") else "") + f'<div class="lead">{_p(*headline(run))}</div>'
-    sections = {"": top, "The data, and what is wrong with it": _data_part(run, figs),
-                "What the images look like": _pictures_part(run, figs, extra_figures), "How they were split": _split_part(run, figs),
-                "Networks and weights": _models_part(run), "All recipes compared": _comparison_part(run, figs),
-                "The chosen one, class by class": _chosen_part(run, figs), "Training histories": _history_part(run, figs),
-                "Settings, environment and time": _environment_part(run), "Limits": _limits_part(run)}
+    sections = {"": top, "What data": _data_part(run, figs) + _pictures_part(run, figs, extra_figures), "What is wrong with it": _wrong_part(run, figs),
+                "How it was split": _split_part(run, figs), "Which model, and why": _comparison_part(run, figs) + _models_part(run),
+                "How sure": _sure_part(run, figs), "What it confuses": _chosen_part(run, figs), "How it degrades": _degrades_part(run, figs),
+                "What it must not be used for": _limits_part(run), "Appendix: training histories": _history_part(run, figs),
+                "Appendix: settings, environment and time": _environment_part(run)}
     out = run.path/"report.html"
     with atomic(out) as tmp: tmp.write_text(_page(f"Brain MRI classification: {run.path.resolve().name}", sections), encoding="utf-8")
     return out

@@ -11,7 +11,7 @@ from .index import _subplots, match_split
 from .audit import find_groups
 
 # %% auto #0
-__all__ = ['SHARES', 'grouped_split', 'list_splits', 'split_images', 'split_summary', 'plot_split', 'leakage']
+__all__ = ['SHARES', 'grouped_split', 'list_splits', 'split_images', 'split_summary', 'plot_split', 'leakage', 'sealed']
 
 # %% ../nbs/04_split.ipynb #79196715
 #: The parts of a split and the share of the images that each gets.
@@ -140,16 +140,33 @@ def plot_split(df:pd.DataFrame # A table from `split_images`
     return fig
 
 # %% ../nbs/04_split.ipynb #90f35f70
-def leakage(df:pd.DataFrame # A table from `split_images` with a column group
+def _parts(df):
+    "The part of each image: the column `split`, else what the folders say."
+    column = next((o for o in ("split", "folder") if o in df.columns), None)
+    if column is None: raise DataError("Leakage is counted between the parts of a split, and the table has no column split and no Training and Testing folders: call `split_images` first.")
+    part = df[column].map(match_split)
+    if part.isna().any(): raise DataError(f"The column {column} must say train, valid or test for every image; {part.isna().sum()} say something else.")
+    return part
+
+def leakage(df:pd.DataFrame, # A table with a column split, or from a folder with Training and Testing
+            audit=None # An `Audit` of `df`, for its groups; default the column group, and without one the images are hashed here
            )->pd.DataFrame: # One row a class and "total": groups, crossing, valid, valid_leaked, test, test_leaked, test_share
     "How many groups are in more than one part, and how many images outside training share a group with a training image."
-    if "group" not in df.columns: raise DataError("Leakage is counted by group, and the table has none: split with an audit, `split_images(df, ..., audit=audit(df))`.")
-    g = pd.Series(pd.factorize(df.group)[0], index=df.index)
+    part = _parts(df)
+    group = audit.groups_for(df) if audit is not None else df.group if "group" in df.columns else find_groups(df)
+    g = pd.Series(pd.factorize(group)[0], index=df.index)
     g = g.where(g >= 0, g.max() + 1 + np.arange(len(g)))  # an image of unknown group is alone
-    crossing, trained = g.groupby(g).transform(lambda o: df.split[o.index].nunique() > 1).astype(bool), g.isin(g[df.split == "train"])
+    crossing, trained = g.groupby(g).transform(lambda o: part[o.index].nunique() > 1).astype(bool), g.isin(g[part == "train"])
     def count(rows):
         n = dict(groups=g[rows].nunique(), crossing=g[rows & crossing].nunique())
-        for o in ("valid", "test"): n |= {o: (rows & (df.split == o)).sum(), f"{o}_leaked": (rows & (df.split == o) & trained).sum()}
+        for o in ("valid", "test"): n |= {o: (rows & (part == o)).sum(), f"{o}_leaked": (rows & (part == o) & trained).sum()}
         return n | dict(test_share=n["test_leaked"]/max(1, n["test"]))
     rows = {c: count(df.label == c) for c in CLASSES if c in set(df.label)} | dict(total=count(df.label.notna()))
     return pd.DataFrame(rows.values(), index=pd.Index(rows, name="label"))
+
+# %% ../nbs/04_split.ipynb #b7465f1a
+def sealed(df:pd.DataFrame # A table from `split_images`
+          )->pd.DataFrame: # A copy; label "sealed" and y −1 for the test images
+    "`df` with the labels of its test images taken out."
+    test = df["split"] == "test"
+    return df.assign(label=df.label.where(~test, "sealed"), y=df.y.where(~test, -1))
