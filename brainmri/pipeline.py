@@ -324,8 +324,7 @@ def finish(self:_Run):
     write_report(self.folder, {
         "One sample a class": show_samples(self.index), "Raw samples": show_samples(self.index, n=5),
         "Widths and heights": plot_sizes(self.index), "Mean red, green and blue": plot_channel_means(self.index), "Before and after the border crop": show_crop(self.index),
-        "Augmented examples": show_augmented(self.df[self.df["split"] == "train"]),
-        f"Where {run.titles[best]} was most wrong on validation": plot_top_losses(p, p[[f"prob_{c}" for c in CLASSES]].values)})
+        "Augmented examples": show_augmented(self.df[self.df["split"] == "train"])}, mistakes=plot_top_losses(p, p[[f"prob_{c}" for c in CLASSES]].values))
     write_card(self.folder)
 
 @patch
@@ -340,7 +339,7 @@ def worsen(self:_Run)->None:
     table = robustness(predictor, rows, n=n, seed=self.config["seed"], progress=self.progress)
     border = border_test(predictor, rows, n=n, seed=self.config["seed"], progress=self.progress)
     with atomic(folder/"robustness.csv") as tmp: table.to_csv(tmp, index=False)
-    with atomic(self.folder/"figures"/"robustness.png") as tmp: plot_robustness(table).savefig(tmp, format="png", dpi=110)
+    with atomic(folder/"robustness.png") as tmp: plot_robustness(table).savefig(tmp, format="png", dpi=110)
     write_json(folder/"border.json", dict(says=say_border(border)))
     with atomic(folder/"border.csv") as tmp: border.to_csv(tmp)
 

@@ -165,9 +165,10 @@ def _num(x, digits=3):
     "`x` with `digits` decimals and a proper minus; a dash if it isn't known."
     return "–" if x is None or pd.isna(x) else f"{x:.{digits}f}".replace("-", "−")
 
-def _score(value, lo, hi):
+def _score(value, lo, hi, digits=3):
     "A score and its interval."
-    return _num(value) if pd.isna(value) or pd.isna(lo) else f"{_num(value)} ({_num(lo)}–{_num(hi)})"
+    one = lambda v: _num(v, digits)
+    return one(value) if pd.isna(value) or pd.isna(lo) else f"{one(value)} ({one(lo)}–{one(hi)})"
 
 def _millions(n): return "–" if pd.isna(n) else f"{n/1e6:.2f} M"
 
@@ -501,7 +502,8 @@ def _suspects_part(audit, most=10):
     "The least plausible labels as a table."
     rows = audit.get("suspects") or []
     if not rows: return ""
-    t = pd.DataFrame(rows[:most]).set_index("filepath").rename_axis("File")
+    t = pd.DataFrame(rows[:most])
+    t.index = pd.Index(["/".join(Path(o).parts[-2:]) for o in t.pop("filepath")], name="File")
     t.columns = ["Label", "Rather", "Probability of the label"]
     more = f"the first {most} of {len(rows)}" if len(rows) > most else f"{len(rows)}"
     return table_html(t, f"Doubtful labels, {more}, for a radiologist to look at", digits=2)
@@ -574,8 +576,8 @@ def _opened_part(run):
 
 def _comparison_part(run, figures):
     best, df = choose(run), compare(run)
-    by = "the mean over several trainings of the macro-F1 on validation" if chosen_by(run.table) == "valid_mean" else "the macro-F1 on validation"
-    out = _p(f"Chosen was the recipe with the highest value of {by}; the test set had no say in it.") + _opened_part(run)
+    by = "mean macro-F1 on validation over several trainings" if chosen_by(run.table) == "valid_mean" else "macro-F1 on validation"
+    out = _p(f"The recipe with the highest {by} is chosen; the test set has no say in it.") + _opened_part(run)
     out += table_html(readable_table(run.table, run.titles), "Macro-F1 and its 95 % bootstrap interval over groups", run.titles[best])
     out += _figure_html(figures["comparison"], f"Macro-F1 and 95 % interval of each recipe; best by validation: “{run.titles[best]}”.")
     perfect = {m[s]["n"] for m in run.metrics.values() for s in ("valid", "test") if m.get(s) and m[s]["accuracy"] == 1}
@@ -602,7 +604,7 @@ def _mistakes(y, pred):
 def _class_table(records):
     "The measures of each class with their intervals, as text, from the records of `measures`."
     t = pd.DataFrame(records)
-    t = t[t.label != "all"].assign(text=lambda o: [_score(*v) for v in zip(o.value, o.low, o.high)])
+    t = t[t.label != "all"].assign(text=lambda o: [_score(*v, 2) for v in zip(o.value, o.low, o.high)])
     words = dict(precision="Precision", sensitivity="Sensitivity (recall)", specificity="Specificity", f1="F1", auc="AUC")
     return t.pivot(index="label", columns="measure", values="text").reindex(index=list(CLASSES), columns=list(words)).rename(columns=words).rename_axis("Class")
 
@@ -612,9 +614,13 @@ def _chosen_part(run, figures):
     p, where = read_predictions(run, best, split), "test" if split == "test" else "validation"
     t, records = classification_table(p.y, p.pred), run.metrics[best][split].get("measures")
     t = _class_table(records).assign(Images=t.support) if records else t.drop(columns="support").assign(Images=t.support).rename_axis("Class")
-    return (_p(*_mistakes(p.y, p.pred)) + table_html(t, f"“{run.titles[best]}” on the {where} set, with 95 % intervals over groups" if records else f"“{run.titles[best]}” on the {where} set")
+    return (_p(*_mistakes(p.y, p.pred)) + table_html(t, f"“{run.titles[best]}” on the {where} set, with 95 % intervals over groups; those of a class with few images or few mistakes are rather too narrow" if records else f"“{run.titles[best]}” on the {where} set")
             + _figure_html(figures[f"confusion_{best}"],
-                           f"Confusion matrix of “{run.titles[best]}” on the {where} set, and row shares."))
+                           f"Confusion matrix of “{run.titles[best]}” on the {where} set, and row shares.") + _mistakes_html(run))
+
+def _mistakes_html(run):
+    file = run.path/"figures"/"mistakes.png"
+    return _figure_html(file, "The validation images on which it was most wrong: what they are, what they were called, and the probability of what they are.") if file.exists() else ""
 
 # %% ../nbs/12_report.ipynb #4d6c0148
 _MEASURES = dict(macro_f1="Macro-F1", accuracy="Accuracy", balanced_accuracy="Balanced accuracy", macro_auc="Mean AUC, one against the rest")
@@ -659,7 +665,8 @@ def _worsened_part(run, best, figures):
     worst = wide.iloc[:, -1].idxmin()
     said = (f"On {int(clean.images)} images the clean macro-F1 is {_num(clean.macro_f1)} (95 % interval {_num(clean.low)} to {_num(clean.high)}). "
             f"It suffers most from {worst.replace('_', ' ')}: at the greatest strength it is {_num(wide.loc[worst].iloc[-1])}.")
-    picture = _figure_html(run.path/"figures"/"robustness.png", "Macro-F1 against the strength of each artefact.") if (run.path/"figures"/"robustness.png").exists() else ""
+    file = run.path/best/"robustness.png"
+    picture = _figure_html(file, "Macro-F1 against the strength of each artefact.") if file.exists() else ""
     return _p(said) + picture + table_html(wide.rename(index=name).rename_axis("Artefact, by strength").rename(columns="{:.0f}".format), "Macro-F1 on worsened images")
 
 def _border_part(run, best):
@@ -723,17 +730,19 @@ def _page(title, sections):
 def _pictures_part(run, figures, extra):
     "The caller's pictures: those handed in now, and those that an earlier call left in the folder."
     names = {_slug(k): k for k in extra or {}}
-    own = set(figures) - set(names)
+    own = {*figures, "mistakes"} - set(names)
     kept = sorted((run.path/"figures").glob("*.png"), key=lambda o: (list(names).index(o.stem) if o.stem in names else len(names), o.stem))
     return "".join(_figure_html(o, names.get(o.stem) or re.sub("[-_]+", " ", o.stem)) for o in kept if o.stem not in own)
 
 # %% ../nbs/12_report.ipynb #96d28208
 def write_report(path, # A run folder
-                 extra_figures:dict|None=None # Title → figure to add, such as {"One sample a class": fig}
+                 extra_figures:dict|None=None, # Title → figure to add to the data, such as {"One sample a class": fig}
+                 mistakes=None # Figure of the images on which the best recipe is most wrong
                 )->Path: # The `report.html` in it
     "Write `report.html` into the run folder `path`, and the pictures in it to `figures`; pictures that are there already stay in."
     run = read_run(path)
     figs = save_figures(run, extra_figures)
+    if mistakes is not None: _save(mistakes, run.path/"figures"/"mistakes.png")
     fake = _warn(f"Synthetic images. The {len(run.index):,} images of this run are phantoms that this library drew.",
                  "The figures show that the software works, and nothing about patients.")
     top = (fake if run.config["data"].get("synthetic") else "") + f'<div class="lead">{_p(*headline(run))}</div>'

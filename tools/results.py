@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from brainmri.core import CLASSES, Recipe, read_json, write_json
-from brainmri.metrics import classification_table, confusion, most_confused
+from brainmri.metrics import calibrate, calibration_error, classification_table, conformal_sets, confusion, coverage, most_confused
 from brainmri.report import choose, compare, read_history, read_predictions, read_run
 from brainmri.split import grouped_split, leakage, split_images, split_summary
 
@@ -25,6 +25,22 @@ def best_tables(run):
     p = read_predictions(run, choose(run), "test")
     cm = pd.DataFrame(confusion(p.y, p.pred), index=pd.Index(CLASSES, name="actual"), columns=CLASSES)
     return dict(classes=classification_table(p.y, p.pred).rename_axis("label").reset_index(), confusion=cm.reset_index(), mistakes=most_confused(p.y, p.pred, 5))
+
+
+def sure_tables(run):
+    "How sure the figures of the chosen recipe are, and how they fall: what its folder holds."
+    best = choose(run)
+    p, m = read_predictions(run, best, "test"), run.metrics[best]
+    tables = dict(measures=pd.DataFrame(m["test"]["measures"]), coverage=coverage_table(p, m))
+    return tables | {k: pd.read_csv(run.path/best/f"{k}.csv") for k in ("robustness", "border")}
+
+
+def coverage_table(p, m):
+    "Coverage of the conformal sets of each level, and the calibration error before and after."
+    probs = p.filter(like="prob_").to_numpy()
+    after = calibrate(probs, m["temperature"])
+    rows = [coverage(p.y, conformal_sets(after, q), p.group).assign(level=float(k)) for k, q in m["conformal"].items()]
+    return pd.concat(rows).assign(temperature=m["temperature"], error_before=calibration_error(p.y, probs), error_after=calibration_error(p.y, after))
 
 
 def about(run):
@@ -77,7 +93,7 @@ def main():
     run, out = read_run(args.run), ROOT/args.name
     history = pd.concat([read_history(run, r).assign(recipe=r) for r in run.metrics])
     tables = dict(comparison=run.table, history=history, paired=compare(run), split=split_summary(run.index).reset_index(),
-                  leakage=leakage(run.index).reset_index(), **best_tables(run))
+                  leakage=leakage(run.index).reset_index(), **best_tables(run), **sure_tables(run))
     if args.seeds: tables["seeds"] = spread(run, args.seeds)
     if args.splits: tables["splits"] = resplit(run, args.splits)
     shutil.rmtree(out, ignore_errors=True)
