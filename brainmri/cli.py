@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated
 from fastcore import script
 from fastcore.script import call_parse
-from .core import BrainMRIError, DataWarning
+from .core import BrainMRIError, ConfigError, DataWarning
 
 # %% auto #0
 __all__ = ['brainmri_train', 'brainmri_audit', 'brainmri_predict', 'brainmri_report']
@@ -46,6 +46,13 @@ def _spelled(argv):
         return "--" + (name[2:].replace("-", "_") if _fastcore1 else name[2:].replace("_", "-")) + eq + value
     return [one(o) if o.startswith("--") else o for o in argv]
 
+# %% ../nbs/15_cli.ipynb #6e97a4a2
+def _group(column, blocks):
+    "What gives the patient: a column, or blocks of file numbers, or nothing."
+    if column and blocks: raise ConfigError("--group and --blocks both say what a group is: give one of them.")
+    from brainmri.audit import by_blocks
+    return column if blocks is None else by_blocks(blocks)
+
 # %% ../nbs/15_cli.ipynb #3b9e13ac
 @call_parse
 def brainmri_train(
@@ -56,6 +63,7 @@ def brainmri_train(
     weights:str="imagenet", # imagenet, a .safetensors or .pth file, or none for random weights
     split:str="grouped", # grouped, random (the study's), folders (Training and Testing) or given (the column split)
     group:str=None, # Column of the CSV that names the patient
+    blocks:int=None, # Without a patient: so many file numbers in a row, within a class folder, are one group
     img_size:int=None, # Side of the VGGs' images, in pixels
     epochs:int=None, # At most so many epochs a phase
     out:str=None, # Folder of the run; by default one in runs/
@@ -73,7 +81,7 @@ def brainmri_train(
     with _one_line("brainmri_train"):
         from brainmri.pipeline import train_all
         res = train_all(data, recipes=recipes and recipes.split(","), preset=preset, arch=arch, weights=None if weights.lower() == "none" else weights, split=split,
-                        group=group, img_size=img_size, epochs=epochs, out=out, seed=seed, device=device, precision=precision, cache=not no_cache, aug_views=aug_views,
+                        group=_group(group, blocks), img_size=img_size, epochs=epochs, out=out, seed=seed, device=device, precision=precision, cache=not no_cache, aug_views=aug_views,
                         test_top=test_top, seeds=seeds, robust=robust, resume=not no_resume)
         for what, file in {"Bar chart": "figures/comparison.png", "Confusion matrix": f"figures/confusion_{res.best}.png", "Report": "report.html"}.items():
             print(f"{what}: {res.path/file}")
@@ -83,6 +91,7 @@ def brainmri_train(
 def brainmri_audit(
     data:str, # Folder of class folders, CSV with filepath,label[,group], or kaggle:owner/name
     group:str=None, # Column of the CSV that names the patient
+    blocks:int=None, # Without a patient: so many file numbers in a row, within a class folder, are one group
     bits:int=16, # Largest distance of two perceptual hashes that counts as a near duplicate
     turned:bool=False, # Look for mirrored and turned copies too
     probes:int=5000, # Images on which shortcuts and doubtful labels are looked for, at most; 0: not at all
@@ -95,7 +104,7 @@ def brainmri_audit(
         from brainmri.index import class_counts, index_images
         from brainmri.report import write_audit
         df = index_images(data)
-        found = audit(df, group=group, bits=bits, turned=turned, probes=probes)
+        found = audit(df, group=_group(group, blocks), bits=bits, turned=turned, probes=probes)
         print(class_counts(df).round(2).to_string(), "\n\n" + found.summary.to_string(header=False), "\n")
         if found.shortcuts is not None: print(found.shortcuts.drop(columns=["images", "warning"]).round(2).to_string(), "\n")
         print("\n".join(["Wrong with it:", *(f"- {o}" for o in found.warnings)] if found.warnings else ["Nothing was found to be wrong."]))

@@ -18,12 +18,12 @@ from .fast import pick_precision
 from .features import FeatureCache, weights_key
 from .index import image_array, index_images, plot_channel_means, plot_sizes, show_samples
 from .interpret import MRIInterpretation, plot_top_losses
-from .metrics import calibrate, conformal_quantiles, fit_temperature, measures, scores
+from .metrics import calibrate, conformal_quantiles, conformal_sets, coverage, fit_temperature, measures, scores
 from .phantom import make_phantoms
 from .predict import load, write_bundle
 from .recipes import (BLOCK5, ann_learner, count_params, get_recipe, list_recipes, load_weights, settle_batchnorm, vgg_learner, vgg_network,
                               vgg_weights)
-from .report import choose, chosen_by, comparison_table, headline, plot_comparison, read_history, read_predictions, read_run, readable_table, summary_text, table_html, tied, write_report
+from .report import choose, chosen_by, comparison_table, headline, plot_comparison, plot_reliability, read_history, read_predictions, read_run, readable_table, summary_text, table_html, tied, write_report
 from .robust import border_test, plot_robustness, robustness, say_border
 from .split import list_splits, sealed, split_images
 from .train import Training, phase_key
@@ -479,6 +479,41 @@ def history(self:Results,
     "What each epoch of `recipe` gave."
     return read_history(self.run, pick(recipe, self.run.config["recipes"], "recipe"))
 
+# %% ../nbs/14_pipeline.ipynb #79407b35
+@patch
+def _scored(self:Results, recipe):
+    "The name of `recipe`, what is known of it, the part of the split that counts, and its predictions there."
+    name = pick(recipe or self.best, self.run.config["recipes"], "recipe")
+    m = self.run.metrics[name]
+    split = "test" if m["test"] else "valid"
+    return name, m, split, read_predictions(self.run, name, split)
+
+@patch
+def measures(self:Results,
+             recipe:str=None # One of the run's recipes; the best unless given
+            )->pd.DataFrame: # measure, label ("all" or a class), value, low, high
+    "Every measure of `recipe` with its 95 % interval over groups."
+    name, m, split, _ = self._scored(recipe)
+    return pd.DataFrame(m[split]["measures"])
+
+# %% ../nbs/14_pipeline.ipynb #ca090bfc
+@patch
+def plot_reliability(self:Results,
+                     recipe:str=None # One of the run's recipes; the best unless given
+                    ): # The matplotlib figure
+    "Share right against confidence, before and after temperature scaling."
+    name, m, split, p = self._scored(recipe)
+    return plot_reliability(p.y, p[[f"prob_{c}" for c in CLASSES]].values, m["temperature"], f"{self.run.titles[name]}, {'validation' if split == 'valid' else 'test'}")
+
+@patch
+def coverage(self:Results,
+             recipe:str=None # One of the run's recipes; the best unless given
+            )->pd.DataFrame: # level, label ("all" or a class), coverage, low, high, size, empty, images
+    "How often the conformal sets of `recipe` hold the right class, at each level."
+    _, m, _, p = self._scored(recipe)
+    probs = calibrate(p[[f"prob_{c}" for c in CLASSES]].values, m["temperature"])
+    return pd.concat([coverage(p.y, conformal_sets(probs, q), p.group).assign(level=float(k)) for k, q in m["conformal"].items()], ignore_index=True)
+
 # %% ../nbs/14_pipeline.ipynb #d9d17890
 @patch
 def learner(self:Results,
@@ -532,3 +567,11 @@ def open_test(self:Results,
     write_report(self.path)
     write_card(self.path)
     return new
+
+# %% ../nbs/14_pipeline.ipynb #9e23f386
+@patch
+def robustness(self:Results)->pd.DataFrame: # artefact, strength, images, macro_f1, low, high, accuracy, changed
+    "How the best recipe does on worsened images."
+    file = self.path/self.best/"robustness.csv"
+    if not file.exists(): raise RunError(f"There is no {file}: the run was made with robust=0. Call train_all again with robust=150 and the same `out`.")
+    return pd.read_csv(file)
