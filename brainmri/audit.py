@@ -5,7 +5,7 @@
 # %% ../nbs/03_audit.ipynb #695455b7
 from __future__ import annotations
 import hashlib, html, re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -371,3 +371,17 @@ def groups_for(self:Audit,
     rows = where[df.filepath].to_numpy()
     if group is not None: return find_groups(df, group, self.bits, self.hashes[rows])
     return pd.Series(self.groups.to_numpy()[rows], index=df.index, name="group")
+
+@patch
+def of(self:Audit,
+       df:pd.DataFrame, # A table whose images were all audited, unchanged since
+       group=None # Another column or function of the path for the patient; default as audited
+      )->Audit: # The same findings for the rows of `df`, in its order
+    "This audit for the images in `df`, found without opening any again."
+    groups = self.groups_for(df, group)
+    rows = pd.Series(range(len(self.df)), index=self.df.filepath)[df.filepath].to_numpy()
+    if "sha" in df and "sha" in self.df and (df.sha.to_numpy() != self.df.sha.to_numpy()[rows]).any(): raise DataError("Some images were changed since they were audited: audit this table again.")
+    name = self.grouped_by if group is None else " and ".join([*_group_name(df, group), "near duplicates"])
+    kept = self.suspects if self.suspects is None else self.suspects[self.suspects.position.isin(rows)]
+    if kept is not None: kept = kept.assign(position=pd.Series(np.arange(len(rows)), index=rows)[kept.position].to_numpy())
+    return replace(self, df=df, hashes=self.hashes[rows], pixels=self.pixels[rows], clusters=self.clusters[rows], groups=groups, grouped_by=name, suspects=kept)

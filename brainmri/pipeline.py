@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
-from .audit import audit
+from .audit import Audit, audit
 from .card import write_card
 from .core import *
 from .data import content_key, mri_dls, need_room, pixel_cache, pick_device, rows_dl, show_augmented, show_crop
@@ -400,6 +400,7 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
               weights="imagenet", # "imagenet", a .safetensors or .pth file, or None for random ones
               split:str="grouped", # "grouped", "random" (the study's), "folders" (Training and Testing) or "given" (the column split)
               group=None, # A column, or a function of the path, that gives the patient; near duplicates are always kept together
+              audited:Audit=None, # An `Audit` of these very images, if there is one: they aren't hashed and probed again
               img_size:int=None, # Side of the VGGs' images in pixels, instead of the preset's
               epochs:int=None, # At most so many epochs in each phase
               out=None, # The run's folder; by default one in `runs/`, named by data and settings
@@ -424,7 +425,7 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
     if out: _check_out(out)
     df, about = _read_data(data, seed, progress)
     state, source = vgg_weights(weights, arch, download=not about["synthetic"]) if any(r.net == "vgg" for r in recipes) else (None, "not needed")
-    found = audit(df, group=group, progress=progress)
+    found = audit(df, group=group, progress=progress) if audited is None else audited.of(df, group)
     df = split_images(df, how=split, seed=seed, audit=found).assign(phash=found.phashes)
     if state is None and source != "not needed":
         state, source = _random_weights(df, recipes, arch, seed, source)

@@ -83,7 +83,7 @@ def out_of_fold(x, # Features, (images, features)
     if len(labels) < 2 or k < 2: raise DataError(f"A probe needs two classes or more, and two groups or more of each; found {len(labels)} classes, one of them with {k} group{'s'*(k != 1)}.")
     out = np.zeros((len(y), len(labels)))
     for train, test in _folds(y, groups, k, seed):
-        forest = ExtraTreesClassifier(100, min_samples_leaf=2, n_jobs=min(8, os.cpu_count() or 1), random_state=stable_seed(seed, "forest")).fit(x[train], at[train])
+        forest = ExtraTreesClassifier(100, min_samples_leaf=2, n_jobs=1 if len(y) < 1000 else min(8, os.cpu_count() or 1), random_state=stable_seed(seed, "forest")).fit(x[train], at[train])
         out[np.ix_(test, forest.classes_)] = forest.predict_proba(x[test])
     return out
 
