@@ -24,8 +24,8 @@ from .report import *
 from .card import *
 from .predict import *
 from .robust import *
-from .pipeline import *
 from .validate import *
+from .pipeline import *
 
 # %% ../nbs/all.ipynb #82e5bdad
 __all__ = [o for o in globals() if not o.startswith("_")]

@@ -113,7 +113,10 @@ def _known(df, group):
     if group is None and "group" in df.columns: group = "group"
     if group is None: return pd.Series(None, index=df.index, dtype=object)
     if callable(group):
-        try: return pd.Series([group(o) for o in df.filepath], index=df.index, dtype=object)
+        try:
+            found = [group(o) for o in df.filepath]
+            set(found)  # a group is compared with others, so it must be hashable
+            return pd.Series(found, index=df.index, dtype=object)
         except Exception as e: raise DataError(f"The group function failed on a path ({type(e).__name__}: {e}): expected a patient or None for every path.") from e
     return df[pick(group, df.columns, "column")].astype(object)
 
@@ -138,14 +141,14 @@ def find_groups(df:pd.DataFrame, # A table from `index_images`
 def by_blocks(n:int, # Images a block, about as many as a patient has
               classes=None # Only for files in these class folders; default all
              ): # A function of the path, for `find_groups` and `split_images`
-    "A stand-in for the patient where file numbers run patient by patient: number // `n` within a class folder."
+    "A stand-in for the patient where file numbers run patient by patient: number // `n` within a folder."
     if n < 1: raise ConfigError(f"A block holds at least one image; found {n}.")
     only = None if classes is None else [pick(o, CLASSES, "class") for o in classes]
     def block(path):
-        parts = [o for o in map(match_class, Path(path).parts[:-1]) if o]
-        number = re.findall(r"\d+", Path(path).stem)
-        label = parts[-1] if parts else ""
-        return f"{label}/{int(number[-1])//n}" if number and (only is None or label in only) else None
+        path = Path(path)
+        label = next(filter(None, map(match_class, path.parts[-2::-1])), "")
+        number = re.findall(r"\d+", path.stem)
+        return f"{path.parent.as_posix()}/{int(number[-1])//n}" if number and (only is None or label in only) else None
     block.__name__ = f"blocks of {n} file numbers"  # what the audit says that its groups were made from
     return block
 
@@ -187,6 +190,8 @@ def audit(df:pd.DataFrame, # A table from `index_images`
           progress:bool=True # Show a progress bar for more than 200 images?
          )->Audit: # What was found
     "Find exact copies, near duplicates, conflicting and doubtful labels, groups and shortcuts in `df`."
+    for k, v in dict(bits=bits, probes=probes).items():
+        if not isinstance(v, (int, np.integer)) or v < 0: raise ConfigError(f"{k}={v!r}: expected a whole number, 0 or more.")
     _known(df, group)  # a wrong column shows before minutes of hashing
     probed = np.sort(np.random.default_rng(stable_seed(seed, "probed")).permutation(len(df))[:probes])
     want = set(df.filepath.iloc[probed])
@@ -194,7 +199,7 @@ def audit(df:pd.DataFrame, # A table from `index_images`
     hashes, pixels = np.stack([o[0] for o in seen]), np.array([o[1] for o in seen])
     groups = find_groups(df, group, bits, hashes)
     found = Audit(df, hashes, pixels, groups, find_groups(df[["filepath"]], None, bits, hashes).to_numpy(), bits,
-                  " and ".join([*_group_name(df, group), "near duplicates"]), problems(df).to_dict("records"))
+                  " and ".join([*_group_name(df, group), "near duplicates" + ", turned ones too"*turned]), problems(df).to_dict("records"))
     return _probed(found, probed, [seen[i][2] for i in probed], seed) if len(probed) else found
 
 def _examine(path, turned, probed):
@@ -203,7 +208,7 @@ def _examine(path, turned, probed):
     return _phash(img, 16, turned), pixel_hash(img), look(img) if probed else None
 
 def _group_name(df, group):
-    if callable(group): return ["a function of the path" if group.__name__ == "<lambda>" else group.__name__]
+    if callable(group): return ["a function of the path" if (name := getattr(group, "__name__", "<lambda>")) == "<lambda>" else name]
     return [group] if group else ["group"] if "group" in df.columns else []
 
 # %% ../nbs/03_audit.ipynb #0d98386d
@@ -273,7 +278,7 @@ def summary(self:Audit)->pd.DataFrame: # Indexed by what is counted: n and what 
             ("conflicts", len(self.conflicts), "clusters with more than one label"),
             ("groups", self.groups.nunique(), f"by {self.grouped_by}: none may cross a split")]
     if self.suspects is not None: rows.append(("doubtful labels", len(self.suspects), f"of {self._probed_n} images: a small model (macro-F1 {self.doubter:.2f}{', hardly better than chance' if self.doubter < .5 else ''}) believes in another class"))
-    if self.shortcuts is not None: rows.append(("shortcuts", (self.shortcuts.warning != "").sum(), f"of {len(self.shortcuts)} probes that see no tumour tell the class"))
+    if self.shortcuts is not None: rows.append(("shortcuts", (self.shortcuts.warning != "").sum(), f"of {len(self.shortcuts)} probes warn that something else than a tumour tells the class"))
     return pd.DataFrame(rows, columns=["", "n", "meaning"]).set_index("")
 
 @patch(as_prop=True)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 from pathlib import Path
 import pandas as pd
-from .core import CLASSES, atomic
+from .core import CLASSES, atomic, read_json
 from .split import leakage, split_summary
 from .report import Run, _MEASURES, _class_table, _coverage_table, _limits, _num, _score, choose, headline, read_predictions, read_run, readable_table
 from .metrics import calibrate, calibration_error
@@ -57,7 +57,7 @@ def _network(run, best):
 def _data(run):
     wrong = run.audit.get("warnings") or []
     d = run.config["data"]
-    what = "synthetic phantoms that this library drew" if d.get("synthetic") else f"images from `{_md(Path(str(d.get('path'))).name)}`"
+    what = "synthetic phantoms that this library drew" if d.get("synthetic") else f"images from “{_md(Path(str(d.get('path'))).name)}”"
     bad = run.audit.get("problems") or []
     return "\n\n".join([f"{len(run.index):,} {what}. {len(bad)} files were left out as unusable.", "Wrong with them, by the audit:" if wrong else "The audit found nothing to be wrong.",
                         "\n".join(f"- {_md(o)}" for o in wrong)])
@@ -65,7 +65,7 @@ def _data(run):
 def _split(run):
     t = split_summary(run.index)[["train", "valid", "test", "total"]].rename_axis("Class")
     known = "group" in run.index and run.index.group.notna().any()
-    crossing = leakage(run.index).loc["total"] if known else None
+    crossing = leakage(run.index, known=True).loc["total"] if known else None
     said = f"Split: {_md(run.config['split'])}. " + ("Groups were not known." if crossing is None else f"{crossing.groups:,.0f} groups, {crossing.crossing:,.0f} of them in more than one part; "
             f"{crossing.test_leaked:,.0f} of {crossing.test:,.0f} test images share a group with a training image.")
     return said + "\n\n" + _md_table(t)
@@ -93,10 +93,10 @@ def _degrades(run, best):
         if not path.exists(): said.append(f"{what}: not measured.")
         else:
             t = pd.read_csv(path)
-            t = t.pivot(index="artefact", columns="strength", values="macro_f1").rename_axis("Artefact, by strength") if file == "robustness.csv" else t.set_index(t.columns[0])[["macro_f1", "low", "high", "changed"]]
+            t = t[t.strength > 0].pivot(index="artefact", columns="strength", values="macro_f1").rename_axis("Artefact, by strength") if file == "robustness.csv" else t.set_index(t.columns[0])[["macro_f1", "low", "high", "changed"]]
             said += [f"{what}, macro-F1:", _md_table(t)]
-    external = sorted((run.path/"external").glob("*.json"))
-    return "\n\n".join([*said, f"Tried on {len(external)} other collection{'s'*(len(external) != 1)}; see report.html." if external else "It was not tried on images from elsewhere."])
+    external = [read_json(o) for o in sorted((run.path/"external").glob("*.json"))]
+    return "\n\n".join([*said, *(_md(" ".join(o["says"])) for o in external)] if external else [*said, "It was not tried on images from elsewhere."])
 
 # %% ../nbs/12a_card.ipynb #1c9e0bc9
 def write_card(path # A run folder

@@ -28,6 +28,9 @@ def _one_line(command):
         except BrainMRIError as e:
             print(f"{command}: {e}", file=sys.stderr)
             raise SystemExit(2) from None
+        except OSError as e:
+            print(f"{command}: {e.filename or 'a file'} can't be read or written ({e.strerror or e}).", file=sys.stderr)
+            raise SystemExit(2) from None
         except KeyboardInterrupt:
             print(f"\n{command}: stopped." + " The same command goes on where it was."*(command == "brainmri_train"), file=sys.stderr)
             raise SystemExit(130) from None
@@ -74,6 +77,7 @@ def brainmri_train(
     aug_views:int=None, # Stored augmented views of each training image; 0: new ones in every epoch
     test_top:int=2, # For how many leading recipes the test set is opened
     seeds:int=1, # Trainings of each recipe; with more than one, mean and spread are reported
+    turned:bool=False, # Keep mirrored and turned copies together too
     robust:int=150, # Images, at most, on which the best recipe is tried under artefacts and other borders; 0: not at all
     no_resume:bool=False # Refuse a folder that holds this run already
 ):
@@ -82,7 +86,7 @@ def brainmri_train(
         from brainmri.pipeline import train_all
         res = train_all(data, recipes=recipes and recipes.split(","), preset=preset, arch=arch, weights=None if weights.lower() == "none" else weights, split=split,
                         group=_group(group, blocks), img_size=img_size, epochs=epochs, out=out, seed=seed, device=device, precision=precision, cache=not no_cache, aug_views=aug_views,
-                        test_top=test_top, seeds=seeds, robust=robust, resume=not no_resume)
+                        test_top=test_top, seeds=seeds, turned=turned, robust=robust, resume=not no_resume)
         for what, file in {"Bar chart": "figures/comparison.png", "Confusion matrix": f"figures/confusion_{res.best}.png", "Report": "report.html"}.items():
             print(f"{what}: {res.path/file}")
 
@@ -103,6 +107,7 @@ def brainmri_audit(
         from brainmri.audit import audit
         from brainmri.index import class_counts, index_images
         from brainmri.report import write_audit
+        if Path(out).is_dir(): raise ConfigError(f"--out {out} is a folder: expected the name of the page to write, such as {Path(out)/'audit.html'}.")
         df = index_images(data)
         found = audit(df, group=_group(group, blocks), bits=bits, turned=turned, probes=probes)
         print(class_counts(df).round(2).to_string(), "\n\n" + found.summary.to_string(header=False), "\n")

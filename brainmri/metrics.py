@@ -9,7 +9,7 @@ from .core import CLASSES, DataError
 
 # %% auto #0
 __all__ = ['confusion', 'macro_f1', 'classification_table', 'most_confused', 'say_confusions', 'confusion_f1',
-           'bootstrap_interval', 'scores', 'measures', 'paired_difference', 'unpaired_difference', 'mcnemar',
+           'bootstrap_interval', 'scores', 'measures', 'judge', 'paired_difference', 'unpaired_difference', 'mcnemar',
            'calibrate', 'fit_temperature', 'reliability', 'calibration_error', 'conformal_quantiles', 'conformal_sets',
            'coverage']
 
@@ -234,6 +234,14 @@ def measures(y, # Class number of each image
     df["value"] = _measured(per_group.sum(0)[0], auc(np.ones((1, len(y)), dtype=int))[0], 0.)
     df[["low", "high"]] = [_interval(o, level) for o in drawn.T]
     return df
+
+# %% ../nbs/10_metrics.ipynb #873dce33
+def judge(y, # Class number of each image
+          probs, # Probabilities, shape (images, 4)
+          groups=None # Patient or cluster of each image; `None`: each image is its own
+         )->dict: # As `scores` gives it, and `measures`: the rows of `measures`, as dicts
+    "All that is said of `probs`: `scores`, and every measure with its interval over `groups`."
+    return dict(scores(y, np.asarray(probs).argmax(1), groups), measures=measures(y, probs, groups).to_dict("records"))
 
 # %% ../nbs/10_metrics.ipynb #223a2de1
 def paired_difference(y, # Class number of each image

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
+from fastcore.meta import delegates
 from .audit import Audit, audit
 from .card import write_card
 from .core import *
@@ -18,7 +19,7 @@ from .fast import pick_precision
 from .features import FeatureCache, weights_key
 from .index import image_array, index_images, plot_channel_means, plot_sizes, show_samples
 from .interpret import MRIInterpretation, plot_top_losses
-from .metrics import calibrate, conformal_quantiles, conformal_sets, coverage, fit_temperature, measures, scores
+from .metrics import calibrate, conformal_quantiles, conformal_sets, coverage, fit_temperature, judge
 from .phantom import make_phantoms
 from .predict import load, write_bundle
 from .recipes import (BLOCK5, ann_learner, count_params, get_recipe, list_recipes, load_weights, settle_batchnorm, vgg_learner, vgg_network,
@@ -27,11 +28,12 @@ from .report import choose, chosen_by, comparison_table, headline, plot_comparis
 from .robust import border_test, plot_robustness, robustness, say_border
 from .split import list_splits, sealed, split_images
 from .train import Training, phase_key
+from .validate import External, validate_run
 from .transform import imagenet_norm, to_float
 
 # %% auto #0
-__all__ = ['PRESETS', 'N_PHANTOMS', 'Preset', 'plan_recipes', 'environment', 'judge', 'keep_predictions', 'note_opening',
-           'train_all', 'Results']
+__all__ = ['PRESETS', 'N_PHANTOMS', 'Preset', 'plan_recipes', 'environment', 'keep_predictions', 'note_opening', 'train_all',
+           'Results']
 
 # %% ../nbs/14_pipeline.ipynb #30a25449
 @dataclass(frozen=True)
@@ -215,13 +217,6 @@ def shared(self:_Run)->dict: # `phase_key` → folder
     return {k: self.folder/"shared"/k for k in keys if keys.count(k) > 1}
 
 # %% ../nbs/14_pipeline.ipynb #d432f6ba
-def judge(part, # Rows with y and group
-          probs # (n, 4) probabilities for those rows
-         )->dict: # As `scores` gives it, and `measures` as records
-    "All that is said of predictions: macro-F1, accuracy, and each measure of each class, with intervals over groups."
-    y, groups = part["y"].values, part["group"].values if "group" in part else None
-    return dict(scores(y, probs.argmax(1), groups), measures=measures(y, probs, groups).to_dict("records"))
-
 def keep_predictions(file, # predictions.csv
                      part, # Rows with filepath, split and y
                      split:str, # "valid" or "test"
@@ -244,7 +239,7 @@ def score(self:_Run,
     rows = np.flatnonzero(t.df["split"].values == split)
     part, probs = t.df.iloc[rows], t.probs(rows)
     keep_predictions(folder/"predictions.csv", part, split, probs)
-    return judge(part, probs), part["y"].values, probs
+    return judge(part["y"].values, probs, part["group"].values if "group" in part else None), part["y"].values, probs
 
 # %% ../nbs/14_pipeline.ipynb #0d358845
 @patch
@@ -270,6 +265,10 @@ def repeat(self:_Run,
 @patch
 def open_repeats(self:_Run)->None:
     "Score the repetitions of the recipes that the test set was opened for, and drop the weights of all repetitions."
+    all_ = {r.name: read_json(self.folder/r.name/"metrics.json") for r in self.recipes}
+    todo = {n: [o["seed"] for o in m.get("seeds", []) if m["test"] and o["test_macro_f1"] is None and any((self.folder/n/f"seed-{o['seed']}").glob("*.safetensors"))] for n, m in all_.items()}
+    for n, seeds in todo.items():
+        if seeds: note_opening(self.folder, [n], f"repetitions from the seeds {', '.join(map(str, seeds))}", choose(comparison_table(list(all_.values()))), seeds)
     for r in self.recipes:
         file = self.folder/r.name/"metrics.json"
         for o in read_json(file).get("seeds", []):
@@ -296,7 +295,7 @@ def open_test(self:_Run):
     todo = [r for r in self.recipes if r.name in top and not read_json(self.folder/r.name/"metrics.json")["test"]]
     if not todo: return
     self.say(f"Opening the test set for {' and '.join(r.title for r in todo)}, the best on validation.")
-    note_opening(self.folder, [r.name for r in todo], f"best {len(top)} by validation" if len(top) > 1 else "best by validation")
+    note_opening(self.folder, [r.name for r in todo], f"best {len(top)} by validation" if len(top) > 1 else "best by validation", top[0], self.seeds())
     for r in todo:
         file = self.folder/r.name/"metrics.json"
         t = self.training(r)
@@ -305,13 +304,17 @@ def open_test(self:_Run):
 
 def note_opening(folder, # The run's
                  recipes, # Names
-                 why:str # What the test set is opened for
+                 why:str, # What the test set is opened for
+                 chosen:str, # The recipe that is best by validation at that moment
+                 seeds=() # Of the repetitions that are scored with them
                 )->None:
     "Record in test_opened.json that the test set is about to be opened for `recipes`: before, so that a killed run has it on record too."
     log = Path(folder)/"test_opened.json"
     opened = read_json(log) if log.exists() else []
-    new = [r for r in recipes if not any(r in o["recipes"] for o in opened)]
-    if new: write_json(log, [*opened, dict(when=datetime.now(timezone.utc).isoformat(timespec="seconds"), recipes=new, why=why)])
+    known = lambda r: any(r in o["recipes"] and set(seeds) <= set(o.get("seeds") or []) for o in opened)
+    new = [r for r in recipes if not known(r)]
+    entry = dict(when=datetime.now(timezone.utc).isoformat(timespec="seconds"), recipes=new, why=why, chosen=chosen, seeds=list(seeds))
+    if new: write_json(log, [*opened, entry])
 
 # %% ../nbs/14_pipeline.ipynb #88e04c52
 @patch
@@ -333,15 +336,16 @@ def worsen(self:_Run)->None:
     run = read_run(self.folder)
     best, n = choose(run), self.config["robust"]
     folder, split = self.folder/best, "test" if run.metrics[best]["test"] else "valid"
-    if not n or (folder/"border.csv").exists(): return
+    was = read_json(folder/"border.json") if (folder/"border.csv").exists() and (folder/"border.json").exists() else {}
+    if not n or (was.get("split"), was.get("n")) == (split, n): return
     rows, predictor = self.index[self.index["split"] == split], load(folder, self.config["precision"])
     self.say(f"Worsening {split} images for “{run.titles[best]}”")
     table = robustness(predictor, rows, n=n, seed=self.config["seed"], progress=self.progress)
     border = border_test(predictor, rows, n=n, seed=self.config["seed"], progress=self.progress)
     with atomic(folder/"robustness.csv") as tmp: table.to_csv(tmp, index=False)
     with atomic(folder/"robustness.png") as tmp: plot_robustness(table).savefig(tmp, format="png", dpi=110)
-    write_json(folder/"border.json", dict(says=say_border(border)))
     with atomic(folder/"border.csv") as tmp: border.to_csv(tmp)
+    write_json(folder/"border.json", dict(says=say_border(border), split=split, n=n))
 
 @patch
 def go(self:_Run)->None:
@@ -411,6 +415,7 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
               aug_views:int=None, # Stored augmented views of each training image, 0 for new ones in every epoch; None: the preset's on a CPU, 0 on a GPU
               test_top:int=2, # For how many of the leading recipes the test set is opened
               seeds:int=1, # Trainings of each recipe: with more than one, the choice goes by their mean, and mean and spread are reported
+              turned:bool=False, # Keep mirrored copies and copies turned by quarters together as well?
               robust:int=150, # Images, at most, on which the best recipe is tried under artefacts and other borders; 0: not at all
               resume:bool=True, # Go on with a run that was interrupted?
               progress:bool=True # Say what is done, with bars?
@@ -425,7 +430,7 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
     if out: _check_out(out)
     df, about = _read_data(data, seed, progress)
     state, source = vgg_weights(weights, arch, download=not about["synthetic"]) if any(r.net == "vgg" for r in recipes) else (None, "not needed")
-    found = audit(df, group=group, progress=progress) if audited is None else audited.of(df, group)
+    found = audit(df, group=group, turned=turned, progress=progress) if audited is None else audited.of(df, group)
     df = split_images(df, how=split, seed=seed, audit=found).assign(phash=found.phashes)
     if state is None and source != "not needed":
         state, source = _random_weights(df, recipes, arch, seed, source)
@@ -558,11 +563,11 @@ def open_test(self:Results,
     name = pick(recipe, self.run.config["recipes"], "recipe")
     file = self.path/name/"metrics.json"
     if read_json(file)["test"]: raise RunError(f"The test set was opened for {name} already: its figures are in the table.")
-    note_opening(self.path, [name], str(why))
+    note_opening(self.path, [name], str(why), self.best)
     part = self.run.index[self.run.index["split"] == "test"].reset_index(drop=True)
     probs = self.predictor(name).raw(list(part.filepath))
     keep_predictions(self.path/name/"predictions.csv", part, "test", probs)
-    write_json(file, {**read_json(file), "test": judge(part, probs)})
+    write_json(file, {**read_json(file), "test": judge(part["y"].values, probs, part["group"].values)})
     new = Results(self.path)
     with atomic(self.path/"comparison.csv") as tmp: new.table.to_csv(tmp, index=False)
     write_report(self.path)
@@ -576,3 +581,15 @@ def robustness(self:Results)->pd.DataFrame: # artefact, strength, images, macro_
     file = self.path/self.best/"robustness.csv"
     if not file.exists(): raise RunError(f"There is no {file}: the run was made with robust=0. Call train_all again with robust=150 and the same `out`.")
     return pd.read_csv(file)
+
+# %% ../nbs/14_pipeline.ipynb #76c589d9
+@patch
+@delegates(validate_run, but=["run", "predictor", "recipe"])
+def validate_on(self:Results,
+                data, # Images from elsewhere: a folder of class folders, a CSV or a table with filepath,label[,group], or "kaggle:owner/name"
+                recipe:str=None, # One of the run's recipes; the best unless given
+                **kwargs
+               )->External: # Scores with intervals, the drop, and what was left out; kept in the run's folder `external`, and in its report
+    "Score `recipe` on images from elsewhere, without those that nearly repeat an image that it was trained or chosen on."
+    recipe = pick(recipe or self.best, self.run.config["recipes"], "recipe")
+    return validate_run(self.run, self.predictor(recipe), recipe, data, **kwargs)

@@ -71,7 +71,7 @@ class Predictions(list):
     def to_frame(self)->pd.DataFrame: # source, label, set (classes joined by |), prob_glioma …
         "The predictions as a table, a row each."
         return pd.DataFrame([dict(source=p.source, label=p.label, set=None if p.set is None else "|".join(p.set), **{f"prob_{k}": v for k, v in p.probs.items()}) for p in self])
-    def _repr_html_(self): return self.to_frame().style.format(precision=3).to_html()
+    def _repr_html_(self): return self.to_frame().style.format(precision=3, escape="html").to_html()
 
 # %% ../nbs/13_predict.ipynb #f081240d
 class Predictor:
@@ -112,7 +112,7 @@ class Predictor:
         if not isinstance(x, (list, tuple)): return self.predict([x], bs, level)[0]
         limits = self.limits(level)
         if not len(x): return Predictions()
-        probs = calibrate(self.raw(x, bs), self.bundle.get("temperature") or 1.)
+        probs = calibrate(self.raw(x, bs), 1. if (T := self.bundle.get("temperature")) is None else T)
         sets = [None]*len(x) if limits is None else [tuple(c for c, s in zip(self.bundle["classes"], row) if s) for row in conformal_sets(probs, limits)]
         return Predictions(Prediction(_name(o), dict(zip(self.bundle["classes"], p.tolist())), s, level) for o, p, s in zip(x, probs, sets))
 
@@ -137,6 +137,15 @@ def _from_array(x):
     return Image.fromarray(x)
 
 # %% ../nbs/13_predict.ipynb #14f18ac3
+def _check_calibration(bundle, file):
+    "Refuse a class order, a temperature or thresholds that no version of this library writes."
+    number = lambda v: isinstance(v, (int, float)) and not isinstance(v, bool) and np.isfinite(v)
+    T, limits = bundle.get("temperature"), bundle.get("conformal")
+    ok = dict(classes=tuple(bundle["classes"]) == CLASSES, temperature=T is None or number(T) and T > 0,
+              conformal=limits is None or isinstance(limits, dict) and all(isinstance(q, dict) and set(q) == set(CLASSES) and all(map(number, q.values())) for q in limits.values()))
+    bad = [k for k, v in ok.items() if not v]
+    if bad: raise RunError(f"{file} has an unusable {bad[0]}, {str(bundle[bad[0]])[:60]}: it was changed; restore it or train again.")
+
 def load(path, # A folder with bundle.json and model.safetensors
          precision:str="auto" # Arithmetic of a VGG's convolutions: "auto", "fp32", "winograd" or "bf16"
         )->Predictor: # Ready to answer
@@ -150,6 +159,7 @@ def load(path, # A folder with bundle.json and model.safetensors
         raise RunError(f"{path/'bundle.json'} has schema {bundle['schema']}, this version of brainmri reads up to {BUNDLE_SCHEMA}: upgrade brainmri.")
     missing = [k for k in ("recipe", "arch", "classes", "margin", "img_size", "mean", "std", "sha256") if k not in bundle]
     if missing: raise RunError(f"{path/'bundle.json'} lacks {', '.join(missing)}: it was changed; restore it or train again.")
+    _check_calibration(bundle, path/"bundle.json")
     weights = path/"model.safetensors"
     if not weights.exists(): raise WeightsError(f"{weights} is missing: a bundle is bundle.json and model.safetensors together.")
     if file_hash(weights) != bundle["sha256"]: raise WeightsError(f"{weights} is not the file that bundle.json describes (its SHA-256 differs): restore both, or train again.")

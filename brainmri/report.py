@@ -47,7 +47,9 @@ class Run:
     @cached_property
     def openings(self)->list: return read_json(self.path/"test_opened.json") if (self.path/"test_opened.json").exists() else []
     @property
-    def titles(self)->dict: return {k: m.get("title") or k for k, m in self.metrics.items()}
+    def titles(self)->dict:
+        "Recipe name → title."
+        return {k: m.get("title") or k for k, m in self.metrics.items()}
 
 # %% ../nbs/12_report.ipynb #d2d347fb
 _FILES = ("metrics.json", "history.csv", "predictions.csv")
@@ -375,15 +377,20 @@ def headline(run # A `Run` or the path of a run folder
         row = run.table.set_index("recipe").loc[best]
         out.append(f"The choice went by the mean of {int(row.seeds)} trainings from different seeds: {_num(row.valid_mean)}, standard deviation {_num(row.valid_sd)}.")
     first = run.openings[0]["recipes"] if run.openings else run.table.recipe[run.table.test_macro_f1.notna()].tolist()
+    was = run.openings[0].get("chosen", best) if run.openings else best
     if m.get("test") and best in first:
-        out.append(f"On the test set, opened for {len(first)} of {len(run.table)} recipes after the choice, it scores {score(m['test'])}.")
+        out.append(f"On the test set, opened for {len(first)} of {len(run.table)} recipes after {'the' if was == best else 'another'} choice, it scores {score(m['test'])}.")
     elif m.get("test"): out.append(f"On the test set, which had been opened for others before, it scores {score(m['test'])}.")
+    elif run.openings: out.append("The test set was opened for others, and not for it; so its figures flatter: recipe and best epoch were chosen on the validation set.")
     else: out.append("The test set was not opened, so these figures flatter: recipe and best epoch were chosen on the validation set.")
     return out + _again(run) + [_versus(run, d) for _, d in compare(run).iterrows()] + _views(run)
 
 def _again(run):
-    "What must be said if the test set was opened more than once."
-    return [f"The test set was opened again on {o['when'][:10]} for {', '.join('“' + run.titles.get(r, r) + '”' for r in o['recipes'])} ({o.get('why') or 'no reason given'}), "
+    "What must be said if the test set was opened more than once, or the choice changed after it was opened."
+    was, best = (run.openings[0].get("chosen") if run.openings else None), choose(run)
+    changed = [f"When the test set was first opened, on {run.openings[0]['when'][:10]}, the choice was “{run.titles.get(was, was)}”; it changed to “{run.titles[best]}” afterwards, "
+               "with the first results known. The test score no longer judges a choice made without it."] if was and was != best else []
+    return changed + [f"The test set was opened again on {o['when'][:10]} for {', '.join('“' + run.titles.get(r, r) + '”' for r in o['recipes'])} ({o.get('why') or 'no reason given'}), "
             "after its first results were known: a choice made since then is no longer judged by unseen images." for o in run.openings[1:]]
 
 def _views(run):
@@ -463,7 +470,7 @@ def _figure_html(picture, alt):
 _AUDIT = {"exact copies": "Exact copies of another image", "near duplicates": "Images that nearly repeat another",
           "near duplicate images": "Images that nearly repeat another", "clusters": "Clusters of such images",
           "conflicts": "Clusters with conflicting labels", "groups": "Groups (patients or clusters)", "left out": "Files left out",
-          "doubtful labels": "Labels that a small model doubts", "shortcuts": "Probes that tell the class without seeing a tumour"}
+          "doubtful labels": "Labels that a small model doubts", "shortcuts": "Probes that warn of a shortcut"}
 
 def _audit_counts(audit):
     "What was counted: name → number, from `counts` if the audit has them, else from the audit itself."
@@ -492,7 +499,7 @@ def _probes_part(audit, picture):
     shown.index = [PROBES.get(o, o).rstrip(",") for o in t.index]
     shown.insert(1, "95 % interval", [f"{_num(a, 2)}–{_num(b, 2)}" for a, b in zip(t.low, t.high)])
     shown.insert(2, "By chance", [f"{_num(a, 2)}–{_num(b, 2)}" for a, b in zip(t.chance_low, t.chance_high)])
-    said = "Small models that see no tumour were asked for the class. What they get right, a network can get right for the same reason."
+    said = "Small models that see one thing each were asked for the class. What they get right without a tumour's texture, a network can get right for the same reason."
     return (_p(said, f"Fitted on {t.images.iloc[0]:,} images, cross-validated so that no group is on both sides; chance is what the same answers get "
                "if the labels are dealt out anew among the groups.")
             + _figure_html(picture, "Macro-F1 and F1 of each class for models that see only one thing; the grey band is chance.")
@@ -539,7 +546,7 @@ def _leak_part(index):
     "How many images outside training have a group mate in it, as words and, if there are any, as a table."
     if "group" not in index or index.group.isna().all():
         return _p("There are no groups in the index, so near duplicates across the parts were not counted.")
-    t = leakage(index)
+    t = leakage(index, known=True)
     all_ = t.loc["total"]
     if not all_.valid_leaked + all_.test_leaked: return _p("No validation or test image has a group mate in the training set.")
     said = (f"{all_.valid_leaked:,.0f} of {all_.valid:,.0f} validation images and {all_.test_leaked:,.0f} of {all_.test:,.0f} test images "
@@ -646,7 +653,8 @@ def _sure_part(run, figures):
     probs, T = p.filter(like="prob_").to_numpy(), m["temperature"]
     before, after = calibration_error(p.y, probs), calibration_error(p.y, calibrate(probs, T))
     out += _p(f"The temperature {T:.2f} was fitted on the validation images. On the {where} images the expected calibration error is {_num(before)} as the network gives its "
-              f"probabilities and {_num(after)} after it." + ("" if after <= before else " Here it made them worse."))
+              f"probabilities and {_num(after)} after it." + ("" if after <= before else " Here it made them worse.")
+              + (" It is at the end of what is allowed: the validation images couldn't fix it." if T <= .26 or T >= 19.9 else ""))
     out += _figure_html(figures[f"reliability_{best}"], f"Confidence and share right on the {where} set, before and after calibration.")
     out += table_html(_coverage_table(p, m), f"Conformal sets: share of the {where} images whose set holds the right class, in all (with 95 % interval) and of each class")
     return out + _p("The thresholds come from validation images, on which the best epoch was chosen too; so coverage may fall a little short of what was asked for."
@@ -657,13 +665,19 @@ def _table_at(path):
     "The CSV at `path`, or None if it isn't there."
     return pd.read_csv(path) if path.exists() else None
 
+def _measured_on(run, best):
+    "Which images robustness and border were measured on, for a sentence."
+    file = run.path/best/"border.json"
+    return {"test": "test ", "valid": "validation "}.get(read_json(file).get("split"), "") if file.exists() else ""
+
 def _worsened_part(run, best, figures):
     t = _table_at(run.path/best/"robustness.csv")
     if t is None: return _p("How the network does on worsened images was not measured.")
     wide = t[t.strength > 0].pivot(index="artefact", columns="strength", values="macro_f1")
     clean, name = t[t.strength == 0].iloc[0], lambda o: o.replace("_", " ").capitalize()
     worst = wide.iloc[:, -1].idxmin()
-    said = (f"On {int(clean.images)} images the clean macro-F1 is {_num(clean.macro_f1)} (95 % interval {_num(clean.low)} to {_num(clean.high)}). "
+    where = _measured_on(run, best)
+    said = (f"On {int(clean.images)} {where}images the clean macro-F1 is {_num(clean.macro_f1)} (95 % interval {_num(clean.low)} to {_num(clean.high)}). "
             f"It suffers most from {worst.replace('_', ' ')}: at the greatest strength it is {_num(wide.loc[worst].iloc[-1])}.")
     file = run.path/best/"robustness.png"
     picture = _figure_html(file, "Macro-F1 against the strength of each artefact.") if file.exists() else ""
@@ -676,7 +690,7 @@ def _border_part(run, best):
     shown = pd.DataFrame({"Macro-F1": [_score(*o) for o in zip(t.macro_f1, t.low, t.high)], "Labels changed": [f"{o:.1%}" for o in t.changed],
                           "Called as the border's donor": ["–" if pd.isna(o) else f"{o:.1%}" for o in t.drawn]}, index=t.index)
     says = read_json(run.path/best/"border.json")["says"] if (run.path/best/"border.json").exists() else None
-    return _p(says) + table_html(shown, f"The outer tenth of what the network sees, blanked or exchanged, on {int(t.images.iloc[0])} images")
+    return _p(says) + table_html(shown, f"The outer tenth of what the network sees, blanked or exchanged, on {int(t.images.iloc[0])} {_measured_on(run, best)}images")
 
 def _external_part(run):
     found = [read_json(o) for o in sorted((run.path/"external").glob("*.json"))]
@@ -763,7 +777,8 @@ def write_audit(found, # An `Audit`
     j = found.to_json()
     t = found.summary.rename(columns=dict(n="Found", meaning="That is")).rename_axis("What")
     left = "".join(_p("Left out: " + _some([f"{o['filepath']}: {o['problem']}" for o in found.problems])) if found.problems else "")
-    repeats = _figure_html(found.plot(), "Near duplicates, a set a row; red: the labels differ.") if found.duplicates else _p("No image nearly repeats another.")
+    odd = pd.DataFrame([{"Images": "; ".join(f"{'/'.join(Path(o['filepath']).parts[-2:])} ({o['label']})" for o in c)} for c in j["conflicts"]], index=pd.RangeIndex(1, len(j["conflicts"]) + 1, name="Set"))
+    repeats = (table_html(odd, "The same picture with different labels") if len(odd) else "") + _figure_html(found.plot(max(6, min(30, len(odd)))), "Near duplicates, a set a row; red: the labels differ.") if found.duplicates else _p("No image nearly repeats another.")
     doubts = _figure_html(found.plot_suspects(), "The images with the least plausible labels.") + _suspects_part(j, 50) if j["suspects"] else _p("No label was found doubtful, or none was looked at.")
     sections = {"": _wrong_list(j) or _p("Nothing was found to be wrong."), "What was counted": table_html(t) + left + _figure_html(plot_class_counts(found.df), "Number of images of each class."),
                 "Repeated images": repeats, "Shortcuts": _probes_part(j, plot_probes(found.shortcuts) if j["shortcuts"] else None), "Doubtful labels": doubts}

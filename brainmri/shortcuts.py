@@ -122,8 +122,10 @@ _WARN, _WARN_BRAIN = (.9, .2), (.95, .5)
 def _says(probe, row, chance, labels):
     "The warning of one probe in words, or an empty text; `row` and `chance` are F1 a class and last macro-F1."
     f1, above = _WARN_BRAIN if probe in _SEE_BRAIN else _WARN
-    sure = [f"{CLASSES[c]}, F1 {v:.2f}" for c, v, top in zip(labels, row["each"], chance[1]) if v >= f1 and v > top + .2]
-    found = [f"identifies {' and '.join(sure)}"] if sure else []
+    each = list(zip(labels, row["each"], row["lows"], chance[1]))
+    sure = [f"{CLASSES[c]}, F1 {v:.2f}" for c, v, low, top in each if v >= f1 and v > top + .2]
+    more = [f"{CLASSES[c]}, F1 {v:.2f}" for c, v, low, top in each if v < f1 and low > top + .2 and probe not in _SEE_BRAIN]
+    found = [f"{verb} {' and '.join(o)}" for verb, o in dict(identifies=sure, favours=more).items() if o]
     if row["low"] > chance[1, -1] + above: found.append(f"tells the classes apart, macro-F1 {row['macro_f1']:.2f} (by chance at most {chance[1, -1]:.2f})")
     return f"{PROBES[probe]} alone {', and '.join(found)}" if found else ""
 
@@ -133,9 +135,9 @@ def _probe(name, x, y, groups, seed, n=200):
     pred = labels[out_of_fold(x, y, groups, seed=seed).argmax(1)]
     times = np.random.default_rng(stable_seed(seed, "bootstrap")).multinomial(g.max() + 1, np.full(g.max() + 1, 1/(g.max() + 1)), size=n)
     each, chance = _f1(y, pred), chance_f1(y, pred, groups, n, seed)
-    low, high = np.quantile([_f1(y, pred, t[g])[-1] for t in times], (.025, .975))
-    row = dict(probe=name, macro_f1=each[-1], low=low, high=high, chance_low=chance[0, -1], chance_high=chance[1, -1], **{CLASSES[c]: v for c, v in zip(labels, each)}, images=len(y))
-    return row | dict(warning=_says(name, dict(row, each=each[:-1]), chance, labels))
+    lows, highs = np.quantile([_f1(y, pred, t[g]) for t in times], (.025, .975), axis=0)
+    row = dict(probe=name, macro_f1=each[-1], low=lows[-1], high=highs[-1], chance_low=chance[0, -1], chance_high=chance[1, -1], **{CLASSES[c]: v for c, v in zip(labels, each)}, images=len(y))
+    return row | dict(warning=_says(name, dict(row, each=each[:-1], lows=lows[:-1]), chance, labels))
 
 # %% ../nbs/02a_shortcuts.ipynb #5b62b4d6
 def shortcut_probes(df:pd.DataFrame, # A table from `index_images`

@@ -4,6 +4,7 @@
 
 # %% ../nbs/04_split.ipynb #9e506fc0
 from __future__ import annotations
+from pathlib import Path
 import numpy as np
 import pandas as pd
 from .core import CLASSES, DataError, pick, stable_seed
@@ -36,9 +37,10 @@ def _place(m, want, order):
     have, left, part = np.zeros_like(want), (m > 0).sum(0), np.zeros(len(m), dtype=int)
     for i in order:
         cost = (m[i]*(2*(have - want) + m[i])/want).sum(1)  # the change of Σ (have − want)²/want
+        over = ((have + m[i] - want).clip(0)*(m[i] > 0)/want.sum(0)).max(1)  # by how much of a class a part would have too many
         lacks = have == 0
         urgent = (m[i] > 0) & (left <= lacks.sum(0))
-        part[i] = np.lexsort((cost, -(lacks & urgent).sum(1)))[0]
+        part[i] = np.lexsort((cost, np.where(over <= .02, 0, over), -(lacks & urgent).sum(1)))[0]
         have[part[i]] += m[i]
         left -= m[i] > 0
     return part
@@ -106,6 +108,7 @@ def split_images(df:pd.DataFrame, # A table from `index_images`
     df = df.copy()
     if audit is not None: df["group"] = audit.groups_for(df, group)
     elif group is not None or _needs_groups(df, how): df["group"] = find_groups(df, group)
+    df.attrs["grouped"] = audit is not None or group is not None or _needs_groups(df, how)  # `leakage` need not look again
     rows = df.sort_values(["y", "filepath"])
     df["split"] = make(rows, rows.get("group"), seed)
     for label, parts in df.groupby("label").split.agg(set).items():
@@ -148,12 +151,18 @@ def _parts(df):
     if part.isna().any(): raise DataError(f"The column {column} must say train, valid or test for every image; {part.isna().sum()} say something else.")
     return part
 
+def _is_known(df, known):
+    "Do the groups of `df` hold near duplicates, or all that can be known of them?"
+    if known is not None or "group" not in df: return bool(known)
+    return df.attrs.get("grouped", False) or "filepath" not in df or not Path(df.filepath.iloc[0]).is_file()
+
 def leakage(df:pd.DataFrame, # A table with a column split, or from a folder with Training and Testing
-            audit=None # An `Audit` of `df`, for its groups; default the column group, and without one the images are hashed here
+            audit=None, # An `Audit` of `df`, for its groups
+           known:bool=None # Does the column group hold near duplicates too? By default as that of `split_images` does, or if there are no files; otherwise the images are hashed here
            )->pd.DataFrame: # One row a class and "total": groups, crossing, valid, valid_leaked, test, test_leaked, test_share
     "How many groups are in more than one part, and how many images outside training share a group with a training image."
     part = _parts(df)
-    group = audit.groups_for(df) if audit is not None else df.group if "group" in df.columns else find_groups(df)
+    group = audit.groups_for(df) if audit is not None else df.group if _is_known(df, known) else find_groups(df)
     g = pd.Series(pd.factorize(group)[0], index=df.index)
     g = g.where(g >= 0, g.max() + 1 + np.arange(len(g)))  # an image of unknown group is alone
     crossing, trained = g.groupby(g).transform(lambda o: part[o.index].nunique() > 1).astype(bool), g.isin(g[part == "train"])

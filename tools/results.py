@@ -93,7 +93,7 @@ def main():
     run, out = read_run(args.run), ROOT/args.name
     history = pd.concat([read_history(run, r).assign(recipe=r) for r in run.metrics])
     tables = dict(comparison=run.table, history=history, paired=compare(run), split=split_summary(run.index).reset_index(),
-                  leakage=leakage(run.index).reset_index(), **best_tables(run), **sure_tables(run))
+                  leakage=leakage(run.index, known=True).reset_index(), **best_tables(run), **sure_tables(run))
     if args.seeds: tables["seeds"] = spread(run, args.seeds)
     if args.splits: tables["splits"] = resplit(run, args.splits)
     shutil.rmtree(out, ignore_errors=True)
