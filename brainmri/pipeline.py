@@ -262,6 +262,7 @@ def repeat(self:_Run,
         valid = self.score(t, "valid", folder)[0]
         write_json(file, {**metrics, "seeds": [*metrics.get("seeds", []), dict(seed=s, valid_macro_f1=valid["macro_f1"], test_macro_f1=None)]})
 
+# %% ../nbs/14_pipeline.ipynb #9a65f553
 @patch
 def open_repeats(self:_Run)->None:
     "Score the repetitions of the recipes that the test set was opened for, and drop the weights of all repetitions."
@@ -302,6 +303,7 @@ def open_test(self:_Run):
         t._resume(self.folder/r.name)
         write_json(file, {**read_json(file), "test": self.score(t, "test", self.folder/r.name)[0]})
 
+# %% ../nbs/14_pipeline.ipynb #073afcdd
 def note_opening(folder, # The run's
                  recipes, # Names
                  why:str, # What the test set is opened for
@@ -347,6 +349,7 @@ def worsen(self:_Run)->None:
     with atomic(folder/"border.csv") as tmp: border.to_csv(tmp)
     write_json(folder/"border.json", dict(says=say_border(border), split=split, n=n))
 
+# %% ../nbs/14_pipeline.ipynb #5634b0d4
 @patch
 def go(self:_Run)->None:
     "Train what isn't trained yet, open the test set, write the report, and say what came out."

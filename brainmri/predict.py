@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 import numpy as np, pandas as pd, torch
+from fastcore.basics import patch
 from PIL import Image
 from .core import *
 from .fast import FrozenNet, pick_precision
@@ -90,43 +91,48 @@ class Predictor:
 
     def __repr__(self): return f"Predictor({self.bundle['recipe']['name']}, {self.bundle['img_size']}×{self.bundle['img_size']})"
 
-    @torch.no_grad()
-    def raw(self,
-            x, # A list of paths, PIL images or arrays
-            bs:int=16 # Images a forward pass
-           )->np.ndarray: # (images, 4), as the network gives them
-        "The probabilities of the four classes for each of `x`, before calibration."
-        out = [np.zeros((0, len(self.bundle["classes"])))]
-        for i in range(0, len(x), bs):
-            xb = to_float(np.stack(thread_map(self._input, x[i:i+bs], progress=False)))
-            if self.bundle["mean"]: xb = (xb - torch.tensor(self.bundle["mean"]).view(3, 1, 1)) / torch.tensor(self.bundle["std"]).view(3, 1, 1)
-            out.append(self.run(xb).double().softmax(1).numpy())
-        return np.concatenate(out)
+# %% ../nbs/13_predict.ipynb #1a1cce79
+@patch
+def raw(self:Predictor,
+        x, # A list of paths, PIL images or arrays
+        bs:int=16 # Images a forward pass
+       )->np.ndarray: # (images, 4), as the network gives them
+    "The probabilities of the four classes for each of `x`, before calibration."
+    out = [np.zeros((0, len(self.bundle["classes"])))]
+    for i in range(0, len(x), bs):
+        xb = to_float(np.stack(thread_map(self._input, x[i:i+bs], progress=False)))
+        if self.bundle["mean"]: xb = (xb - torch.tensor(self.bundle["mean"]).view(3, 1, 1)) / torch.tensor(self.bundle["std"]).view(3, 1, 1)
+        with torch.no_grad(): out.append(self.run(xb).double().softmax(1).numpy())
+    return np.concatenate(out)
 
-    def predict(self,
-                x, # A path, a PIL image, an array (h, w) or (h, w, 3) of bytes, or a list of them
-                bs:int=16, # Images a forward pass
-                level:float=.9 # Of the conformal sets: .8, .9 or .95
-               ): # A `Prediction`, or `Predictions` for a list
-        "The calibrated probabilities of the four classes for `x` and the classes that can't be excluded; an unusable image raises `ImageError` with its name."
-        if not isinstance(x, (list, tuple)): return self.predict([x], bs, level)[0]
-        limits = self.limits(level)
-        if not len(x): return Predictions()
-        probs = calibrate(self.raw(x, bs), 1. if (T := self.bundle.get("temperature")) is None else T)
-        sets = [None]*len(x) if limits is None else [tuple(c for c, s in zip(self.bundle["classes"], row) if s) for row in conformal_sets(probs, limits)]
-        return Predictions(Prediction(_name(o), dict(zip(self.bundle["classes"], p.tolist())), s, level) for o, p, s in zip(x, probs, sets))
+@patch
+def _input(self:Predictor, x):
+    if isinstance(x, np.ndarray): x = _from_array(x)
+    elif not isinstance(x, (str, Path, Image.Image)): raise ImageError(f"A {type(x).__name__} is no image: expected a path, a PIL image, an array of bytes, or a list of them.")
+    return image_array(x, self.bundle["img_size"], self.bundle["margin"])
 
-    def limits(self,
-               level:float # Such as .9
-              )->dict: # Class → largest 1 − probability at which it stays in the set; None if the bundle wasn't calibrated
-        "The conformal thresholds at `level`."
-        found = self.bundle.get("conformal")
-        return found[pick(str(level), found, "level")] if found else None
+# %% ../nbs/13_predict.ipynb #749bfadb
+@patch
+def predict(self:Predictor,
+            x, # A path, a PIL image, an array (h, w) or (h, w, 3) of bytes, or a list of them
+            bs:int=16, # Images a forward pass
+            level:float=.9 # Of the conformal sets: .8, .9 or .95
+           ): # A `Prediction`, or `Predictions` for a list
+    "The calibrated probabilities of the four classes for `x` and the classes that can't be excluded; an unusable image raises `ImageError` with its name."
+    if not isinstance(x, (list, tuple)): return self.predict([x], bs, level)[0]
+    limits = self.limits(level)
+    if not len(x): return Predictions()
+    probs = calibrate(self.raw(x, bs), 1. if (T := self.bundle.get("temperature")) is None else T)
+    sets = [None]*len(x) if limits is None else [tuple(c for c, s in zip(self.bundle["classes"], row) if s) for row in conformal_sets(probs, limits)]
+    return Predictions(Prediction(_name(o), dict(zip(self.bundle["classes"], p.tolist())), s, level) for o, p, s in zip(x, probs, sets))
 
-    def _input(self, x):
-        if isinstance(x, np.ndarray): x = _from_array(x)
-        elif not isinstance(x, (str, Path, Image.Image)): raise ImageError(f"A {type(x).__name__} is no image: expected a path, a PIL image, an array of bytes, or a list of them.")
-        return image_array(x, self.bundle["img_size"], self.bundle["margin"])
+@patch
+def limits(self:Predictor,
+           level:float # Such as .9
+          )->dict: # Class → largest 1 − probability at which it stays in the set; None if the bundle wasn't calibrated
+    "The conformal thresholds at `level`."
+    found = self.bundle.get("conformal")
+    return found[pick(str(level), found, "level")] if found else None
 
 # %% ../nbs/13_predict.ipynb #b6ec8402
 def _name(x): return str(x) if isinstance(x, (str, Path)) else f"{type(x).__name__} in memory"

@@ -333,6 +333,7 @@ def _png(fig):
 
 def _probe_frame(audit): return pd.DataFrame(audit["shortcuts"]).set_index("probe")
 
+# %% ../nbs/12_report.ipynb #5a94aed9
 def _save(fig, path):
     "Write `fig` to `path`, whole or not at all."
     with atomic(path) as tmp: tmp.write_bytes(_png(fig))
@@ -385,6 +386,7 @@ def headline(run # A `Run` or the path of a run folder
     else: out.append("The test set was not opened, so these figures flatter: recipe and best epoch were chosen on the validation set.")
     return out + _again(run) + [_versus(run, d) for _, d in compare(run).iterrows()] + _views(run)
 
+# %% ../nbs/12_report.ipynb #589c5d28
 def _again(run):
     "What must be said if the test set was opened more than once, or the choice changed after it was opened."
     was, best = (run.openings[0].get("chosen") if run.openings else None), choose(run)
@@ -581,6 +583,7 @@ def _opened_part(run):
     if not len(t): return _p(shut) if not run.table.test_macro_f1.notna().any() else ""
     return (table_html(t.set_index("When"), "Openings of the test set; until then its labels were sealed") + "".join(_warn(o) for o in _again(run)))
 
+# %% ../nbs/12_report.ipynb #b665362e
 def _comparison_part(run, figures):
     best, df = choose(run), compare(run)
     by = "mean macro-F1 on validation over several trainings" if chosen_by(run.table) == "valid_mean" else "macro-F1 on validation"
@@ -683,6 +686,7 @@ def _worsened_part(run, best, figures):
     picture = _figure_html(file, "Macro-F1 against the strength of each artefact.") if file.exists() else ""
     return _p(said) + picture + table_html(wide.rename(index=name).rename_axis("Artefact, by strength").rename(columns="{:.0f}".format), "Macro-F1 on worsened images")
 
+# %% ../nbs/12_report.ipynb #48d79109
 def _border_part(run, best):
     t = _table_at(run.path/best/"border.csv")
     if t is None: return _p("Whether the network reads the border of the image was not measured.")
