@@ -340,7 +340,7 @@ def worsen(self:_Run)->None:
     folder, split = self.folder/best, "test" if run.metrics[best]["test"] else "valid"
     was = read_json(folder/"border.json") if (folder/"border.csv").exists() and (folder/"border.json").exists() else {}
     if not n or (was.get("split"), was.get("n")) == (split, n): return
-    rows, predictor = self.index[self.index["split"] == split], load(folder, self.config["precision"])
+    rows, predictor = self.index[self.index["split"] == split], load(folder, self.config["precision"], self.config["device"])
     self.say(f"Worsening {split} images for “{run.titles[best]}”")
     table = robustness(predictor, rows, n=n, seed=self.config["seed"], progress=self.progress)
     border = border_test(predictor, rows, n=n, seed=self.config["seed"], progress=self.progress)

@@ -80,13 +80,15 @@ class Predictor:
     def __init__(self,
                  model, # The network
                  bundle:dict, # What `bundle.json` holds
-                 precision:str="auto" # Arithmetic of a VGG's convolutions, as `pick_precision` takes it
+                 precision:str="auto", # Arithmetic of a VGG's convolutions, as `pick_precision` takes it
+                 device="cpu" # Where the network runs
                 ):
-        self.model, self.bundle, self.precision = model.eval(), bundle, pick_precision(precision)
+        self.device, self.precision = torch.device(device), pick_precision(precision, device)
+        self.model, self.bundle = model.eval().to(self.device), bundle
         self.run = self._fast_vgg() if bundle["recipe"]["net"] == "vgg" else self.model
 
     def _fast_vgg(self):
-        body, head = FrozenNet(self.model[0], self.precision), self.model[1]
+        body, head = FrozenNet(self.model[0], self.precision, self.device), self.model[1]
         return lambda x: head(body(x).float())
 
     def __repr__(self): return f"Predictor({self.bundle['recipe']['name']}, {self.bundle['img_size']}×{self.bundle['img_size']})"
@@ -102,7 +104,7 @@ def raw(self:Predictor,
     for i in range(0, len(x), bs):
         xb = to_float(np.stack(thread_map(self._input, x[i:i+bs], progress=False)))
         if self.bundle["mean"]: xb = (xb - torch.tensor(self.bundle["mean"]).view(3, 1, 1)) / torch.tensor(self.bundle["std"]).view(3, 1, 1)
-        with torch.no_grad(): out.append(self.run(xb).double().softmax(1).numpy())
+        with torch.no_grad(): out.append(self.run(xb.to(self.device)).double().softmax(1).cpu().numpy())
     return np.concatenate(out)
 
 @patch
@@ -153,7 +155,8 @@ def _check_calibration(bundle, file):
     if bad: raise RunError(f"{file} has an unusable {bad[0]}, {str(bundle[bad[0]])[:60]}: it was changed; restore it or train again.")
 
 def load(path, # A folder with bundle.json and model.safetensors
-         precision:str="auto" # Arithmetic of a VGG's convolutions: "auto", "fp32", "winograd" or "bf16"
+         precision:str="auto", # Arithmetic of a VGG's convolutions: "auto", "fp32", "winograd" or "bf16"
+         device="cpu" # Where the network runs: "cpu" or "cuda"
         )->Predictor: # Ready to answer
     "The predictor in the folder `path`; a missing, changed or newer bundle raises `RunError` or `WeightsError`."
     path = Path(path)
@@ -172,4 +175,4 @@ def load(path, # A folder with bundle.json and model.safetensors
     try:
         with torch.device("meta"): net = recipe_network(Recipe.from_dict(bundle["recipe"]), bundle["arch"] or "vgg16_bn", bundle["img_size"])
     except (TypeError, KeyError, AttributeError) as e: raise RunError(f"{path/'bundle.json'} doesn't describe a network ({e}): it was changed; restore it or train again.") from None
-    return Predictor(load_weights(net, weights), bundle, precision)
+    return Predictor(load_weights(net, weights), bundle, precision, device)
