@@ -11,7 +11,7 @@ from .core import CLASSES, DataError
 __all__ = ['confusion', 'macro_f1', 'classification_table', 'most_confused', 'say_confusions', 'confusion_f1',
            'bootstrap_interval', 'scores', 'measures', 'judge', 'paired_difference', 'unpaired_difference', 'mcnemar',
            'calibrate', 'fit_temperature', 'reliability', 'calibration_error', 'conformal_quantiles', 'conformal_sets',
-           'coverage']
+           'coverage', 'coverages']
 
 # %% ../nbs/10_metrics.ipynb #d2e92499
 def _labels(y, *preds):
@@ -424,3 +424,14 @@ def coverage(y, # Class number of each image
         ends = _interval(share(drawn)*(np.nan if alone else 1))
         rows.append((label, float(share(counts.sum(0))), *ends, of.sum(1).mean(), (~of.any(1)).mean(), len(of)))
     return pd.DataFrame(rows, columns=["label", "coverage", "low", "high", "size", "empty", "images"])
+
+# %% ../nbs/10_metrics.ipynb #96f9cf3b
+def coverages(y, # Class number of each image
+              probs, # Probabilities as the network gives them, shape (images, 4)
+              temperature:float, # From `fit_temperature`
+              quantiles:dict, # From `conformal_quantiles`: level → thresholds
+              groups=None # Patient or cluster of each image; `None`: each image is its own
+             )->pd.DataFrame: # The rows of `coverage` for each level, with a column level
+    "`coverage` of the calibrated `probs` at each level of `quantiles`."
+    p = calibrate(probs, temperature)
+    return pd.concat([coverage(y, conformal_sets(p, q), groups).assign(level=float(k)) for k, q in quantiles.items()], ignore_index=True)

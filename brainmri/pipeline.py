@@ -19,7 +19,7 @@ from .fast import pick_precision
 from .features import FeatureCache, weights_key
 from .index import image_array, index_images, plot_channel_means, plot_sizes, show_samples
 from .interpret import MRIInterpretation, plot_top_losses
-from .metrics import calibrate, conformal_quantiles, conformal_sets, coverage, fit_temperature, judge
+from .metrics import calibrate, conformal_quantiles, coverages, fit_temperature, judge
 from .phantom import make_phantoms
 from .predict import load, write_bundle
 from .recipes import (BLOCK5, ann_learner, count_params, get_recipe, list_recipes, load_weights, settle_batchnorm, vgg_learner, vgg_network,
@@ -520,8 +520,7 @@ def coverage(self:Results,
             )->pd.DataFrame: # level, label ("all" or a class), coverage, low, high, size, empty, images
     "How often the conformal sets of `recipe` hold the right class, at each level."
     _, m, _, p = self._scored(recipe)
-    probs = calibrate(p[[f"prob_{c}" for c in CLASSES]].values, m["temperature"])
-    return pd.concat([coverage(p.y, conformal_sets(probs, q), p.group).assign(level=float(k)) for k, q in m["conformal"].items()], ignore_index=True)
+    return coverages(p.y, p[[f"prob_{c}" for c in CLASSES]].values, m["temperature"], m["conformal"], p.group)
 
 # %% ../nbs/14_pipeline.ipynb #d9d17890
 @patch

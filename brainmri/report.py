@@ -14,7 +14,7 @@ from .core import CLASSES, RunError, atomic, read_json
 from .index import plot_class_counts
 from .shortcuts import PROBES, plot_probes
 from .split import leakage, plot_split, split_summary
-from .metrics import calibrate, calibration_error, classification_table, confusion, conformal_sets, coverage, mcnemar, paired_difference, reliability, say_confusions
+from .metrics import calibrate, calibration_error, classification_table, confusion, coverages, mcnemar, paired_difference, reliability, say_confusions
 
 # %% auto #0
 __all__ = ['Run', 'read_run', 'read_history', 'read_predictions', 'comparison_table', 'chosen_by', 'choose', 'compare', 'tied',
@@ -637,11 +637,11 @@ _MEASURES = dict(macro_f1="Macro-F1", accuracy="Accuracy", balanced_accuracy="Ba
 
 def _coverage_table(p, m):
     "How often the conformal sets of each level held the right class, and how large they were."
-    rows = {}
-    for level, limits in m["conformal"].items():
-        t = coverage(p.y, conformal_sets(calibrate(p.filter(like="prob_").to_numpy(), m["temperature"]), limits), p.group).set_index("label")
-        rows[f"{float(level):.0%}"] = {"All": _score(*t.loc["all", ["coverage", "low", "high"]]), **{c: _num(t.coverage[c], 2) for c in CLASSES if c in t.index},
-                                       "Classes in a set": _num(t.loc["all", "size"], 2), "Empty sets": f"{t.loc['all', 'empty']:.1%}"}
+    rows, found = {}, coverages(p.y, p.filter(like="prob_").to_numpy(), m["temperature"], m["conformal"], p.group)
+    for level, t in found.groupby("level"):
+        t = t.set_index("label")
+        rows[f"{level:.0%}"] = {"All": _score(*t.loc["all", ["coverage", "low", "high"]]), **{c: _num(t.coverage[c], 2) for c in CLASSES if c in t.index},
+                                "Classes in a set": _num(t.loc["all", "size"], 2), "Empty sets": f"{t.loc['all', 'empty']:.1%}"}
     return pd.DataFrame(rows).T.rename_axis("Asked for")
 
 def _sure_part(run, figures):

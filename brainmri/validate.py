@@ -12,7 +12,7 @@ from .audit import find_groups, image_hashes, nearest
 from .core import *
 from .data import content_key
 from .index import index_images
-from .metrics import calibrate, conformal_sets, coverage, judge, unpaired_difference
+from .metrics import coverages, judge, unpaired_difference
 from .report import Run, read_predictions, table_html, write_report
 from .card import write_card
 from .predict import Predictor
@@ -76,8 +76,7 @@ def _inside(run, recipe):
 def _coverages(bundle, y, probs, groups):
     "Coverage of the conformal sets of each level, all classes together."
     if not bundle.get("conformal"): return None
-    p = calibrate(probs, bundle["temperature"])
-    return pd.DataFrame({k: coverage(y, conformal_sets(p, q), groups).set_index("label").loc["all"] for k, q in bundle["conformal"].items()}).T.rename_axis("level")
+    return coverages(y, probs, bundle["temperature"], bundle["conformal"], groups).query("label == 'all'").set_index("level").drop(columns="label")
 
 # %% ../nbs/13b_validate.ipynb #a6f44433
 def validate_run(run:Run, # From `read_run`

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from brainmri.core import CLASSES, Recipe, read_json, write_json
-from brainmri.metrics import calibrate, calibration_error, classification_table, conformal_sets, confusion, coverage, most_confused
+from brainmri.metrics import calibrate, calibration_error, classification_table, confusion, coverages, most_confused
 from brainmri.report import choose, compare, read_history, read_predictions, read_run
 from brainmri.split import grouped_split, leakage, split_images, split_summary
 
@@ -37,10 +37,9 @@ def sure_tables(run):
 
 def coverage_table(p, m):
     "Coverage of the conformal sets of each level, and the calibration error before and after."
-    probs = p.filter(like="prob_").to_numpy()
-    after = calibrate(probs, m["temperature"])
-    rows = [coverage(p.y, conformal_sets(after, q), p.group).assign(level=float(k)) for k, q in m["conformal"].items()]
-    return pd.concat(rows).assign(temperature=m["temperature"], error_before=calibration_error(p.y, probs), error_after=calibration_error(p.y, after))
+    probs, T = p.filter(like="prob_").to_numpy(), m["temperature"]
+    errors = dict(error_before=calibration_error(p.y, probs), error_after=calibration_error(p.y, calibrate(probs, T)))
+    return coverages(p.y, probs, T, m["conformal"], p.group).assign(temperature=T, **errors)
 
 
 def about(run):
