@@ -8,6 +8,7 @@ __all__ = []
 # %% ../nbs/all.ipynb #a814120b
 from .core import *
 from .phantom import *
+from .image import *
 from .index import *
 from .shortcuts import *
 from .audit import *

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 from fastcore.basics import patch
-from .core import CLASSES, ConfigError, DataError, _plain, pick, stable_seed
-from .index import _subplots, match_class, open_image, problems, thread_map
+from .core import CLASSES, ConfigError, DataError, _plain, pick, stable_seed, thread_map
+from .image import open_image
+from .index import _subplots, match_class, problems
 from .shortcuts import look, out_of_fold, plot_probes, probe_features, shortcut_probes
 
 # %% auto #0

@@ -5,6 +5,7 @@
 # %% ../nbs/00_core.ipynb #f4fa98d3
 from __future__ import annotations
 import contextlib, difflib, hashlib, importlib, json, math, os, random, shutil, sys, tempfile, types
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pathlib import Path
 __all__ = ['CLASSES', 'CROP_MARGIN', 'IMAGE_SUFFIXES', 'IMAGENET_MEAN', 'IMAGENET_STD', 'BrainMRIError', 'DataError',
            'ImageError', 'ConfigError', 'WeightsError', 'RunError', 'DataWarning', 'pick', 'Phase', 'Recipe', 'seeded',
            'stable_seed', 'atomic', 'write_json', 'read_json', 'cache_dir', 'size_text', 'need_disk', 'track',
-           'lazy_attributes']
+           'thread_map', 'lazy_attributes']
 
 # %% ../nbs/00_core.ipynb #3bce31ad
 #: The class names in the order of the label `y`: glioma is 0, notumor is 3.
@@ -179,10 +180,29 @@ def track(items, # A list or array to go through
          ): # Iterates over `items`
     "Go through `items` with a progress bar that says `what`."
     if not show or not len(items): return iter(items)
-    from fastprogress.fastprogress import progress_bar
-    bar = progress_bar(items, leave=False)
-    bar.comment = what
+    bar = _bar(items)
+    if hasattr(bar, "comment"): bar.comment = what
     return bar
+
+def _bar(items, total=None):
+    "`items` behind fastprogress's bar, or as they are where a bundle answers without it."
+    try: from fastprogress.fastprogress import progress_bar
+    except ImportError: return items
+    return progress_bar(items, total=total, leave=False)
+
+# %% ../nbs/00_core.ipynb #b94367d8
+def thread_map(f, # Function of one item
+               items, # What to call it with
+               workers:int=None, # Threads; default one for each core, 8 at most
+               progress:bool=True # Show a progress bar for more than 200 items?
+              )->list: # The results, in the order of `items`
+    "`[f(o) for o in items]` by threads."
+    items = list(items)
+    pool = ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1))
+    try:
+        res = pool.map(f, items)
+        return list(_bar(res, len(items)) if progress and len(items) > 200 else res)
+    finally: pool.shutdown(cancel_futures=True)
 
 # %% ../nbs/00_core.ipynb #119f66b0
 class _Package(types.ModuleType):

@@ -13,7 +13,8 @@ from matplotlib.patches import Rectangle
 from fastai.vision.all import (CategoryBlock, CategoryMap, ColReader, DataBlock, DataLoader, DataLoaders, IndexSplitter, IntToFloatTensor, Normalize,
                                PILImage, RandTransform, TensorCategory, TensorImage, TransformBlock)
 from .core import *
-from .index import _subplots, image_array, open_image, thread_map, write_squares
+from .image import image_array, open_image, write_squares
+from .index import _subplots
 from .transform import BorderCrop, mild_affine, to_float, view_numbers, warp
 
 # %% auto #0

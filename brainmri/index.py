@@ -4,147 +4,17 @@
 
 # %% ../nbs/02_index.ipynb #4715a0f2
 from __future__ import annotations
-import difflib, hashlib, io, math, os, re, warnings
+import difflib, hashlib, os, re, warnings
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps, UnidentifiedImageError
-from .core import CLASSES, CROP_MARGIN, IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError, pick, stable_seed
+from .core import CLASSES, CROP_MARGIN, IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError, pick, stable_seed, thread_map
+from .image import _bytes, _decode, _refuse, open_image
 
 # %% auto #0
-__all__ = ['MAX_PIXELS', 'CLASS_COLORS', 'to_rgb', 'open_image', 'crop_border', 'image_array', 'write_squares', 'match_class',
-           'match_split', 'thread_map', 'index_images', 'problems', 'class_counts', 'plot_class_counts', 'show_samples',
-           'plot_sizes', 'channel_means', 'plot_channel_means']
-
-# %% ../nbs/02_index.ipynb #390026b0
-def _refuse(name, found, todo):
-    "The `ImageError` for the file `name`; `found` is kept for the table of problems."
-    e = ImageError(f"{name} {found}: {todo}.")
-    e.found = found
-    return e
-
-def _to_8_bits(a, name):
-    "The integer array `a` scaled to 0..255 by the smallest of 8, 10, 12 or 16 bits that holds its maximum."
-    a = np.asarray(a).astype(np.int64)
-    lo, hi = int(a.min()), int(a.max())
-    if lo < 0 or hi > 65535: raise _refuse(name, f"holds values from {lo} to {hi}", "expected 0 to 65535; rescale it to 8 or 16 bits")
-    if not (a % 257).any(): return (a // 257).astype(np.uint8)  # 8 bits stretched to 16, however dark
-    top = 2 ** next(b for b in (8, 10, 12, 16) if hi < 2 ** b) - 1
-    return ((a * 255 + top // 2) // top).astype(np.uint8)
-
-# %% ../nbs/02_index.ipynb #19f2da60
-def to_rgb(im:Image.Image, # An image of any mode
-           name:str="the image" # What to call it in an error
-          )->Image.Image: # A new image, mode RGB
-    "`im` as 8-bit RGB: transparency over black, 16-bit greys by the bits they use; floats are refused."
-    if im.mode == "F": raise _refuse(name, "holds floating-point values, whose scale isn't known", "save it with 8 or 16 bits")
-    if im.mode.startswith("I"): im = Image.fromarray(_to_8_bits(im, name))
-    try:
-        if im.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in im.info:
-            im = im.convert("RGBA")
-            im = Image.alpha_composite(Image.new("RGBA", im.size, (0, 0, 0, 255)), im)
-        rgb = im.convert("RGB")
-    except ValueError: raise _refuse(name, f"has the colour mode {im.mode}", "expected grey or colour; save it as RGB") from None
-    rgb.info = {}  # a palette's transparency or an orientation no longer applies
-    return rgb
-
-# %% ../nbs/02_index.ipynb #0e2f745a
-#: Images of more pixels than this are refused before they are decoded.
-MAX_PIXELS = 80_000_000
-
-def _reduction(im, needed):
-    "By how much a JPEG may be reduced so that at least twice the pixels that are `needed` remain in each direction."
-    if im.format != "JPEG" or im.getexif().get(0x0112, 1) != 1: return 1
-    return next((by for by in (8, 4, 2) if min(im.size) >= 2*by*needed), 1)
-
-def _upright(im):
-    "`im` turned as its EXIF block says."
-    try: return ImageOps.exif_transpose(im)
-    except Exception: return im  # a broken EXIF block tells nothing about the orientation
-
-# %% ../nbs/02_index.ipynb #ccb2d17d
-def _decode(data, name, needed=None):
-    "The bytes of an image file as an upright RGB image, and the mode that the file had; a JPEG may be reduced if only `needed` pixels are needed."
-    try:
-        with Image.open(io.BytesIO(data)) as im:
-            if im.width * im.height > MAX_PIXELS: raise Image.DecompressionBombError(f"{im.width}×{im.height} pixels")
-            n = getattr(im, "n_frames", 1)
-            if n > 1 and im.format != "MPO":  # an MPO is a photograph with its previews: the first is the picture
-                raise _refuse(name, f"is animated or has several pages ({n} frames)", "save the frame you mean as a file of its own")
-            full, by = im.size, _reduction(im, needed) if needed else 1
-            if by > 1: im.draft(im.mode, (full[0]//by, full[1]//by))
-            im.load()
-            rgb = to_rgb(_upright(im), name)
-            if by > 1: rgb.info.update(reduced=by, full_size=full)
-            return rgb, im.mode
-    except ImageError: raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as e:
-        raise _refuse(name, f"is too large ({e})", f"expected at most {MAX_PIXELS//10**6} million pixels; make it smaller") from None
-    except UnidentifiedImageError:
-        raise _refuse(name, f"is not an image, or its header is damaged (it begins with {data[:8]!r})", "replace it or delete it") from None
-    except Exception as e: raise _refuse(name, f"is damaged or cut short ({e})", "copy it again or delete it") from None
-
-# %% ../nbs/02_index.ipynb #ee663cf0
-def _bytes(path):
-    "The contents of the file `path`, if it is a file that holds something."
-    path = Path(path)
-    try:
-        if not path.exists(): raise _refuse(path, "does not exist", "check the name, or where a link points")
-        if not path.is_file(): raise _refuse(path, "is not a file", "expected an image file")
-        data = path.read_bytes()
-    except OSError as e: raise _refuse(path, f"can't be read ({e.strerror})", "check its permissions and its disk") from None
-    if not data: raise _refuse(path, "is zero bytes long", "copy it again or delete it")
-    return data
-
-def open_image(path, # An image file, or the bytes of one
-               needed:int=None # Pixels that will be needed in width and height: a JPEG of several times that may be decoded smaller
-              )->Image.Image: # Mode RGB, upright; `info["reduced"]` says by how much it is smaller than in the file, if it is
-    "The image in the file `path` as upright 8-bit RGB; a file that isn't one image raises `ImageError` with its name."
-    return _decode(path, "the image", needed)[0] if isinstance(path, bytes) else _decode(_bytes(path), str(path), needed)[0]
-
-# %% ../nbs/02_index.ipynb #20c37514
-def crop_border(im:Image.Image, # Any image
-                margin:int=CROP_MARGIN # Pixels cut from each of the four sides
-               )->Image.Image: # The middle
-    "Cut `margin` pixels from each side of `im`; an image that has no more than that raises `ImageError`."
-    w, h = im.size
-    if min(w, h) <= 2*margin: raise ImageError(f"The image is {w}×{h} pixels: a border crop of {margin} needs more than {2*margin} in both directions.")
-    return im.crop((margin, margin, w-margin, h-margin))
-
-def image_array(source, # Path of an image file, or a PIL image
-                size:int=224, # Side of the result, in pixels
-                margin:int=CROP_MARGIN # Pixels cut from each side first
-               )->np.ndarray: # uint8, (size, size, 3), RGB
-    "Open, crop and resize `source` to a `size`×`size` RGB array; an unusable file raises `ImageError` with its name."
-    memory = isinstance(source, Image.Image)
-    img = to_rgb(_upright(source)) if memory else open_image(source, size + margin)
-    if "reduced" in img.info: return _resized_part(img, size, margin)
-    try: img = crop_border(img, margin)
-    except ImageError as e: raise ImageError(f"{'An image in memory' if memory else source}: {e}") from None
-    return np.asarray(img.resize((size, size), Image.Resampling.BILINEAR))
-
-def _resized_part(img, size, margin):
-    "`image_array` of an image that was reduced while it was decoded, in which a margin need not be a whole number of pixels."
-    by, left = img.info["reduced"], margin // img.info["reduced"]
-    x0, (x1, y1) = margin/by - left, ((o - margin)/by - left for o in img.info["full_size"])
-    inner = img.crop((left, left, left + math.ceil(x1), left + math.ceil(y1)))  # nothing of the margin may leak in through the filter
-    return np.asarray(inner.resize((size, size), Image.Resampling.BILINEAR, box=(x0, x0, x1, y1)))
-
-# %% ../nbs/02_index.ipynb #bd91401f
-def write_squares(out, # File of the array, which exists
-                  offset:int, # Bytes before its first row
-                  shape:tuple, # (rows, size, size, 3)
-                  rows, # Row numbers
-                  files, # An image file for each
-                  margin:int=CROP_MARGIN # Pixels cut from each side first
-                 ): # `rows`
-    "Write `image_array` of each of `files` to its row of a uint8 array on disk."
-    a = np.memmap(out, np.uint8, "r+", offset=offset, shape=tuple(shape))
-    for i, f in zip(rows, files): a[i] = image_array(f, shape[1], margin)
-    a.flush()
-    return rows
+__all__ = ['CLASS_COLORS', 'match_class', 'match_split', 'index_images', 'problems', 'class_counts', 'plot_class_counts',
+           'show_samples', 'plot_sizes', 'channel_means', 'plot_channel_means']
 
 # %% ../nbs/02_index.ipynb #605b70e3
 def match_class(name # A folder's name or a label
@@ -278,23 +148,6 @@ def _find(data, classes):
     up = next(o for o in path.absolute().parents if o.is_dir())
     near = difflib.get_close_matches(path.absolute().relative_to(up).parts[0], [o.name for o in up.iterdir()], n=1)
     raise DataError(f"{path} does not exist." + (f" Did you mean {up/near[0]}?" if near else f" {up} exists, but nothing in it has such a name."))
-
-# %% ../nbs/02_index.ipynb #40dfbdec
-def thread_map(f, # Function of one item
-               items, # What to call it with
-               workers:int=None, # Threads; default one for each core, 8 at most
-               progress:bool=True # Show a progress bar for more than 200 items?
-              )->list: # The results, in the order of `items`
-    "`[f(o) for o in items]` by threads."
-    items = list(items)
-    pool = ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1))
-    try:
-        res = pool.map(f, items)
-        if progress and len(items) > 200:
-            from fastprogress import progress_bar
-            res = progress_bar(res, total=len(items), leave=False)
-        return list(res)
-    finally: pool.shutdown(cancel_futures=True)
 
 # %% ../nbs/02_index.ipynb #0bead891
 #: What is learned of each file by opening it.

@@ -7,7 +7,8 @@ from __future__ import annotations
 import numpy as np, pandas as pd, torch
 from fastai.vision.all import ClassificationInterpretation, Learner
 from .core import *
-from .index import _subplots, open_image
+from .image import open_image
+from .index import _subplots
 from .metrics import confusion, scores
 
 # %% auto #0

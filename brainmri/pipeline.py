@@ -17,7 +17,8 @@ from .core import *
 from .data import content_key, mri_dls, need_room, pixel_cache, pick_device, rows_dl, show_augmented, show_crop
 from .fast import pick_precision
 from .features import FeatureCache, weights_key
-from .index import image_array, index_images, plot_channel_means, plot_sizes, show_samples
+from .image import image_array
+from .index import index_images, plot_channel_means, plot_sizes, show_samples
 from .interpret import MRIInterpretation, plot_top_losses
 from .metrics import calibrate, conformal_quantiles, coverages, fit_temperature, judge
 from .phantom import make_phantoms

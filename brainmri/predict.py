@@ -12,7 +12,7 @@ from fastcore.basics import patch
 from PIL import Image
 from .core import *
 from .fast import FrozenNet, pick_precision
-from .index import image_array, thread_map
+from .image import from_array, image_array
 from .metrics import calibrate, conformal_sets
 from .recipes import load_weights, recipe_network
 from .transform import to_float
@@ -109,7 +109,7 @@ def raw(self:Predictor,
 
 @patch
 def _input(self:Predictor, x):
-    if isinstance(x, np.ndarray): x = _from_array(x)
+    if isinstance(x, np.ndarray): x = from_array(x)
     elif not isinstance(x, (str, Path, Image.Image)): raise ImageError(f"A {type(x).__name__} is no image: expected a path, a PIL image, an array of bytes, or a list of them.")
     return image_array(x, self.bundle["img_size"], self.bundle["margin"])
 
@@ -138,11 +138,6 @@ def limits(self:Predictor,
 
 # %% ../nbs/13_predict.ipynb #b6ec8402
 def _name(x): return str(x) if isinstance(x, (str, Path)) else f"{type(x).__name__} in memory"
-
-def _from_array(x):
-    if x.dtype != np.uint8 or x.ndim not in (2, 3) or x.ndim == 3 and x.shape[2] not in (3, 4):
-        raise ImageError(f"An array of {x.dtype} with shape {x.shape}: expected bytes (uint8) with shape (h, w), (h, w, 3) or (h, w, 4).")
-    return Image.fromarray(x)
 
 # %% ../nbs/13_predict.ipynb #14f18ac3
 def _check_calibration(bundle, file):

@@ -13,10 +13,10 @@ from fastcore.basics import listify
 from PIL import Image, ImageEnhance
 from scipy.ndimage import gaussian_filter
 from scipy.stats import binomtest
-from .core import CLASSES, ConfigError, DataError, ImageError, pick, seeded, stable_seed, track
-from .index import _subplots, _upright, crop_border, open_image, thread_map, to_rgb
+from .core import CLASSES, ConfigError, DataError, ImageError, pick, seeded, stable_seed, track, thread_map
+from .image import _upright, crop_border, from_array, open_image, to_rgb
+from .index import _subplots
 from .metrics import scores
-from .predict import _from_array
 
 # %% auto #0
 __all__ = ['ARTEFACTS', 'BORDERS', 'Artefact', 'list_artefacts', 'degrade', 'show_artefacts', 'robustness', 'plot_robustness',
@@ -128,7 +128,7 @@ def list_artefacts()->list: # Of names
 # %% ../nbs/13a_robust.ipynb #4c707b63
 def _picture(img):
     "`img`, a path, a PIL image or an array of bytes, as an upright RGB image."
-    if isinstance(img, np.ndarray): img = _from_array(img)
+    if isinstance(img, np.ndarray): img = from_array(img)
     if isinstance(img, Image.Image): return to_rgb(_upright(img))
     if isinstance(img, (str, bytes, Path)): return open_image(img)
     raise ImageError(f"A {type(img).__name__} is no image: expected a path, a PIL image or an array of bytes.")

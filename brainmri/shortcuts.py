@@ -8,8 +8,9 @@ import os
 import numpy as np
 import pandas as pd
 from PIL import Image
-from .core import CLASSES, CROP_MARGIN, DataError, stable_seed
-from .index import CLASS_COLORS, _subplots, open_image, thread_map
+from .core import CLASSES, CROP_MARGIN, DataError, stable_seed, thread_map
+from .image import open_image
+from .index import CLASS_COLORS, _subplots
 
 # %% auto #0
 __all__ = ['PROBES', 'look', 'probe_features', 'out_of_fold', 'chance_f1', 'shortcut_probes', 'plot_probes']

@@ -9,7 +9,7 @@ import numpy as np, torch
 from PIL import Image
 from fasttransform import Transform
 from .core import CROP_MARGIN, IMAGENET_MEAN, IMAGENET_STD, stable_seed
-from .index import crop_border
+from .image import crop_border
 
 # %% auto #0
 __all__ = ['BorderCrop', 'to_float', 'imagenet_norm', 'imagenet_denorm', 'mild_affine', 'warp', 'view_numbers']
