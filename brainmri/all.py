@@ -9,6 +9,7 @@ __all__ = []
 from .core import *
 from .phantom import *
 from .image import *
+from .clinic import *
 from .index import *
 from .shortcuts import *
 from .audit import *
@@ -20,13 +21,18 @@ from .fast import *
 from .features import *
 from .train import *
 from .metrics import *
+from .gate import *
 from .interpret import *
+from .cam import *
+from .engine import *
 from .report import *
 from .card import *
 from .predict import *
 from .robust import *
 from .validate import *
+from .export import *
 from .pipeline import *
+from .app import *
 
 # %% ../nbs/all.ipynb #82e5bdad
 __all__ = [o for o in globals() if not o.startswith("_")]

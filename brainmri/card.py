@@ -88,13 +88,14 @@ def _performance(run, best):
 
 def _degrades(run, best):
     said = []
-    for file, what in (("robustness.csv", "On worsened images"), ("border.csv", "With another border")):
+    for file, what in (("robustness.csv", "On worsened images"), ("border.csv", "With another border"), ("refused.csv", "What the gate refuses")):
         path = run.path/best/file
         if not path.exists(): said.append(f"{what}: not measured.")
         else:
             t = pd.read_csv(path)
-            t = t[t.strength > 0].pivot(index="artefact", columns="strength", values="macro_f1").rename_axis("Artefact, by strength") if file == "robustness.csv" else t.set_index(t.columns[0])[["macro_f1", "low", "high", "changed"]]
-            said += [f"{what}, macro-F1:", _md_table(t)]
+            if file == "robustness.csv": t = t[t.strength > 0].pivot(index="artefact", columns="strength", values="macro_f1").rename_axis("Artefact, by strength")
+            else: t = t.set_index(t.columns[0]).filter(["macro_f1", "low", "high", "changed", "refused"])
+            said += [what + ":" if file == "refused.csv" else f"{what}, macro-F1:", _md_table(t)]
     external = [read_json(o) for o in sorted((run.path/"external").glob("*.json"))]
     return "\n\n".join([*said, *(_md(" ".join(o["says"])) for o in external)] if external else [*said, "It was not tried on images from elsewhere."])
 

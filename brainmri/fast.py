@@ -83,20 +83,22 @@ class _Winograd:
             if self.net.load_param(f"{d}/net.param") or self.net.load_model(f"{d}/net.bin"): raise RunError("ncnn can't read the network: give precision='fp32'.")
     def __call__(self, x): return torch.from_numpy(np.stack([self._one(o) for o in x.numpy()]))
     def _one(self, x):
-        run = self.net.create_extractor()
-        run.input("b0", self.ncnn.Mat(np.ascontiguousarray(x)).clone())
+        run, x = self.net.create_extractor(), np.ascontiguousarray(x)  # the name keeps a copy alive: ncnn's Mat only points at it
+        run.input("b0", self.ncnn.Mat(x).clone())
         status, y = run.extract(self.out)
         if status: raise RunError(f"ncnn failed with status {status}, out of memory perhaps: give precision='fp32'.")
         return np.array(y)
 
 # %% ../nbs/07a_fast.ipynb #2f62b4fe
 class FrozenNet:
-    "The layers of `module` as they are now, as a function from a batch to float16: no gradients, no BatchNorm update."
+    "The layers of `module` as they are now, as a function from a batch to float16 or float32: no gradients, no BatchNorm update."
     def __init__(self,
                  module:nn.Module, # A network, or a sequence of layers
                  precision:str="fp32", # "fp32", "winograd" or "bf16"
-                 device="cpu" # Where it will run
+                 device="cpu", # Where it will run
+                 half:bool=True # Answer in float16, as caches keep it?
                 ):
+        self.half = half
         self.device, self.dtype = torch.device(device), torch.bfloat16 if precision == "bf16" else torch.float32
         layers = fold_batchnorm(module)
         self.fast = _ncnn_text([m.cpu() for m in layers]) if precision == "winograd" else None
@@ -105,11 +107,11 @@ class FrozenNet:
     @torch.no_grad()
     def __call__(self,
                  x:torch.Tensor # Any floating type, (n, c, h, w)
-                )->torch.Tensor: # float16, on the network's device
+                )->torch.Tensor: # float16 or float32, on the network's device
         x = x.to(self.device, self.dtype)
         y = self.run(x if self.fast else x.contiguous(memory_format=torch.channels_last)).float()
         top = torch.finfo(torch.float16).max
-        return y.clamp(-top, top).half().contiguous()
+        return (y.clamp(-top, top).half() if self.half else y).contiguous()
 
 # %% ../nbs/07a_fast.ipynb #45f35333
 _in = torch.tensor([[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1.]])

@@ -4,7 +4,7 @@
 
 # %% ../nbs/10_metrics.ipynb #0c4e4e7e
 from __future__ import annotations
-import numpy as np, pandas as pd
+import numpy as np  # pandas is imported where a table is made: a bundle answers without it
 from .core import CLASSES, DataError
 
 # %% auto #0
@@ -65,6 +65,7 @@ def classification_table(y, # Class number of each image
                          pred # Predicted class number of each image
                         )->pd.DataFrame: # Rows: the classes, then "macro"; columns: precision, sensitivity, specificity, f1, support
     "Precision, sensitivity (recall), specificity, F1 and number of images of each class, and their means; 0/0 counts as 0."
+    import pandas as pd
     cm = confusion(y, pred)
     df = pd.DataFrame(_rates(cm), index=list(CLASSES))
     df.loc["macro"] = df.mean()
@@ -77,6 +78,7 @@ def most_confused(y, # Class number of each image
                   n:int=3 # How many kinds of mistake, the commonest first
                  )->pd.DataFrame: # Columns: actual, predicted, count, share (of the images of that class)
     "The `n` commonest mistakes, each as the class that it was, the class it was called, and how often."
+    import pandas as pd
     cm = confusion(y, pred)
     rows = [(CLASSES[i], CLASSES[j], int(cm[i, j]), float(cm[i, j] / cm[i].sum())) for i, j in np.argwhere(cm) if i != j]
     df = pd.DataFrame(rows, columns=["actual", "predicted", "count", "share"])
@@ -102,6 +104,7 @@ def confusion_f1(cm # Confusion matrices, shape (..., 4, 4); row: true class, co
 # %% ../nbs/10_metrics.ipynb #80911e78
 def _group_numbers(groups, n):
     "The number of each of `n` images' group, and how many groups there are; without `groups` each image is its own."
+    import pandas as pd
     if groups is None: return np.arange(n), n
     groups = pd.Series(np.asarray(groups, dtype=object))
     if len(groups) != n: raise DataError(f"There are {len(groups)} groups for {n} images: expected one group name an image.")
@@ -220,6 +223,7 @@ def measures(y, # Class number of each image
              seed:int=42 # The same seed gives the same intervals; that of macro-F1 is `bootstrap_interval`'s
             )->pd.DataFrame: # Columns: measure, label ("all" or a class), value, low, high
     "All measures of `probs`, each with its percentile bootstrap interval, drawing whole `groups` with replacement."
+    import pandas as pd
     y, = _labels(y)
     probs = _probs(probs, len(y))
     per_group, (g, size) = _group_confusions(y, [probs.argmax(1)], groups), _group_numbers(groups, len(y))
@@ -299,7 +303,9 @@ def calibrate(probs, # Probabilities, shape (images, 4)
              )->np.ndarray: # Probabilities, shape (images, 4); the order of the classes in each row is kept
     "Softmax of log `probs` divided by `temperature`."
     if not 0 < temperature < np.inf: raise DataError(f"The temperature is {temperature}: expected a number above 0, as `fit_temperature` gives it.")
-    z = _logs(_probs(probs))/temperature
+    return _softmax(_logs(_probs(probs))/temperature)
+
+def _softmax(z):
     e = np.exp(z - z.max(1, keepdims=True))
     return e/e.sum(1, keepdims=True)
 
@@ -328,6 +334,7 @@ def reliability(y, # Class number of each image
                 bins:int=10 # Parts of equal width from 0 to 1
                )->pd.DataFrame: # Columns: lower, upper (ends of the part), confidence, accuracy, n (images), low, high (95 % interval of accuracy)
     "Mean probability of the given label against how often it is right, for each part that holds an image."
+    import pandas as pd
     from scipy.stats import binomtest
     y, = _labels(y)
     probs = _probs(probs, len(y))
@@ -409,6 +416,7 @@ def coverage(y, # Class number of each image
              seed:int=42 # The same seed gives the same intervals
             )->pd.DataFrame: # Columns: label (a class that is present, or "all"), coverage, low, high, size (classes a set), empty (share), images
     "How often `sets` hold the true class, with 95 % bootstrap intervals that draw whole `groups`."
+    import pandas as pd
     y, = _labels(y)
     sets = np.asarray(sets)
     if sets.shape != (len(y), len(CLASSES)) or sets.dtype != bool:
@@ -433,5 +441,6 @@ def coverages(y, # Class number of each image
               groups=None # Patient or cluster of each image; `None`: each image is its own
              )->pd.DataFrame: # The rows of `coverage` for each level, with a column level
     "`coverage` of the calibrated `probs` at each level of `quantiles`."
+    import pandas as pd
     p = calibrate(probs, temperature)
     return pd.concat([coverage(y, conformal_sets(p, q), groups).assign(level=float(k)) for k, q in quantiles.items()], ignore_index=True)

@@ -17,6 +17,7 @@ from .core import *
 from .data import content_key, mri_dls, need_room, pixel_cache, pick_device, rows_dl, show_augmented, show_crop
 from .fast import pick_precision
 from .features import FeatureCache, weights_key
+from .gate import Gate, fit_gate, plain_checks
 from .image import image_array
 from .index import index_images, plot_channel_means, plot_sizes, show_samples
 from .interpret import MRIInterpretation, plot_top_losses
@@ -26,7 +27,7 @@ from .predict import load, write_bundle
 from .recipes import (BLOCK5, ann_learner, count_params, get_recipe, list_recipes, load_weights, settle_batchnorm, vgg_learner, vgg_network,
                               vgg_weights)
 from .report import choose, chosen_by, comparison_table, headline, plot_comparison, plot_reliability, read_history, read_predictions, read_run, readable_table, summary_text, table_html, tied, write_report
-from .robust import border_test, plot_robustness, robustness, say_border
+from .robust import border_test, plot_robustness, refusals, robustness, say_border, say_refusals
 from .split import list_splits, sealed, split_images
 from .train import Training, phase_key
 from .validate import External, validate_run
@@ -208,8 +209,26 @@ def train(self:_Run,
     valid, y, probs = self.score(t, "valid", folder)
     about = dict(temperature=(T := fit_temperature(y, probs)), conformal=conformal_quantiles(y, calibrate(probs, T)))
     metrics = dict(recipe=r.name, title=r.title, valid=valid, test=None, epochs=len(history), seconds=round(t.seconds, 2), params=count_params(t.learn.model), **about)
-    write_bundle(folder, r, self.config["arch"], r.img_size, self.config["margin"], weights=self.config["weights"], valid={k: v for k, v in valid.items() if k != "measures"}, **about)
+    write_bundle(folder, r, self.config["arch"], r.img_size, self.config["margin"], self.gate(t), weights=self.config["weights"], valid={k: v for k, v in valid.items() if k != "measures"},
+                 trained_on=self.trained_on(), **about)
     write_json(folder/"metrics.json", metrics)
+
+# %% ../nbs/14_pipeline.ipynb #d8997ab4
+@patch
+def gate(self:_Run,
+         t:Training # Whose network is trained
+        )->Gate: # Who may be answered by it
+    "The gate of a trained network, from its training and validation images."
+    rows, y = t.rows, t.df["y"].values
+    features = {s: t.answers(rows[s])[1] for s in rows}
+    plain = {s: np.concatenate([plain_checks(t.pictures(o)) for o in np.array_split(rows[s], -(-len(rows[s])//256))]) for s in rows}
+    return fit_gate(features["train"], y[rows["train"]], plain["train"], features["valid"], plain["valid"])
+
+@patch
+def trained_on(self:_Run)->dict: # images of each class in training and validation, split, groups, synthetic
+    "What the networks of the run learned from, in numbers."
+    counts = {s: {c: int(n) for c, n in self.df.loc[self.df["split"] == s, "label"].value_counts().reindex(CLASSES, fill_value=0).items()} for s in ("train", "valid")}
+    return dict(images=counts, split=self.config["split"], groups=int(self.index["group"].nunique()), synthetic=self.config["data"]["synthetic"])
 
 @patch
 def shared(self:_Run)->dict: # `phase_key` → folder
@@ -333,22 +352,44 @@ def finish(self:_Run):
         "Augmented examples": show_augmented(self.df[self.df["split"] == "train"])}, mistakes=plot_top_losses(p, p[[f"prob_{c}" for c in CLASSES]].values))
     write_card(self.folder)
 
+# %% ../nbs/14_pipeline.ipynb #f7c20390
+@patch
+def trial(self:_Run)->tuple: # Name of the best recipe, its folder, the part of the split to try it on, and how many images of it at most
+    "What the best recipe is tried on: test images if the test set was opened for it, else validation images."
+    run = read_run(self.folder)
+    best = choose(run)
+    return best, self.folder/best, "test" if run.metrics[best]["test"] else "valid", self.config["robust"]
+
+def _tried(file, split, n):
+    "Is `file`, a JSON, of a trial on these images?"
+    was = read_json(file) if file.exists() and file.with_suffix(".csv").exists() else {}
+    return not n or (was.get("split"), was.get("n")) == (split, n)
+
+# %% ../nbs/14_pipeline.ipynb #ac07df39
 @patch
 def worsen(self:_Run)->None:
-    "Measure the best recipe on worsened images and under other borders: test images if the test set was opened for it, else validation images."
-    run = read_run(self.folder)
-    best, n = choose(run), self.config["robust"]
-    folder, split = self.folder/best, "test" if run.metrics[best]["test"] else "valid"
-    was = read_json(folder/"border.json") if (folder/"border.csv").exists() and (folder/"border.json").exists() else {}
-    if not n or (was.get("split"), was.get("n")) == (split, n): return
+    "Measure the best recipe on worsened images and under other borders."
+    best, folder, split, n = self.trial()
+    if _tried(folder/"border.json", split, n): return
     rows, predictor = self.index[self.index["split"] == split], load(folder, self.config["precision"], self.config["device"])
-    self.say(f"Worsening {split} images for “{run.titles[best]}”")
+    self.say(f"Worsening {split} images for “{get_recipe(best).title}”")
     table = robustness(predictor, rows, n=n, seed=self.config["seed"], progress=self.progress)
     border = border_test(predictor, rows, n=n, seed=self.config["seed"], progress=self.progress)
     with atomic(folder/"robustness.csv") as tmp: table.to_csv(tmp, index=False)
     with atomic(folder/"robustness.png") as tmp: plot_robustness(table).savefig(tmp, format="png", dpi=110)
     with atomic(folder/"border.csv") as tmp: border.to_csv(tmp)
     write_json(folder/"border.json", dict(says=say_border(border), split=split, n=n))
+
+# %% ../nbs/14_pipeline.ipynb #9ac56464
+@patch
+def refuse(self:_Run)->None:
+    "Measure what the gate of the best recipe refuses: brain images, and pictures that are none."
+    best, folder, split, n = self.trial()
+    if _tried(folder/"refused.json", split, n): return
+    predictor = load(folder, self.config["precision"], self.config["device"])
+    table = refusals(predictor, self.index[self.index["split"] == split], n=None, seed=self.config["seed"], progress=self.progress)
+    with atomic(folder/"refused.csv") as tmp: table.to_csv(tmp)
+    write_json(folder/"refused.json", dict(says=say_refusals(table), split=split, n=n))
 
 # %% ../nbs/14_pipeline.ipynb #5634b0d4
 @patch
@@ -365,6 +406,7 @@ def go(self:_Run)->None:
     self.open_test()
     self.open_repeats()
     self.worsen()
+    self.refuse()
     self.finish()
     self.say(f"\n{Results(self.folder)}")
 

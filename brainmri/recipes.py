@@ -18,7 +18,7 @@ from .core import *
 __all__ = ['BLOCK5', 'list_recipes', 'get_recipe', 'check_recipe', 'add_recipe', 'ann_baseline', 'ann_optimized', 'ann_learner',
            'adam', 'learner_args', 'vgg_network', 'settle_batchnorm', 'torchvision_head', 'mlp_head', 'vgg_splitter',
            'read_weights', 'imagenet_file', 'vgg_weights', 'check_weights', 'vgg_learner', 'set_phase',
-           'recipe_network', 'count_params', 'save_weights', 'load_weights']
+           'recipe_network', 'count_params', 'gate_features', 'save_weights', 'load_weights']
 
 # %% ../nbs/07_recipes.ipynb #55d835f6
 _recipes = (
@@ -286,6 +286,18 @@ def count_params(model # A PyTorch module
     "How many parameters `model` has, and how many of them learn."
     total, train = sum(p.numel() for p in model.parameters()), sum(p.numel() for p in model.parameters() if p.requires_grad)
     return dict(total=total, trainable=train, frozen=total - train)
+
+# %% ../nbs/07_recipes.ipynb #009b4b8c
+def gate_features(x:torch.Tensor, # A VGG's maps at the input of its head, (n, 512, h, w); an ANN's images, (n, 3, h, w)
+                  net:str # "vgg" or "ann"
+                 )->torch.Tensor: # float32, (n, 1024) or (n, 256)
+    "The numbers by which the gate compares pictures."
+    if net == "vgg":
+        (h, w), x = x.shape[2:], x.float()
+        all_, middle = x.sum((2, 3)), x[:, :, h//3:h - h//3, w//3:w - w//3].sum((2, 3))
+        n, m = h*w, (h - 2*(h//3))*(w - 2*(w//3))
+        return torch.cat([middle/m, (all_ - middle)/(n - m) if n > m else all_/n], 1)  # maps of 2×2 have no surround
+    return nn.functional.adaptive_avg_pool2d(x.float().mean(1, keepdim=True), 16).flatten(1)
 
 # %% ../nbs/07_recipes.ipynb #13dae38a
 def save_weights(model:nn.Module, # Any network

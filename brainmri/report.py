@@ -696,6 +696,12 @@ def _border_part(run, best):
     says = read_json(run.path/best/"border.json")["says"] if (run.path/best/"border.json").exists() else None
     return _p(says) + table_html(shown, f"The outer tenth of what the network sees, blanked or exchanged, on {int(t.images.iloc[0])} {_measured_on(run, best)}images")
 
+def _refused_part(run, best):
+    t = _table_at(run.path/best/"refused.csv")
+    if t is None: return _p("What the gate refuses was not measured.")
+    shown = pd.DataFrame({"Pictures": t.images.map("{:.0f}".format), "Refused": [f"{o.refused:.1%} ({o.low:.1%} to {o.high:.1%})" for o in t.itertuples()]}, index=t.kind.rename("Kind"))
+    return _p(read_json(run.path/best/"refused.json")["says"]) + table_html(shown, "What the gate refuses to answer, with 95 % intervals")
+
 def _external_part(run):
     found = [read_json(o) for o in sorted((run.path/"external").glob("*.json"))]
     if not found: return _p("It was not tried on images from elsewhere (`validate_on`). Nothing here says how it would do at another hospital.")
@@ -703,7 +709,7 @@ def _external_part(run):
 
 def _degrades_part(run, figures):
     best = choose(run)
-    return _worsened_part(run, best, figures) + _border_part(run, best) + _external_part(run)
+    return _worsened_part(run, best, figures) + _border_part(run, best) + _refused_part(run, best) + _external_part(run)
 
 # %% ../nbs/12_report.ipynb #27bc46bf
 def _history_part(run, figures):
@@ -725,7 +731,7 @@ def _limits(run):
     "What the network and the figures are not for, and what they don't say, as sentences."
     out = ["This is research software, not a medical device. Neither the networks nor these figures are for use in the care of patients: not for diagnosis, not for "
            "triage, not as a second opinion.", "It is not for images that aren't brain MRI slices, for other tumours, for volumes or for other planes and sequences than it was shown: it has four "
-           "answers and gives one of them to anything.",
+           "answers. Its gate refuses pictures that are far from the training images; what it lets through may still be none of the four.",
            "All images come from one collection. An interval here says what other images of the same collection would give, not what "
            "another hospital, scanner or sequence would: for that, test on images collected elsewhere that don't overlap with these.",
            "Validation scores are a little too high by construction: the best epoch and the best recipe were chosen by them."]

@@ -14,13 +14,14 @@ from PIL import Image, ImageEnhance
 from scipy.ndimage import gaussian_filter
 from scipy.stats import binomtest
 from .core import CLASSES, ConfigError, DataError, ImageError, pick, seeded, stable_seed, track, thread_map
+from .gate import strangers
 from .image import _upright, crop_border, from_array, open_image, to_rgb
 from .index import _subplots
 from .metrics import scores
 
 # %% auto #0
 __all__ = ['ARTEFACTS', 'BORDERS', 'Artefact', 'list_artefacts', 'degrade', 'show_artefacts', 'robustness', 'plot_robustness',
-           'border_test', 'say_border']
+           'border_test', 'say_border', 'refusals', 'say_refusals']
 
 # %% ../nbs/13a_robust.ipynb #e984204e
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ def _answers(predictor, files, ways, what, progress, bs=16):
     for i, k in track([(i, k) for i in range(0, len(files), bs) for k in ways], what, progress):
         if k == first: batch = thread_map(open_image, files[i:i+bs], progress=False)
         x = thread_map(lambda j: ways[k](batch[j], i + j), range(len(batch)), progress=False)
-        out[k] += [CLASSES.index(o) for o in predictor.predict(x).to_frame().label]
+        out[k] += [CLASSES.index(p.top) for p in predictor.predict(x)]
     return {k: np.array(v) for k, v in out.items()}
 
 def _row(df, pred, clean):
@@ -339,3 +340,29 @@ def _verdict(n, drawn, wrong, changed, classes):
         return f"The border matters to the network, but it wasn't shown to tell it the class: {pull}."
     limit = f"A pull on up to {_share(drawn, n)[2]:.0%} of the images can't be excluded."
     return f"Nothing here says that the network reads the border: {pull}. {limit}"
+
+# %% ../nbs/13a_robust.ipynb #fcb48165
+def refusals(predictor, # Has `predict(list) -> Predictions`, as `Predictor` has
+             df:pd.DataFrame, # Brain images, with columns filepath and y
+             n:int=None, # Of these at most, each class with its share; all unless given
+             each:int=20, # Strangers of each kind
+             seed=42, # Of the draw and of the strangers
+             progress:bool=True # Show a progress bar?
+            )->pd.DataFrame: # Indexed by kind, first the brain images: images, refused (share), low and high (95 %, Clopper–Pearson)
+    "How often `predictor` refuses to answer, for brain images and for pictures that are none."
+    df = _drawn(df, len(df) if n is None else n, seed)
+    brains = [open_image(o) for o in df.filepath[:10]]
+    kinds, rows = {"brain images": list(df.filepath), **strangers(each, seed, brains)}, []
+    for kind in track(list(kinds), "strangers", progress):
+        k = sum(p.verdict == "rejected" for p in predictor.predict(kinds[kind]))
+        interval = binomtest(k, len(kinds[kind])).proportion_ci()
+        rows.append(dict(kind=kind.replace("_", " "), images=len(kinds[kind]), refused=k/len(kinds[kind]), low=interval.low, high=interval.high))
+    return pd.DataFrame(rows).set_index("kind")
+
+def say_refusals(table:pd.DataFrame # From `refusals`
+                )->str: # A sentence or two
+    "What `refusals` found, in words."
+    own, other = table.iloc[0], table.iloc[1:]
+    missed = [f"{k} ({1 - o.refused:.0%} answered)" for k, o in other[other.refused < 1].sort_values("refused").iterrows()]
+    return (f"Of {int(own.images)} brain images it refuses {own.refused:.1%} (95 % interval {own.low:.1%} to {own.high:.1%}). Of {int(other.images.sum())} pictures that are no brain MRI it refuses "
+            f"{np.average(other.refused, weights=other.images):.1%}" + (f"; it lets through {', '.join(missed)}." if missed else ", of every kind all."))

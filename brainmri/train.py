@@ -16,7 +16,8 @@ from .core import *
 from .data import ArrayDL, DeviceRows, content_key, decoded, mri_dls, rows_dl, send
 from .fast import FrozenNet, fast_layers, factored_adam, pick_precision
 from .features import FeatureCache
-from .recipes import BLOCK5, get_recipe, learner_args, load_weights, save_weights, set_phase
+from .image import image_array
+from .recipes import BLOCK5, gate_features, get_recipe, learner_args, load_weights, save_weights, set_phase
 from .transform import imagenet_denorm, imagenet_norm, mild_affine, to_float, view_numbers, warp
 
 # %% auto #0
@@ -305,13 +306,31 @@ def fit_phase(self:Training,
 # %% ../nbs/09_train.ipynb #52399d62
 @patch
 @torch.no_grad()
+def answers(self:Training,
+            rows # Row positions in `df`, of any split
+           )->tuple: # Probabilities, (len(rows), 4), float64, each row sums to 1; and `gate_features`, float32
+    "What the network says of `rows` and how it sees them, from the lowest part that ever learned upwards."
+    part, found = self.recipe.phases[-1].train, []
+    self._nets, (below, head) = {}, self.cut(part)[1].to(self.device).eval()
+    for x in self._inputs(part, np.asarray(rows)):
+        maps = below(x)
+        found.append((head(maps).double().softmax(1).cpu(), gate_features(maps, self.recipe.net).cpu()))
+    return tuple(torch.cat(o).numpy() for o in zip(*found))
+
+@patch
 def probs(self:Training,
           rows # Row positions in `df`, of any split
          )->np.ndarray: # (len(rows), 4), float64, each row sums to 1
-    "The network's probabilities for `rows`, from the lowest part that ever learned upwards."
-    part = self.recipe.phases[-1].train
-    self._nets, top = {}, self.cut(part)[1].to(self.device).eval()
-    return torch.cat([top(x).double().softmax(1).cpu() for x in self._inputs(part, np.asarray(rows))]).numpy()
+    "The network's probabilities for `rows`."
+    return self.answers(rows)[0]
+
+@patch
+def pictures(self:Training,
+             rows # Row positions in `df`
+            )->np.ndarray: # uint8, (len(rows), img_size, img_size, 3)
+    "The images of `rows` as the network sees them, before they are normalised."
+    if self.cache: return decoded(self.df, self.img_size, self.margin, rows, self.progress)[np.asarray(rows)]
+    return np.stack(thread_map(lambda f: image_array(f, self.img_size, self.margin), self.df["filepath"].values[np.asarray(rows)], progress=self.progress))
 
 @patch
 def _inputs(self:Training, part, rows):

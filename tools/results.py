@@ -1,6 +1,7 @@
 """Keep the numbers of finished runs for nbs/results.ipynb: tables only, no pictures and no paths of images.
 
     python tools/results.py RUN NAME                           reads the run folder RUN, writes nbs/results/NAME/
+    python tools/results.py RUN NAME --boxes boxes.csv         also measures where the chosen recipe looked
     python tools/results.py RUN NAME --seeds 10 --splits 5     also trains its ANNs again: the baseline with ten other seeds,
                                                                and both on five other random and five other grouped splits
 
@@ -10,7 +11,7 @@ With the runs that brainmri_train makes of a data set with --split random and wi
 import argparse, shutil, sys
 from pathlib import Path
 
-import pandas as pd
+import numpy as np, pandas as pd
 
 from brainmri.core import CLASSES, Recipe, read_json, write_json
 from brainmri.metrics import calibrate, calibration_error, classification_table, confusion, coverages, most_confused
@@ -32,7 +33,7 @@ def sure_tables(run):
     best = choose(run)
     p, m = read_predictions(run, best, "test"), run.metrics[best]
     tables = dict(measures=pd.DataFrame(m["test"]["measures"]), coverage=coverage_table(p, m))
-    return tables | {k: pd.read_csv(run.path/best/f"{k}.csv") for k in ("robustness", "border")}
+    return tables | {k: pd.read_csv(run.path/best/f"{k}.csv") for k in ("robustness", "border", "refused") if (run.path/best/f"{k}.csv").exists()}
 
 
 def coverage_table(p, m):
@@ -40,6 +41,20 @@ def coverage_table(p, m):
     probs, T = p.filter(like="prob_").to_numpy(), m["temperature"]
     errors = dict(error_before=calibration_error(p.y, probs), error_after=calibration_error(p.y, calibrate(probs, T)))
     return coverages(p.y, probs, T, m["conformal"], p.group).assign(temperature=T, **errors)
+
+
+def looked_tables(run, boxes, n):
+    "Where the chosen recipe looked on `n` test images, beside maps that know nothing, and what stays of its maps when its layers are randomised."
+    from brainmri.cam import localisation_gain, localisation_summary, localise, randomisation_check, say_localisation
+    from brainmri.image import image_array
+    from brainmri.predict import load
+    p = load(run.path/choose(run))
+    test = run.index[(run.index.split == "test") & (run.index.label != "notumor")].reset_index(drop=True)
+    size, margin = p.bundle["img_size"], p.bundle["margin"]
+    t = localise(p.model, test, boxes, size, margin, n=n)
+    x = p.engine.inputs(np.stack([image_array(f, size, margin) for f in test.filepath[::max(1, len(test)//12)]]))
+    check = randomisation_check(p.model, x, repeats=3).groupby("stage", sort=False).correlation.agg(["mean", "std", "min", "max", "count"]).reset_index()
+    return dict(looked=localisation_summary(t), looked_gain=localisation_gain(t), looked_said=pd.DataFrame(dict(sentence=[say_localisation(t)])), randomised=check)
 
 
 def about(run):
@@ -88,6 +103,8 @@ def main():
     parser.add_argument("name", help="the folder in nbs/results to write")
     parser.add_argument("--seeds", type=int, default=0, help="train the ANN baseline so many times more")
     parser.add_argument("--splits", type=int, default=0, help="train both ANNs on so many other random and grouped splits")
+    parser.add_argument("--boxes", help="a CSV of the tumours' boxes: also measure where the chosen recipe looked")
+    parser.add_argument("--looked", type=int, default=300, help="on so many test images at most")
     args = parser.parse_args()
     run, out = read_run(args.run), ROOT/args.name
     history = pd.concat([read_history(run, r).assign(recipe=r) for r in run.metrics])
@@ -95,6 +112,7 @@ def main():
                   leakage=leakage(run.index, known=True).reset_index(), **best_tables(run), **sure_tables(run))
     if args.seeds: tables["seeds"] = spread(run, args.seeds)
     if args.splits: tables["splits"] = resplit(run, args.splits)
+    if args.boxes: tables |= looked_tables(run, args.boxes, args.looked)
     shutil.rmtree(out, ignore_errors=True)
     write_json(out/"about.json", about(run))
     for k, t in tables.items(): t.to_csv(out/f"{k}.csv", index=False, float_format="%.6g", lineterminator="\n")
