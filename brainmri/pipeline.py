@@ -24,7 +24,7 @@ from .interpret import MRIInterpretation, plot_top_losses
 from .metrics import calibrate, conformal_quantiles, coverages, fit_temperature, judge
 from .phantom import make_phantoms
 from .predict import load, write_bundle
-from .recipes import (BLOCK5, ann_learner, count_params, get_recipe, list_recipes, load_weights, settle_batchnorm, vgg_learner, vgg_network,
+from .recipes import (BLOCK5, ann_learner, count_params, get_recipe, list_recipes, load_weights, set_phase, settle_batchnorm, vgg_learner, vgg_network,
                               vgg_weights)
 from .report import choose, chosen_by, comparison_table, headline, plot_comparison, plot_reliability, read_history, read_predictions, read_run, readable_table, summary_text, table_html, tied, write_report
 from .robust import border_test, plot_robustness, refusals, robustness, say_border, say_refusals
@@ -208,7 +208,7 @@ def train(self:_Run,
     with atomic(folder/"history.csv") as tmp: history.to_csv(tmp, index=False)
     valid, y, probs = self.score(t, "valid", folder)
     about = dict(temperature=(T := fit_temperature(y, probs)), conformal=conformal_quantiles(y, calibrate(probs, T)))
-    metrics = dict(recipe=r.name, title=r.title, valid=valid, test=None, epochs=len(history), seconds=round(t.seconds, 2), params=count_params(t.learn.model), **about)
+    metrics = dict(recipe=r.name, title=r.title, valid=valid, test=None, epochs=len(history), seconds=round(t.seconds, 2), params=count_params(set_phase(t.learn, r.phases[-1]).model), **about)  # a run that was resumed hasn't been through its phases
     write_bundle(folder, r, self.config["arch"], r.img_size, self.config["margin"], self.gate(t), weights=self.config["weights"], valid={k: v for k, v in valid.items() if k != "measures"},
                  trained_on=self.trained_on(), **about)
     write_json(folder/"metrics.json", metrics)

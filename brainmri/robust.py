@@ -353,8 +353,10 @@ def refusals(predictor, # Has `predict(list) -> Predictions`, as `Predictor` has
     df = _drawn(df, len(df) if n is None else n, seed)
     brains = [open_image(o) for o in df.filepath[:10]]
     kinds, rows = {"brain images": list(df.filepath), **strangers(each, seed, brains)}, []
-    for kind in track(list(kinds), "strangers", progress):
-        k = sum(p.verdict == "rejected" for p in predictor.predict(kinds[kind]))
+    parts = [(kind, v[i:i+64]) for kind, v in kinds.items() for i in range(0, len(v), 64)]
+    found = [(kind, p.verdict == "rejected") for kind, x in track(parts, "brains and strangers", progress) for p in predictor.predict(x)]
+    for kind in kinds:
+        k = sum(no for o, no in found if o == kind)
         interval = binomtest(k, len(kinds[kind])).proportion_ci()
         rows.append(dict(kind=kind.replace("_", " "), images=len(kinds[kind]), refused=k/len(kinds[kind]), low=interval.low, high=interval.high))
     return pd.DataFrame(rows).set_index("kind")
