@@ -117,7 +117,11 @@ def brainmri_audit(
         if strict and found.warnings: raise SystemExit(1)
 
 # %% ../nbs/15_cli.ipynb #90973fff
-def _as_csv(found): return found.to_frame().to_csv(index=False).rstrip("\n")
+def _as_csv(found):
+    "Comma-separated values; a name that a spreadsheet would take for a formula gets an apostrophe."
+    table = found.to_frame()
+    for c in ("source", "reason"): table[c] = ["'" + o if o[:1] in ("=", "+", "-", "@", "\t") else o for o in table[c]]
+    return table.to_csv(index=False).rstrip("\n")
 
 def _as_json(found):
     "The predictions and, if there are series, what their slices say together."
@@ -134,9 +138,16 @@ def _as_text(found):
 
 def _looked(found, folder):
     "Pictures with Grad-CAM for all that was answered; names are numbered, since two folders may hold the same one."
-    folder.mkdir(parents=True, exist_ok=True)
     for i, p in enumerate(found):
-        if p.verdict != "rejected": p.explain().to_image().save(folder/f"{i + 1:04}-{Path(p.source).name.replace('#', '-')}.png")
+        if p.verdict != "rejected": p.explain().to_image().save(folder/f"{i + 1:04}-{Path(p.source).name.replace('#', '-')[:80]}.png")
+
+def _check_cam(predictor, folder):
+    "Refuse what can't be explained, or written, before anything is answered."
+    if predictor.model is None: raise ConfigError("An ONNX file has no gradients, so nothing can be explained: name the bundle's folder, or leave --cam out.")
+    from brainmri.cam import cam_layer
+    cam_layer(predictor.model)
+    if folder.exists() and not folder.is_dir(): raise ConfigError(f"--cam {folder} is a file: expected a folder to write pictures to.")
+    folder.mkdir(parents=True, exist_ok=True)
 
 # %% ../nbs/15_cli.ipynb #80bf9a1d
 @call_parse
@@ -152,10 +163,12 @@ def brainmri_predict(
     with _one_line("brainmri_predict"):
         from brainmri.predict import load
         if csv and json: raise ConfigError("--csv and --json are two forms of the same answer: give one of them.")
-        found = load(bundle).predict(list(images), level=level)
+        predictor = load(bundle)
+        if cam: _check_cam(predictor, Path(cam))
+        found = predictor.predict(list(images), level=level, progress=not (csv or json))
         print(_as_csv(found) if csv else _as_json(found) if json else _as_text(found))
-        if cam: _looked(found, Path(cam))
         for p in found.failed: print(f"brainmri_predict: {p.reason}", file=sys.stderr)
+        if cam: _looked(found, Path(cam))
         if found.failed: raise SystemExit(2)
 
 # %% ../nbs/15_cli.ipynb #975ddafc

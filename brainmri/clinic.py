@@ -62,8 +62,9 @@ def is_picture(source # Path of a file, or its bytes
     "Is `source`, by its first bytes, a JPEG, PNG or BMP?"
     if isinstance(source, bytes): return source.startswith(_PICTURES[:3])
     try:
+        if not os.path.isfile(source): return False  # a named pipe would be waited for
         with open(source, "rb") as f: return f.read(4).startswith(_PICTURES[:3])
-    except OSError: return False
+    except (OSError, ValueError): return False
 
 # %% ../nbs/01b_clinic.ipynb #e64c82a5
 _READERS = {}
@@ -566,6 +567,7 @@ class _Place:
 # %% ../nbs/01b_clinic.ipynb #0d67fdc4
 def _place(path):
     "The `_Place` of the file `path`, from its header; `None` if it isn't for `read_slices`."
+    if not os.path.isfile(path): return _Place(path) if path.lower().endswith(_SUFFIXES) else None  # a named pipe would be waited for
     try:
         with open(path, "rb") as f:
             head = f.read(_HEAD)

@@ -4,7 +4,7 @@
 
 # %% ../nbs/01a_image.ipynb #6b44aedf
 from __future__ import annotations
-import io, math
+import io, math, re
 from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -16,7 +16,7 @@ __all__ = ['MAX_PIXELS', 'to_rgb', 'from_array', 'open_image', 'crop_border', 'i
 # %% ../nbs/01a_image.ipynb #390026b0
 def _refuse(name, found, todo):
     "The `ImageError` for the file `name`; `found` is kept for the table of problems."
-    e = ImageError(f"{name} {found}: {todo}.")
+    e = ImageError(re.sub(r"[\x00-\x1f\x7f]", "?", f"{name} {found}: {todo}."))  # one line, whatever a file is called
     e.found = found
     return e
 
@@ -122,11 +122,19 @@ def image_array(source, # Path of an image file, or a PIL image
                )->np.ndarray: # uint8, (size, size, 3), RGB
     "Open, crop and resize `source` to a `size`×`size` RGB array; an unusable file raises `ImageError` with its name."
     memory = isinstance(source, Image.Image)
-    img = to_rgb(_upright(source)) if memory else open_image(source, size + margin)
+    img = _from_memory(source) if memory else open_image(source, size + margin)
     if "reduced" in img.info: return _resized_part(img, size, margin)
     try: img = crop_border(img, margin)
     except ImageError as e: raise ImageError(f"{'An image in memory' if memory else source}: {e}") from None
     return np.asarray(img.resize((size, size), Image.Resampling.BILINEAR))
+
+def _from_memory(img):
+    "A PIL image, of which nothing may have been read so far, as upright RGB."
+    n = getattr(img, "n_frames", 1)
+    if n > 1 and img.format != "MPO": raise _refuse("An image in memory", f"is animated or has several pages ({n} frames)", "give the frame you mean")
+    try: img.load()
+    except Exception as e: raise _refuse("An image in memory", f"is damaged, cut short or closed ({e})", "open it again") from None
+    return to_rgb(_upright(img))
 
 def _resized_part(img, size, margin):
     "`image_array` of an image that was reduced while it was decoded, in which a margin need not be a whole number of pixels."

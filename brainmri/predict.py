@@ -26,7 +26,7 @@ __all__ = ['BUNDLE_SCHEMA', 'VERDICTS', 'file_hash', 'write_bundle', 'read_bundl
 # %% ../nbs/13_predict.ipynb #c363cc0d
 #: Version of a bundle's form; a reader refuses another one.
 BUNDLE_SCHEMA = 2
-_NEEDED = ("recipe", "arch", "classes", "margin", "img_size", "mean", "std", "files", "checksum")
+_NEEDED = ("recipe", "arch", "classes", "margin", "img_size", "mean", "std", "gate", "files", "checksum")
 
 def file_hash(path # Any file
              )->str: # SHA-256, hexadecimal
@@ -83,9 +83,12 @@ def _unusable(bundle):
     "The first entry that no version of this library writes, however right the checksum is."
     number = lambda v: isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v)
     T, sets, gate = (bundle.get(k) for k in ("temperature", "conformal", "gate"))
-    ok = dict(classes=tuple(bundle["classes"]) == CLASSES, temperature=T is None or number(T) and T > 0,
+    whole = lambda v, least: isinstance(v, int) and not isinstance(v, bool) and v >= least
+    stats = lambda v: v is None or isinstance(v, list) and len(v) == 3 and all(map(number, v))
+    ok = dict(classes=isinstance(bundle["classes"], list) and tuple(bundle["classes"]) == CLASSES, margin=whole(bundle["margin"], 0), img_size=whole(bundle["img_size"], 1),
+              mean=stats(bundle["mean"]), std=stats(bundle["std"]), temperature=T is None or number(T) and T > 0,
               conformal=sets is None or isinstance(sets, dict) and all(isinstance(q, dict) and set(q) == set(CLASSES) and all(map(number, q.values())) for q in sets.values()),
-              gate=gate is None or isinstance(gate, dict) and all(number(gate.get(k)) for k in ("limit", "contrast", "colour", "grain")), files=isinstance(bundle["files"], dict) and "model.safetensors" in bundle["files"])
+              gate=gate is None or isinstance(gate, dict) and all(number(gate.get(k)) for k in ("limit", "contrast", "colour", "grain")), files=isinstance(bundle["files"], dict) and {"model.safetensors", *(["gate.safetensors"] if gate else [])} <= set(bundle["files"]))
     return next((k for k, v in ok.items() if not v), None)
 
 # %% ../nbs/13_predict.ipynb #e8562a28
@@ -174,7 +177,8 @@ def _study(series, slices):
     label = tumours[0] if tumours else "notumor" if found["notumor"] and not n["ambiguous"] else None
     text, run = _ranges(p.number for p in found[label]) if label else ("", 0)
     second = len(found[tumours[1]]) if len(tumours) > 1 else 0
-    sure = label == "notumor" or label and len(found[label]) >= 2*second and (run > 1 or len(slices) == 1)
+    clean = not any(p.failed for p in slices) and 2*len(found["notumor"]) >= len(slices)
+    sure = clean if label == "notumor" else label and len(found[label]) >= 2*second and (run > 1 or len(slices) == 1)
     return dict(series=series, source=slices[0].source.rsplit("#", 1)[0] if len({p.source.rsplit("#", 1)[0] for p in slices}) == 1 else str(Path(slices[0].source).parent), slices=len(slices),
                 **{v: n[v] for v in VERDICTS}, label=label, verdict="accepted" if sure else "ambiguous" if n["rejected"] < len(slices) else "rejected",
                 where=text, probability=float(np.mean([p.probs[label] for p in found[label]])) if label else None)
@@ -257,6 +261,8 @@ class Predictor:
               )->dict: # Class → largest 1 − probability at which it stays in the set; None if the bundle wasn't calibrated
         "The conformal thresholds at `level`."
         found = self.bundle.get("conformal")
+        try: level = float(level)
+        except (TypeError, ValueError): raise ConfigError(f"level={level!r}: expected a number such as 0.9.") from None
         return found[pick(str(level), found, "level")] if found else None
 
     def predict(self, x, # A file, a folder, bytes, a PIL image, an array (h, w) or (h, w, 3) of bytes, or a list of them; files may be pictures, DICOM or NIfTI
@@ -265,7 +271,8 @@ class Predictor:
                 progress:bool=True # Show a bar for more than 200 files?
                ): # A `Prediction`, or `Predictions` for a list, a folder, or a file of several slices
         "Calibrated probabilities, the classes that can't be excluded, and a verdict for each picture of `x`. A single file that can't be used raises `ImageError`; among several it gets a rejection with the reason."
-        limits, many = self.limits(level), isinstance(x, (list, tuple)) or _is_folder(x)
+        if isinstance(bs, bool) or not isinstance(bs, int) or bs < 1: raise ConfigError(f"bs={bs!r}: expected a number of images, 1 or more.")
+        limits, level, many = self.limits(level), float(level), isinstance(x, (list, tuple)) or _is_folder(x)
         found = Predictions(_stream(self, _sources(x if isinstance(x, (list, tuple)) else [x]), bs, level, limits, progress, not many))
         return found if many or len(found) != 1 else found[0]
 
@@ -283,7 +290,9 @@ class _Source:
     series:object = None
     number:int = None
 
-def _is_folder(x): return isinstance(x, (str, Path)) and Path(x).is_dir()
+def _is_folder(x):
+    try: return isinstance(x, (str, Path)) and Path(x).is_dir()
+    except (OSError, ValueError): return False  # a name that no file can have
 
 def _sources(x):
     "The list `x` with its folders opened; the same series in two folders are two series."
@@ -291,7 +300,7 @@ def _sources(x):
     for i, o in enumerate(x):
         if _is_folder(o):
             found = find_slices(o)
-            if not found: raise DataError(f"{o} holds no images: expected files ending in {', '.join(IMAGE_SUFFIXES)}, .tif, .dcm, .nii or .nii.gz, or DICOM files without an ending.")
+            if not found: out.append(_Source(str(o), DataError(f"{o} holds no images: expected files ending in {', '.join(IMAGE_SUFFIXES)}, .tif, .tiff, .dcm, .nii or .nii.gz, or DICOM files without an ending.")))
             out += [_Source(str(f.path), f.path, None if f.series is None else (i, f.series), f.number) for f in found]
         else: out.append(_Source(str(o) if isinstance(o, (str, Path)) else f"{type(o).__name__} in memory", o))
     return out
@@ -300,13 +309,15 @@ def _sources(x):
 def _is_plain(x): return not isinstance(x, (str, Path, bytes)) or is_picture(x)
 
 def _open(predictor, s):
-    "The slices of source `s`, each as (name, square, series, number); or the `ImageError` that says why there are none."
+    "The slices of source `s`, each as (name, square, series, number); or the error that says why there are none."
+    if isinstance(s.what, DataError): return s.what
     try:
         if _is_plain(s.what): return [(s.name, predictor._square(s.what), s.series, s.number)]
         found = read_slices(s.what, s.name)
         several = len(found) > 1 or found[0].series is not None
-        return [(o.name, predictor._square(o.image), s.series if s.series is not None else (s.name, id(s)) if several else None, s.number or (o.number if several else None)) for o in found]
+        return [(o.name, predictor._square(o.image), s.series if s.series is not None else (s.name, id(s)) if several else None, s.number or (o.number if several else 1 if s.series is not None else None)) for o in found]
     except ImageError as e: return ImageError(_named(str(e), s.name))
+    except (OSError, ValueError) as e: return ImageError(f"{s.name} can't be read ({getattr(e, 'strerror', None) or e}): check its name, and that it is whole.")
 
 def _named(text, name):
     "`text` with `name` in it: what is refused must be found again."
@@ -353,7 +364,7 @@ def _stream(predictor, sources, bs, level, limits, progress, strict):
         answers = iter([p for j in range(0, len(slices), bs) for p in _judged(predictor, slices[j:j+bs], level, limits)])
         for s, found in zip(part, opened):
             if isinstance(found, list): out += [replace(next(answers), _again=partial(_explain, predictor, s, k)) for k in range(len(found))]
-            elif strict: raise found
+            elif strict or isinstance(found, DataError) and not isinstance(found, ImageError) and len(sources) == 1: raise found
             else: out.append(Prediction(s.name, level=level, verdict="rejected", reason=str(found), series=s.series, number=s.number))
     number = lambda key: None if key is None else numbers.setdefault(key, len(numbers) + 1)
     return [replace(p, series=number(p.series)) for p in out]
@@ -365,6 +376,7 @@ def load(path, # A folder with bundle.json and model.safetensors, or an .onnx fi
         )->Predictor: # Ready to answer
     "The predictor in `path`; a missing, changed or newer bundle raises `RunError` or `WeightsError`."
     path = Path(path)
+    if path.is_file() and path.suffix.lower() != ".onnx": raise RunError(f"{path} is a file: expected the folder of a bundle, {path.parent} perhaps, or an .onnx file.")
     if path.suffix.lower() == ".onnx":
         engine = OnnxEngine(path)
         limits = engine.bundle["gate"]
