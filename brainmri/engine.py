@@ -76,6 +76,7 @@ class TorchEngine:
         "`pictures` scaled and normalised."
         return self.run.inputs(torch.as_tensor(np.asarray(pictures)).to(self.device))
 
+# %% ../nbs/11b_engine.ipynb #553a1f32
 def open_engine(folder, # Holds model.safetensors
                 bundle:dict, # What `bundle.json` holds
                 gate:Gate=None, # For the distance

@@ -36,6 +36,7 @@ def export_onnx(bundle, # Folder of a bundle
                 path=None # The file to write; `model.onnx` in the folder unless given
                )->Path: # The file, for `load`
     "Write a bundle as one ONNX file, complete with its metadata, and refuse to if its answers aren't PyTorch's within `PARITY`."
+    if not Path(bundle).is_dir() or path and Path(path).is_dir(): raise ConfigError(f"export_onnx({str(bundle)!r}, {path and str(path)!r}): expected the folder of a bundle, and the name of the file to write.")
     ours = load(bundle, precision="fp32")
     path = Path(path or Path(bundle)/"model.onnx")
     with atomic(path) as tmp:
@@ -50,6 +51,13 @@ def _hub():
     except ImportError: raise ConfigError("The Hub needs huggingface_hub, which isn't installed: pip install 'brainmri[hub]'.") from None
     return huggingface_hub
 
+def _own_card(folder, recipe):
+    "The model card of `recipe`: one in the bundle's folder, or the run's, which is about its best recipe."
+    if (folder/"MODEL_CARD.md").exists(): return folder/"MODEL_CARD.md"
+    card = folder.parent/"MODEL_CARD.md"
+    if card.exists() and f"- Recipe: `{recipe}`" in card.read_text(encoding="utf-8"): return card
+    raise RunError(f"There is no model card of {recipe}: {card} {'is about another recipe' if card.exists() else 'does not exist'}. Write one to {folder/'MODEL_CARD.md'}.")
+
 def push_to_hub(bundle, # Folder of a bundle
                 repo:str, # "owner/name"
                 private:bool=True, # For nobody but you and those you name?
@@ -57,16 +65,19 @@ def push_to_hub(bundle, # Folder of a bundle
                )->str: # The address of the upload
     "Upload a bundle, its ONNX file if it has one, and the model card of its run to the repository `repo`."
     folder, api = Path(bundle), _hub().HfApi(token=token)
-    names = [*load(folder).bundle["files"], "bundle.json", *(["model.onnx"] if (folder/"model.onnx").exists() else [])]
-    card = next((o for o in (folder/"MODEL_CARD.md", folder.parent/"MODEL_CARD.md") if o.exists()), None)
+    if not folder.is_dir(): raise RunError(f"{folder} is not a folder: expected that of a bundle.")
+    about = load(folder).bundle
+    card, onnx = _own_card(folder, about["recipe"]["name"]), folder/"model.onnx"
+    if onnx.exists() and load(onnx).bundle["checksum"] != about["checksum"]: raise RunError(f"{onnx} is of another bundle than {folder}: delete it, or export again.")
     with tempfile.TemporaryDirectory() as tmp:
-        for o in names: shutil.copy(folder/o, tmp)
-        if card: shutil.copy(card, Path(tmp)/"README.md")
+        for o in (*about["files"], "bundle.json", *(["model.onnx"] if onnx.exists() else [])): shutil.copy(folder/o, tmp)
+        shutil.copy(card, Path(tmp)/"README.md")
         try:
             api.create_repo(repo, private=private, exist_ok=True)
             return str(api.upload_folder(repo_id=repo, folder_path=tmp, commit_message=f"Bundle of {folder.name}"))
         except Exception as e: raise RunError(f"{folder} couldn't be uploaded to {repo} ({type(e).__name__}): check the name, the connection and the token (`hf auth login`).") from None
 
+# %% ../nbs/13c_export.ipynb #924ac323
 def from_hub(repo:str, # "owner/name"
              revision:str=None, # Branch, tag or commit; a commit is the only one that can't change under you
              token:str=None, # Of the Hub, for a private repository

@@ -116,6 +116,7 @@ def crop_border(im:Image.Image, # Any image
     if min(w, h) <= 2*margin: raise ImageError(f"The image is {w}×{h} pixels: a border crop of {margin} needs more than {2*margin} in both directions.")
     return im.crop((margin, margin, w-margin, h-margin))
 
+# %% ../nbs/01a_image.ipynb #5739c115
 def image_array(source, # Path of an image file, or a PIL image
                 size:int=224, # Side of the result, in pixels
                 margin:int=CROP_MARGIN # Pixels cut from each side first

@@ -324,6 +324,7 @@ def probs(self:Training,
     "The network's probabilities for `rows`."
     return self.answers(rows)[0]
 
+# %% ../nbs/09_train.ipynb #ba2db1a4
 @patch
 def pictures(self:Training,
              rows # Row positions in `df`
