@@ -4,16 +4,17 @@
 
 # %% ../nbs/01b_clinic.ipynb #980fc213
 from __future__ import annotations
-import contextlib, gzip, importlib, io, itertools, logging, math, os, re, struct, threading, zlib
+import contextlib, gzip, importlib, io, itertools, logging, math, os, re, struct, threading, warnings, zlib
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from .core import IMAGE_SUFFIXES, ConfigError, DataError, ImageError
+from .core import IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError
 from .image import MAX_PIXELS, _bytes, _decode, _refuse, _to_8_bits, _upright, to_rgb
 
 # %% auto #0
-__all__ = ['MAX_VOXELS', 'Slice', 'is_picture', 'read_slices', 'write_dicom', 'write_nifti', 'SliceFile', 'find_slices']
+__all__ = ['MAX_VOXELS', 'Slice', 'is_picture', 'read_slices', 'write_dicom', 'write_nifti', 'SliceFile', 'place_slices',
+           'find_slices']
 
 # %% ../nbs/01b_clinic.ipynb #3bcfa255
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _pages(data, name):
     "The pages of a TIFF."
     pages = []
     try:
-        with Image.open(io.BytesIO(data)) as im:
+        with Image.open(io.BytesIO(data), formats=["TIFF"]) as im:
             n = getattr(im, "n_frames", 1)
             if n == 1: return [_decode(data, name)[0]]
             for k in range(n):
@@ -196,9 +197,10 @@ def _quiet():
     finally: _here.quiet = False
 
 # %% ../nbs/01b_clinic.ipynb #331de006
-_KEYWORDS = """SOPClassUID SeriesInstanceUID InstanceNumber ImagePositionPatient ImageOrientationPatient SamplesPerPixel PhotometricInterpretation PlanarConfiguration
+_KEYWORDS = """SOPClassUID Modality SeriesInstanceUID InstanceNumber ImagePositionPatient ImageOrientationPatient SamplesPerPixel PhotometricInterpretation PlanarConfiguration
 NumberOfFrames Rows Columns PixelSpacing PixelAspectRatio BitsAllocated BitsStored PixelRepresentation PixelPaddingValue WindowCenter WindowWidth VOILUTFunction
-RescaleIntercept RescaleSlope ModalityLUTSequence VOILUTSequence SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence PixelData""".split()
+RescaleIntercept RescaleSlope ModalityLUTSequence VOILUTSequence SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence PixelData
+FloatPixelData DoubleFloatPixelData""".split()
 _KEYWORDS += [f"{c}PaletteColorLookupTable{o}" for c in ("Red", "Green", "Blue") for o in ("Descriptor", "Data")]
 
 def _tag(keyword):
@@ -338,13 +340,22 @@ def _colours(h, frames):
         else: yield np.stack([_grey(look(frame), 0, top) for look, top in channels], -1)
 
 # %% ../nbs/01b_clinic.ipynb #b1520a9b
+#: What DICOM calls the pictures of other machines; a screenshot or a drawing, "OT" or "SC", may show an MRI.
+_OTHERS = "CT US PT NM CR DX XA RF MG IO PX BI BDUS ES GM SM OP OPT OCT IVUS IVOCT ECG RTIMAGE RTDOSE".split()
 _MODELS = "MONOCHROME1 MONOCHROME2 RGB YBR_FULL YBR_FULL_422 YBR_ICT YBR_RCT".split() + ["PALETTE COLOR"]
+
+def _check_mri(h, kind, name):
+    "Refuse what another machine made, by the `kind` of object or by its modality."
+    other = h.word("Modality", _OTHERS) or (kind if not re.search(r"\bMR\b|Secondary Capture|^an image", kind) else None)
+    if other: raise _refuse(name, f"is of another kind than MRI ({other})", "expected MR images; choose the series that holds them")
 
 def _layout(h, name):
     "How the pixels of `h` are laid out, in the words of pydicom's decoders."
     from pydicom.uid import UID_dictionary
     kind = UID_dictionary.get(_uid(h.raw("SOPClassUID")), ["an image"])[0]  # the standard's name of it: nothing is quoted
     if "image" not in kind.lower(): raise _refuse(name, f"holds no picture ({kind})", "expected a DICOM image; export the series itself")
+    _check_mri(h, kind, name)
+    if h.raw("FloatPixelData") or h.raw("DoubleFloatPixelData"): raise _refuse(name, "holds floating-point pixels, whose scale isn't known", "export it with 16 bits")
     if h.raw("PixelData") is None: raise _refuse(name, "has no pixel data, or is cut short before it", "export it again, with its pixels")
     return dict(rows=h.count("Rows"), columns=h.count("Columns"), number_of_frames=max(1, h.count("NumberOfFrames", 1)), samples_per_pixel=h.count("SamplesPerPixel", 1),
                 bits_allocated=h.count("BitsAllocated"), bits_stored=h.count("BitsStored", h.count("BitsAllocated")), pixel_representation=h.count("PixelRepresentation"),
@@ -535,9 +546,9 @@ class SliceFile:
     "A file for `read_slices`, and its place in a series."
     path:str # Where it is
     series:int = None # A running number; `None` for a picture by itself
-    number:int = None # Its place in the series, from 1; `None` if the file is a series by itself
+    number:int = None # Its place in the series, from 1, the same for two files of one place; `None` if the file is a series by itself or doesn't say
 
-#: Endings of the files that `find_slices` lists without looking into them.
+#: Endings of the files that `find_slices` lists whatever they hold.
 _SUFFIXES = (*IMAGE_SUFFIXES, ".tif", ".tiff", ".dcm", ".nii", ".nii.gz", ".hdr")
 
 # %% ../nbs/01b_clinic.ipynb #f74d3e0c
@@ -556,10 +567,11 @@ def _walk(folder):
 # %% ../nbs/01b_clinic.ipynb #5a5d433c
 @dataclass(frozen=True)
 class _Place:
-    "Where a file says that it belongs: the key of its series, its direction, its position along it, its number."
+    "Where a file says that it belongs: the key of its series, its direction, its position along it, its number; a DICOM that doesn't say is `lost`."
     path:str
     key:object = None
     alone:bool = True
+    lost:bool = False
     direction:tuple = ()
     position:float = None
     instance:float = None
@@ -575,13 +587,17 @@ def _place(path):
             listed = path.lower().endswith(_SUFFIXES)
             if kind == "dicom" and (listed or head[128:132] == b"DICM" or not Path(path).suffix): return _dicom_place(f, path)
     except OSError: return _Place(path) if path.lower().endswith(_SUFFIXES) else None
-    if not listed: return None
+    if not listed and not _begins_picture(head): return None
     return _Place(path, path if kind in ("nifti", "gzip") or _n_pages(path, head) > 1 else None)
+
+def _begins_picture(head):
+    "Does `head` begin a picture, and not only with two or four bytes that happen to be the same?"
+    return head.startswith(_PICTURES) and (head[:4] != b"RIFF" or head[8:12] == b"WEBP") and (head[:2] != b"BM" or head[6:10] == bytes(4))
 
 def _n_pages(path, head):
     if not head.startswith(_PICTURES[5:]): return 1
     try:
-        with Image.open(path) as im: return getattr(im, "n_frames", 1)
+        with Image.open(path, formats=["TIFF"]) as im: return getattr(im, "n_frames", 1)
     except Exception: return 1
 
 # %% ../nbs/01b_clinic.ipynb #baa9d33b
@@ -592,25 +608,62 @@ def _dicom_place(f, path):
         if h.count("NumberOfFrames", 1) > 1: return _Place(path, path)
         axes, at = h.numbers("ImageOrientationPatient"), h.numbers("ImagePositionPatient")
         where = (float(np.cross(axes[:3], axes[3:]) @ at),) if axes and at and len(axes) == 6 and len(at) == 3 else (None,)
-        return _Place(path, series, series is None, tuple(round(o, 2) for o in axes or ()), *where, h.number("InstanceNumber"))
-    except Exception: return _Place(path)  # reading it says what is wrong, or that pydicom is missing
+        return _Place(path, series, series is None, series is None, tuple(round(o, 2) for o in axes or ()), *where, h.number("InstanceNumber"))
+    except Exception: return _Place(path, lost=True)  # reading it says what is wrong, or that pydicom is missing
 
 # %% ../nbs/01b_clinic.ipynb #5709de9b
+def _numbered(values):
+    "The numbers, from 1, of places `values`: equal for equal ones, a gap where the next is more than the usual step away."
+    there = sorted(set(values))
+    steps = [b - a for a, b in itertools.pairwise(there)]
+    usual = sorted(steps)[(len(steps) - 1)//2] if steps else 1.
+    numbers = dict(zip(there, itertools.accumulate((max(1, round(o/usual)) for o in steps), initial=1)))
+    return [numbers[o] for o in values]
+
 def _in_order(places):
-    "The files of a series in the order of its slices."
-    if all(o.position is not None for o in places): return sorted(places, key=lambda o: (o.direction, round(o.position, 2), o.instance or 0, o.path))
-    if all(o.instance is not None for o in places): return sorted(places, key=lambda o: (o.instance, o.path))
-    return places
+    "The files of a series in the order of its slices, each with its number."
+    if all(o.position is not None for o in places):
+        out, n = [], 0
+        for _, part in itertools.groupby(sorted(places, key=lambda o: (o.direction, round(o.position, 2), o.instance or 0, o.path)), lambda o: o.direction):
+            part = list(part)
+            out += [(o, n + k) for o, k in zip(part, _numbered([round(o.position, 2) for o in part]))]
+            n = out[-1][1]
+        return out
+    if not all(o.instance is not None for o in places): return [(o, k) for k, o in enumerate(places, 1)]
+    places = sorted(places, key=lambda o: (o.instance, o.path))
+    return list(zip(places, _numbered([o.instance for o in places])))
 
 # %% ../nbs/01b_clinic.ipynb #cd5c9959
+def _together(places):
+    "The `SliceFile`s of `places`, those of a series together and in order."
+    keys = {}
+    for o in places:
+        if not o.alone: keys.setdefault(os.path.dirname(o.path), set()).add(o.key)
+    groups, found, n = {}, [], 0
+    for o in places:
+        near = keys.get(os.path.dirname(o.path), ())
+        groups.setdefault(next(iter(near)) if o.lost and len(near) == 1 else o.path if o.key is None else o.key, []).append(o)
+    for g in groups.values():
+        placed, lost = [o for o in g if o.key is not None], [o for o in g if o.key is None]
+        n += bool(placed)
+        found += [SliceFile(o.path, n, None if o.alone else k) for o, k in _in_order(placed)] + [SliceFile(o.path, n if placed else None) for o in lost]
+    return found
+
+def place_slices(paths # Of files
+                )->list: # Of `SliceFile`, one for each of `paths`, in their order
+    "Which of the files `paths` are slices of one series, and where in it they lie, by their headers."
+    places = filter(None, map(_place, dict.fromkeys(map(str, paths))))
+    found = {o.path: o for o in _together([o for o in places if o.key is None or not o.alone])}
+    return [found.get(str(p)) or SliceFile(str(p)) for p in paths]
+
+# %% ../nbs/01b_clinic.ipynb #1a377902
 def find_slices(folder # Searched to any depth, links included
                )->list: # Of `SliceFile`, the files of a series together and in order
     "The pictures, DICOM and NIfTI files below `folder`; a folder that can't be opened raises `DataError`."
     if not os.path.isdir(folder): raise DataError(f"{folder} is not a folder: expected one with images; `read_slices` reads a file.")
-    groups = {}
-    for o in filter(None, map(_place, _walk(folder))): groups.setdefault(o.path if o.key is None else o.key, []).append(o)
-    found, n = [], 0
-    for g in groups.values():
-        n += g[0].key is not None
-        for k, o in enumerate(_in_order(g), 1): found.append(SliceFile(o.path) if o.key is None else SliceFile(o.path, n, None if o.alone else k))
-    return found
+    places, left = [], []
+    for path in _walk(folder):
+        if o := _place(path): places.append(o)
+        else: left.append(os.path.relpath(path, folder))
+    if left: warnings.warn(re.sub(r"[\x00-\x1f\x7f]", "?", f"{folder}: left out {len(left)} file{'s'*(len(left) > 1)} that are neither pictures nor DICOM nor NIfTI ({', '.join(left[:3])}{', …'*(len(left) > 3)})."), DataWarning, stacklevel=2)
+    return _together(places)

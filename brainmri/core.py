@@ -12,8 +12,8 @@ from pathlib import Path
 # %% auto #0
 __all__ = ['CLASSES', 'CROP_MARGIN', 'IMAGE_SUFFIXES', 'IMAGENET_MEAN', 'IMAGENET_STD', 'BrainMRIError', 'DataError',
            'ImageError', 'ConfigError', 'WeightsError', 'RunError', 'DataWarning', 'pick', 'Phase', 'Recipe', 'seeded',
-           'stable_seed', 'atomic', 'write_json', 'read_json', 'cache_dir', 'size_text', 'need_disk', 'track',
-           'thread_map', 'lazy_attributes']
+           'stable_seed', 'atomic', 'write_json', 'read_json', 'cache_dir', 'size_text', 'need_disk', 'pick_device',
+           'track', 'thread_map', 'lazy_attributes']
 
 # %% ../nbs/00_core.ipynb #3bce31ad
 #: The class names in the order of the label `y`: glioma is 0, notumor is 3.
@@ -145,6 +145,8 @@ def read_json(path # A file written by `write_json`
     path = Path(path)
     try: return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError: raise RunError(f"{path} is missing: expected a folder that train_all wrote.") from None
+    except IsADirectoryError: raise RunError(f"{path} is a folder: expected a file that train_all wrote.") from None
+    except RecursionError: raise RunError(f"{path} is nested too deeply: it was changed; train again or restore it.") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as e: raise RunError(f"{path} is not readable JSON ({e}): it was changed or cut off; train again or restore it.") from None
 
 # %% ../nbs/00_core.ipynb #c866d091
@@ -172,6 +174,18 @@ def need_disk(folder, # Where the bytes will be written
     "Raise `RunError` unless `n` bytes and a tenth more are free where `folder` is."
     free = shutil.disk_usage(folder).free
     if n * 1.1 > free: raise RunError(f"{what} needs {size_text(n)} in {folder}, but {size_text(free)} are free. Free some, or set BRAINMRI_CACHE to another disk.")
+
+# %% ../nbs/00_core.ipynb #47a3227b
+def pick_device(device=None # "cpu", "cuda", "cuda:1", …; the GPU if there is one
+               )->str: # The same, or the default; `ConfigError` if this machine hasn't got it
+    "The device that `device` means here."
+    import torch
+    if device is None: return "cuda" if torch.cuda.is_available() else "cpu"
+    try: torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as e:
+        also = " or 'cuda'" if torch.cuda.is_available() else ""
+        raise ConfigError(f"There is no device {str(device)!r} here ({str(e).splitlines()[0][:100]}): expected 'cpu'{also}.") from None
+    return str(device)
 
 # %% ../nbs/00_core.ipynb #f8e67f01
 def track(items, # A list or array to go through

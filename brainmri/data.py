@@ -18,9 +18,9 @@ from .index import _subplots
 from .transform import BorderCrop, mild_affine, to_float, view_numbers, warp
 
 # %% auto #0
-__all__ = ['MANY_IMAGES', 'read_mri', 'MildAugment', 'mri_block', 'mri_dls', 'pick_device', 'rows_dl', 'show_crop',
-           'show_augmented', 'content_key', 'RowCache', 'make_room', 'need_room', 'pixel_cache', 'decoded', 'send',
-           'DeviceRows', 'ArrayDL']
+__all__ = ['MANY_IMAGES', 'read_mri', 'MildAugment', 'mri_block', 'mri_dls', 'rows_dl', 'show_crop', 'show_augmented',
+           'content_key', 'RowCache', 'make_room', 'need_room', 'pixel_cache', 'decoded', 'send', 'DeviceRows',
+           'ArrayDL']
 
 # %% ../nbs/06_data.ipynb #bf7bd7d6
 def read_mri(path, # An image file
@@ -71,14 +71,6 @@ def mri_dls(df, # A table from `split_images`
     dls = mri_block(img_size, margin, augment, normalize).dataloaders(df, bs=bs, device=torch.device(pick_device(device)), num_workers=num_workers)
     dls.train.drop_last = n % bs == 1  # BatchNorm can't learn from a batch of one; every other image is used
     return dls
-
-def pick_device(device=None # "cpu", "cuda", "cuda:1", …; the GPU if there is one
-               )->str: # The same, or the default; `ConfigError` if this machine hasn't got it
-    "The device that `device` means here."
-    if device is None: return "cuda" if torch.cuda.is_available() else "cpu"
-    try: torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as e: raise ConfigError(f"There is no device {str(device)!r} here ({str(e).splitlines()[0][:100]}): expected 'cpu'" + (" or 'cuda'." if torch.cuda.is_available() else ".")) from None
-    return str(device)
 
 # %% ../nbs/06_data.ipynb #6342bdb1
 def rows_dl(dls, # From `mri_dls`

@@ -8,10 +8,11 @@ import json, warnings
 from pathlib import Path
 import numpy as np, torch
 from torch import nn
+from .bundle import seal_onnx
 from .core import *
 from .fast import FrozenNet, fold_batchnorm, pick_precision
 from .gate import Gate
-from .recipes import gate_features, load_weights, recipe_network
+from .recipes import GATE_WIDTH, gate_features, load_weights, recipe_network
 
 # %% auto #0
 __all__ = ['ONNX_HOWTO', 'Served', 'TorchEngine', 'open_engine', 'write_onnx']
@@ -40,12 +41,18 @@ class Served(nn.Module):
         "`pictures` as the network proper takes them."
         return (pictures.permute(0, 3, 1, 2).float()/255 - self.mean)/self.std
 
-    def forward(self, pictures):
+    def forward(self,
+                pictures # uint8, (n, size, size, 3)
+               )->tuple: # Logits, (n, 4); distance, (n,), or the features, (n, d)
+        "What the network says of `pictures`."
         maps = self.body(self.inputs(pictures))
         features = gate_features(maps, self.net)
         return self.head(maps), self.distance(features) if self.gated else features
 
-    def distance(self, features):
+    def distance(self,
+                 features # float32, (n, d), from `gate_features`
+                )->torch.Tensor: # float32, (n,)
+        "Mahalanobis' distance of each row of `features` from the nearest class, as `Gate.distance` has it."
         return ((features @ self.whiten)[:, None] - self.means).square().sum(2).min(1).values.sqrt()
 
 # %% ../nbs/11b_engine.ipynb #15d6249e
@@ -58,7 +65,7 @@ class TorchEngine:
                  precision:str="auto", # Arithmetic of a VGG's convolutions, as `pick_precision` takes it
                  device="cpu" # Where it runs
                 ):
-        self.device, self.precision = torch.device(device), pick_precision(precision, device)
+        self.device, self.precision = torch.device(pick_device(device)), pick_precision(precision, device)
         self.model = model.eval().requires_grad_(False).to(self.device)
         body = FrozenNet(model[0], self.precision, self.device, half=False) if bundle["recipe"]["net"] == "vgg" else None
         self.run, self.gated = Served(self.model, bundle, gate, body).eval().to(self.device), gate is not None
@@ -87,13 +94,16 @@ def open_engine(folder, # Holds model.safetensors
     try:
         with torch.device("meta"): net = recipe_network(Recipe.from_dict(bundle["recipe"]), bundle["arch"] or "vgg16_bn", bundle["img_size"])
     except (TypeError, KeyError, AttributeError) as e: raise RunError(f"{Path(folder)/'bundle.json'} doesn't describe a network ({e}): it was changed; restore it or train again.") from None
+    width = gate.means.shape[1] if gate else None
+    if gate and width != GATE_WIDTH[bundle["recipe"]["net"]]: raise RunError(f"The gate in {folder} is for {width} features, this network gives {GATE_WIDTH[bundle['recipe']['net']]}: it is another network's; restore the bundle or train again.")
     return TorchEngine(load_weights(net, Path(folder)/"model.safetensors"), bundle, gate, precision, device)
 
 # %% ../nbs/11b_engine.ipynb #e20b2631
 #: What a program in another language has to know to use the file, kept in its metadata.
 ONNX_HOWTO = ("Input `pictures`: unsigned bytes (n, {size}, {size}, 3), RGB. Make them so: decode to 8-bit RGB the right way up, transparency over black; cut {margin} pixels from each of the four sides; "
               "resize to {size}x{size} without keeping the proportions, bilinear with antialiasing (Pillow's BILINEAR). Scaling and normalisation are inside. Output `logits` (n, 4), order {classes}: "
-              "divide by `temperature` in the metadata `brainmri` and take the softmax. Output `distance` (n): above `gate.limit`, refuse to answer. For research; not a medical device.")
+              "divide by `temperature` in the metadata `brainmri` and take the softmax. Output `distance` (n): above `gate.limit`, refuse to answer; refuse also if the squared picture's contrast is below `gate.contrast`, its colourfulness above "
+              "`gate.colour` or its grain above `gate.grain`, which the function plain_checks in brainmri's gate.py computes in six lines. The file ends with a SHA-256 of all before it. For research; not a medical device.")
 
 def write_onnx(model:nn.Module, # As `recipe_network` builds it, with its weights
                bundle:dict, # What `bundle.json` holds
@@ -111,8 +121,6 @@ def write_onnx(model:nn.Module, # As `recipe_network` builds it, with its weight
             warnings.simplefilter("ignore")  # the exporter's own deprecations
             torch.onnx.export(net, (example,), str(tmp), input_names=["pictures"], output_names=["logits", "distance"], dynamo=True, external_data=False, verbose=False,
                               dynamic_shapes=dict(pictures={0: torch.export.Dim("n", min=1, max=4096)}), opset_version=18)
-        proto = onnx.load(str(tmp))
         howto = ONNX_HOWTO.format(size=bundle["img_size"], margin=bundle["margin"], classes=", ".join(CLASSES))
-        onnx.helper.set_model_props(proto, dict(brainmri=json.dumps(bundle), howto=howto))
-        onnx.save(proto, str(tmp))
+        seal_onnx(tmp, brainmri=json.dumps(bundle), howto=howto)
     return Path(path)

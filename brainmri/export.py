@@ -9,28 +9,34 @@ from pathlib import Path
 import numpy as np
 from .core import *
 from .engine import write_onnx
+from .metrics import _softmax
 from .predict import OnnxEngine, Predictor, load
 
 # %% auto #0
 __all__ = ['PARITY', 'parity', 'export_onnx', 'push_to_hub', 'from_hub']
 
 # %% ../nbs/13c_export.ipynb #5b7d42af
-#: Largest difference of any probability between PyTorch and an exported file.
+#: Largest difference of any probability between PyTorch and an exported file; ten times this share of the gate's limit is that of a distance.
 PARITY = 1e-4
 
 def parity(a:Predictor, # One predictor
            b:Predictor, # Another one of the same bundle
            n:int=100, # Pictures to compare on
            seed:int=42 # Of the pictures
-          )->float: # Largest absolute difference of a probability
+          )->tuple: # Largest absolute difference of a probability; of a distance, as a share of the gate's limit, 0 without a gate
     "How far the answers of `a` and `b` are apart, before calibration, on `n` random pictures: smooth ones, noise, and mixtures."
-    rng, size, worst = np.random.default_rng(seed), a.bundle["img_size"], 0.
+    apart, limit = [(0., 0.)], a.gate.limit if a.gate else None
+    for x in _test_pictures(n, a.bundle["img_size"], seed):
+        (p, far), (q, also) = (o.engine(x) for o in (a, b))
+        apart.append((np.abs(_softmax(p) - _softmax(q)).max(), np.abs(far - also).max()/limit if limit else 0.))
+    return tuple(map(float, np.max(apart, 0)))
+
+def _test_pictures(n, size, seed):
+    "`n` random pictures, ten at a time, uint8 (10, size, size, 3)."
+    rng = np.random.default_rng(seed)
     for i in range(0, n, 10):
         coarse = rng.integers(0, 256, (min(10, n - i), 8, 8, 3)).repeat(-(-size//8), 1).repeat(-(-size//8), 2)[:, :size, :size]
-        x = (coarse*(w := rng.random((len(coarse), 1, 1, 1))) + rng.integers(0, 256, coarse.shape)*(1 - w)).astype(np.uint8)
-        p, q = (o.probs_of(x) for o in (a, b))
-        worst = max(worst, float(np.abs(p - q).max()))
-    return worst
+        yield (coarse*(w := rng.random((len(coarse), 1, 1, 1))) + rng.integers(0, 256, coarse.shape)*(1 - w)).astype(np.uint8)
 
 def export_onnx(bundle, # Folder of a bundle
                 path=None # The file to write; `model.onnx` in the folder unless given
@@ -42,7 +48,8 @@ def export_onnx(bundle, # Folder of a bundle
     with atomic(path) as tmp:
         write_onnx(ours.model, ours.bundle, ours.gate, tmp)
         apart = parity(ours, Predictor(engine := OnnxEngine(tmp), engine.bundle))
-        if not apart < PARITY: raise RunError(f"The ONNX file of {bundle} gives probabilities that differ from PyTorch's by up to {apart:.1e}, more than {PARITY:.0e}: it wasn't kept. Try another version of torch or onnx.")
+        if not apart[0] < PARITY: raise RunError(f"The ONNX file of {bundle} gives probabilities that differ from PyTorch's by up to {apart[0]:.1e}, more than {PARITY:.0e}: it wasn't kept. Try another version of torch or onnx.")
+        if not apart[1] < 10*PARITY: raise RunError(f"The ONNX file of {bundle} gives distances that differ from PyTorch's by up to {apart[1]:.1%} of the limit, more than {10*PARITY:.1%}: it wasn't kept. Try another version of torch or onnx.")
     return path
 
 # %% ../nbs/13c_export.ipynb #3eda2aad

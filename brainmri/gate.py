@@ -87,8 +87,8 @@ def read_gate(arrays, # As `gate_arrays` gave them
     "Put the two parts of a gate together again; parts that don't fit each other raise `DataError`."
     means, whiten = (np.asarray(arrays.get(k, ()), dtype=np.float32) for k in ("means", "whiten"))
     numbers = [limits.get(k) for k in ("limit", "contrast", "colour", "grain")]
-    if means.ndim != 2 or whiten.ndim != 2 or means.shape[1] != whiten.shape[1] or not all(isinstance(o, (int, float)) for o in numbers):
-        raise DataError(f"The gate has means {means.shape}, a matrix {whiten.shape} and the limits {numbers}: expected (classes, d), (d, d) and four numbers.")
+    if means.ndim != 2 or whiten.ndim != 2 or means.shape[1] != whiten.shape[1] or not all(isinstance(o, (int, float)) for o in numbers) or not (np.isfinite(means).all() and np.isfinite(whiten).all()):
+        raise DataError(f"The gate has means {means.shape}, a matrix {whiten.shape} and the limits {numbers}: expected (classes, d), (d, d) and four numbers, all finite.")
     return Gate(means, whiten, *map(float, numbers))
 
 # %% ../nbs/10a_gate.ipynb #94adce66

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from .core import CROP_MARGIN, ImageError
 
 # %% auto #0
-__all__ = ['MAX_PIXELS', 'to_rgb', 'from_array', 'open_image', 'crop_border', 'image_array', 'write_squares']
+__all__ = ['MAX_PIXELS', 'FORMATS', 'to_rgb', 'from_array', 'open_image', 'crop_border', 'image_array', 'write_squares']
 
 # %% ../nbs/01a_image.ipynb #390026b0
 def _refuse(name, found, todo):
@@ -56,6 +56,8 @@ def from_array(a:np.ndarray # Bytes, (h, w), (h, w, 3) or (h, w, 4)
 # %% ../nbs/01a_image.ipynb #0e2f745a
 #: Images of more pixels than this are refused before they are decoded.
 MAX_PIXELS = 80_000_000
+#: Kinds of file that are opened. Pillow knows many more, and starts another program for one of them (PostScript).
+FORMATS = "JPEG PNG BMP GIF WEBP TIFF".split()
 
 def _reduction(im, needed):
     "By how much a JPEG may be reduced so that at least twice the pixels that are `needed` remain in each direction."
@@ -71,7 +73,7 @@ def _upright(im):
 def _decode(data, name, needed=None):
     "The bytes of an image file as an upright RGB image, and the mode that the file had; a JPEG may be reduced if only `needed` pixels are needed."
     try:
-        with Image.open(io.BytesIO(data)) as im:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as im:
             if im.width * im.height > MAX_PIXELS: raise Image.DecompressionBombError(f"{im.width}×{im.height} pixels")
             n = getattr(im, "n_frames", 1)
             if n > 1 and im.format != "MPO":  # an MPO is a photograph with its previews: the first is the picture
@@ -86,7 +88,7 @@ def _decode(data, name, needed=None):
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as e:
         raise _refuse(name, f"is too large ({e})", f"expected at most {MAX_PIXELS//10**6} million pixels; make it smaller") from None
     except UnidentifiedImageError:
-        raise _refuse(name, f"is not an image, or its header is damaged (it begins with {data[:8]!r})", "replace it or delete it") from None
+        raise _refuse(name, f"is not an image, or its header is damaged (it begins with {data[:8]!r})", f"expected {', '.join(FORMATS)}; replace it or delete it") from None
     except Exception as e: raise _refuse(name, f"is damaged or cut short ({e})", "copy it again or delete it") from None
 
 # %% ../nbs/01a_image.ipynb #ee663cf0

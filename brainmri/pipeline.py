@@ -12,9 +12,10 @@ import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from .audit import Audit, audit
+from .bundle import write_bundle
 from .card import write_card
 from .core import *
-from .data import content_key, mri_dls, need_room, pixel_cache, pick_device, rows_dl, show_augmented, show_crop
+from .data import content_key, mri_dls, need_room, pixel_cache, rows_dl, show_augmented, show_crop
 from .fast import pick_precision
 from .features import FeatureCache, weights_key
 from .gate import Gate, fit_gate, plain_checks
@@ -23,7 +24,7 @@ from .index import index_images, plot_channel_means, plot_sizes, show_samples
 from .interpret import MRIInterpretation, plot_top_losses
 from .metrics import calibrate, conformal_quantiles, coverages, fit_temperature, judge
 from .phantom import make_phantoms
-from .predict import load, write_bundle
+from .predict import load
 from .recipes import (BLOCK5, ann_learner, count_params, get_recipe, list_recipes, load_weights, set_phase, settle_batchnorm, vgg_learner, vgg_network,
                               vgg_weights)
 from .report import choose, chosen_by, comparison_table, headline, plot_comparison, plot_reliability, read_history, read_predictions, read_run, readable_table, summary_text, table_html, tied, write_report

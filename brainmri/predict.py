@@ -4,111 +4,25 @@
 
 # %% ../nbs/13_predict.ipynb #1708d102
 from __future__ import annotations
-import hashlib, html, json, math
+import html, json, os
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Callable
 import numpy as np
 from PIL import Image
-from .clinic import find_slices, is_picture, read_slices
+from .bundle import _check_bundle, bundle_gate, check_seal, read_bundle
+from .clinic import find_slices, is_picture, place_slices, read_slices
 from .core import *
-from .gate import Gate, gate_arrays, plain_checks, read_gate
-from .image import _bytes, _upright, from_array, image_array, open_image, to_rgb
+from .gate import Gate, plain_checks, read_gate
+from .image import from_array, image_array, open_image
 from .metrics import _softmax, calibrate, conformal_sets
 
 # %% auto #0
-__all__ = ['BUNDLE_SCHEMA', 'VERDICTS', 'file_hash', 'write_bundle', 'read_bundle', 'Prediction', 'Predictions', 'OnnxEngine',
-           'Predictor', 'load']
-
-# %% ../nbs/13_predict.ipynb #c363cc0d
-#: Version of a bundle's form; a reader refuses another one.
-BUNDLE_SCHEMA = 2
-_NEEDED = ("recipe", "arch", "classes", "margin", "img_size", "mean", "std", "gate", "files", "checksum")
-
-def file_hash(path # Any file
-             )->str: # SHA-256, hexadecimal
-    "The SHA-256 of the file at `path`."
-    h = hashlib.sha256()
-    with open(path, "rb") as f:
-        while part := f.read(2**20): h.update(part)
-    return h.hexdigest()
-
-def _checksum(bundle):
-    "The SHA-256 of all entries of `bundle` but this one."
-    return hashlib.sha256(json.dumps({k: v for k, v in bundle.items() if k != "checksum"}, sort_keys=True).encode()).hexdigest()
-
-# %% ../nbs/13_predict.ipynb #ca81888d
-def write_bundle(folder, # Holds model.safetensors
-                 recipe:Recipe, # Which network it is
-                 arch:str="vgg16_bn", # Which VGG
-                 img_size:int=None, # Side of the network's input, in pixels; the recipe's unless given
-                 margin:int=CROP_MARGIN, # Pixels cut from each side
-                 gate:Gate=None, # Who may be answered; without it everybody is
-                 **about # Anything else worth keeping: temperature, conformal, weights, metrics, training data
-                )->Path: # bundle.json
-    "Describe the `model.safetensors` in `folder` so that `load` can use it, and write the gate beside it."
-    from safetensors.numpy import save_file
-    from brainmri import __version__
-    folder, vgg, limits, files = Path(folder), recipe.net == "vgg", None, ["model.safetensors"]
-    if gate:
-        arrays, limits = gate_arrays(gate)
-        with atomic(folder/"gate.safetensors") as tmp: save_file(arrays, tmp)
-        files.append("gate.safetensors")
-    bundle = dict(schema=BUNDLE_SCHEMA, brainmri=__version__, recipe=asdict(recipe), arch=arch if vgg else None, classes=CLASSES, margin=margin, img_size=img_size or recipe.img_size,
-                  mean=IMAGENET_MEAN if vgg else None, std=IMAGENET_STD if vgg else None, gate=limits, files={f: file_hash(folder/f) for f in files}, licence="Apache-2.0",
-                  intended_use="Research and teaching. Not a medical device.", **about)
-    bundle = json.loads(json.dumps(bundle))
-    return write_json(folder/"bundle.json", {**bundle, "checksum": _checksum(bundle)})
-
-# %% ../nbs/13_predict.ipynb #18fffacf
-def _check_bundle(bundle, file):
-    "`bundle`, as it was read from `file`, if this version wrote it and nobody changed it since."
-    again = "it was changed; restore it or train again"
-    if not isinstance(bundle, dict): raise RunError(f"{file} holds no bundle: {again}.")
-    schema = bundle.get("schema", 0)
-    if schema != BUNDLE_SCHEMA:
-        todo = "upgrade brainmri" if isinstance(schema, int) and schema > BUNDLE_SCHEMA else "train again with this version"
-        raise RunError(f"{file} has schema {schema!r}, this version of brainmri reads {BUNDLE_SCHEMA}: {todo}.")
-    missing = [k for k in _NEEDED if k not in bundle]
-    if missing: raise RunError(f"{file} lacks {', '.join(missing)}: {again}.")
-    if bundle["checksum"] != _checksum(bundle): raise RunError(f"{file} is not as it was written (its checksum differs): restore it or train again.")
-    bad = _unusable(bundle)
-    if bad: raise RunError(f"{file} has an unusable {bad}, {str(bundle[bad])[:60]}: {again}.")
-    return bundle
-
-def _unusable(bundle):
-    "The first entry that no version of this library writes, however right the checksum is."
-    number = lambda v: isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v)
-    T, sets, gate = (bundle.get(k) for k in ("temperature", "conformal", "gate"))
-    whole = lambda v, least: isinstance(v, int) and not isinstance(v, bool) and v >= least
-    stats = lambda v: v is None or isinstance(v, list) and len(v) == 3 and all(map(number, v))
-    ok = dict(classes=isinstance(bundle["classes"], list) and tuple(bundle["classes"]) == CLASSES, margin=whole(bundle["margin"], 0), img_size=whole(bundle["img_size"], 1),
-              mean=stats(bundle["mean"]), std=stats(bundle["std"]), temperature=T is None or number(T) and T > 0,
-              conformal=sets is None or isinstance(sets, dict) and all(isinstance(q, dict) and set(q) == set(CLASSES) and all(map(number, q.values())) for q in sets.values()),
-              gate=gate is None or isinstance(gate, dict) and all(number(gate.get(k)) for k in ("limit", "contrast", "colour", "grain")), files=isinstance(bundle["files"], dict) and {"model.safetensors", *(["gate.safetensors"] if gate else [])} <= set(bundle["files"]))
-    return next((k for k, v in ok.items() if not v), None)
-
-# %% ../nbs/13_predict.ipynb #e8562a28
-def read_bundle(path # A folder with bundle.json and the files that it names
-               )->dict: # What `bundle.json` holds
-    "The description of a bundle whose files are all there and as they were written; else `RunError` or `WeightsError` says which isn't."
-    path = Path(path)
-    inside = sorted(o.parent.name for o in path.glob("*/bundle.json"))
-    if inside and not (path/"bundle.json").exists(): raise RunError(f"{path} is a run with several networks: name the folder of one, {', '.join(inside)}, such as {path/inside[0]}.")
-    bundle = _check_bundle(read_json(path/"bundle.json"), path/"bundle.json")
-    for name, sha in bundle["files"].items():
-        if not (path/name).is_file(): raise WeightsError(f"{path/name} is missing: a bundle is bundle.json, {' and '.join(bundle['files'])} together.")
-        if file_hash(path/name) != sha: raise WeightsError(f"{path/name} is not the file that bundle.json describes (its SHA-256 differs): restore both, or train again.")
-    return bundle
-
-def _read_gate(path, bundle):
-    "The gate of the bundle in the folder `path`, or None."
-    if not bundle["gate"]: return None
-    from safetensors.numpy import load_file
-    return read_gate(load_file(path/"gate.safetensors"), bundle["gate"])
+__all__ = ['VERDICTS', 'Prediction', 'Predictions', 'OnnxEngine', 'Predictor', 'load']
 
 # %% ../nbs/13_predict.ipynb #4426119c
 def _row(p):
@@ -117,12 +31,21 @@ def _row(p):
     return dict(source=p.source, **where, label=p.label, verdict=p.verdict, set=None if p.set is None else "|".join(p.set), level=p.level,
                 **{f"prob_{k}": None if p.failed else p.probs[k] for k in CLASSES}, distance=p.distance, reason=p.reason)
 
+# %% ../nbs/13_predict.ipynb #e7a0dbbe
+def _badge(verdict):
+    "The verdict in its colour, white on dark enough to be read."
+    color = dict(accepted="#00664a", ambiguous="#8a5a00", rejected="#a33c00")[verdict]
+    return f"<span style='background:{color};color:#fff;padding:0 .5em;border-radius:.6em;font-size:.9em'>{verdict}</span>"
+
+def _bars(p):
+    "The probabilities as bars; nothing where there is no answer to look at."
+    if p.verdict == "rejected": return ""
+    rows = (f"<tr><td>{k}</td><td style='width:10em'><div style='background:#0072B2;height:.8em;width:{100*v:.0f}%'></div></td><td>{v:.1%}</td></tr>" for k, v in p.probs.items())
+    return f"<table>{''.join(rows)}</table>"
+
 def _html(p):
     "A prediction for a notebook."
-    color = dict(accepted="#009E73", ambiguous="#E69F00", rejected="#D55E00")[p.verdict]
-    bars = "" if p.failed else "<table>" + "".join(f"<tr><td>{k}</td><td><div style='background:#0072B2;height:.8em;width:{120*v:.0f}px'></div></td><td>{v:.1%}</td></tr>" for k, v in p.probs.items()) + "</table>"
-    return (f"<b>{p.label or 'no answer'}</b> <span style='color:#fff;background:{color};padding:0 .5em;border-radius:.6em'>{p.verdict}</span> <small>{html.escape(p.source)}</small>"
-            f"{bars}<div>{html.escape(p.reason)}</div><small>For research, not for clinical use.</small>")
+    return f"<b>{p.label or 'no answer'}</b> {_badge(p.verdict)} <small>{html.escape(p.source)}</small>{_bars(p)}<div>{html.escape(p.reason)}</div><small>For research, not for clinical use.</small>"
 
 # %% ../nbs/13_predict.ipynb #3b36c3b9
 VERDICTS = ("accepted", "ambiguous", "rejected")
@@ -138,7 +61,8 @@ class Prediction:
     reason:str = "" # Why
     distance:float = None # From the training images; None if the bundle has no gate
     series:int = None # Number of the series of slices that it belongs to
-    number:int = None # Its place in the series, from 1
+    number:int = None # Its place in the series, from 1; two slices of one place have the same
+    _file:str = field(default=None, repr=False, compare=False) # That holds the slice
     _again:Callable = field(default=None, repr=False, compare=False) # Makes the explanation
 
     @property
@@ -165,42 +89,52 @@ class Prediction:
 
 # %% ../nbs/13_predict.ipynb #5a44f9c2
 def _ranges(numbers):
-    "Whole numbers in words: 4–7, 9."
+    "Whole numbers in words: 4–7, 9; and how many are in a row at most."
     runs = [[o[1] for o in g] for _, g in groupby(enumerate(sorted(numbers)), lambda o: o[1] - o[0])]
     return ", ".join(str(r[0]) if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in runs), max(map(len, runs), default=0)
 
+def _label(found, ambiguous):
+    "The label of a series whose accepted answers are in the places `found`, and whether its tumour is twice as often seen as any other."
+    tumours = sorted((c for c in CLASSES if c != "notumor" and found[c]), key=lambda c: -len(found[c]))
+    if not tumours: return ("notumor", True) if found["notumor"] and not ambiguous else (None, False)
+    return tumours[0], len(tumours) == 1 or len(found[tumours[0]]) >= 2*len(found[tumours[1]])
+
 def _study(series, slices):
     "The summary of the slices of one series."
-    n = Counter(p.verdict for p in slices)
-    found = {c: [p for p in slices if p.verdict == "accepted" and p.label == c] for c in CLASSES}
-    tumours = sorted((c for c in CLASSES if c != "notumor" and found[c]), key=lambda c: -len(found[c]))
-    label = tumours[0] if tumours else "notumor" if found["notumor"] and not n["ambiguous"] else None
-    text, run = _ranges(p.number for p in found[label]) if label else ("", 0)
-    second = len(found[tumours[1]]) if len(tumours) > 1 else 0
-    clean = not any(p.failed for p in slices) and 2*len(found["notumor"]) >= len(slices)
-    sure = clean if label == "notumor" else label and len(found[label]) >= 2*second and (run > 1 or len(slices) == 1)
-    return dict(series=series, source=slices[0].source.rsplit("#", 1)[0] if len({p.source.rsplit("#", 1)[0] for p in slices}) == 1 else str(Path(slices[0].source).parent), slices=len(slices),
-                **{v: n[v] for v in VERDICTS}, label=label, verdict="accepted" if sure else "ambiguous" if n["rejected"] < len(slices) else "rejected",
-                where=text, probability=float(np.mean([p.probs[label] for p in found[label]])) if label else None)
+    n, files = Counter(p.verdict for p in slices), {p._file or p.source for p in slices}
+    found = {c: {p.number for p in slices if p.verdict == "accepted" and p.label == c} for c in CLASSES}
+    places = {p.number for p in slices if p.number is not None}
+    missing = max(places) - min(places) + 1 - len(places) if places else 0
+    label, clear = _label(found, n["ambiguous"])
+    where, run = _ranges(found[label]) if label else ("", 0)
+    whole = not missing and not any(p.failed for p in slices) and 2*len(found["notumor"]) >= len(places)
+    sure = clear and (whole if label == "notumor" else run > 1 or len(places) == 1)
+    probs = [p.probs[label] for p in slices if p.verdict == "accepted" and p.label == label]
+    return dict(series=series, source=files.pop() if len(files) == 1 else os.path.dirname(slices[0].source), slices=len(slices), missing=missing, **{v: n[v] for v in VERDICTS},
+                label=label, verdict="accepted" if sure else "ambiguous" if n["rejected"] < len(slices) else "rejected", where=where, probability=float(np.mean(probs)) if label else None)
 
 # %% ../nbs/13_predict.ipynb #89bf05bc
+def _table(rows):
+    try: import pandas as pd
+    except ImportError: raise ConfigError("A table needs pandas, which isn't installed: pip install pandas, or use the dictionaries, [p.to_dict() for p in predictions].") from None
+    return pd.DataFrame(rows)
+
 class Predictions(list):
     "A list of `Prediction`s that can become a table."
     @property
     def failed(self)->list: # `Prediction`s whose `reason` says what is wrong with the file
         "The files that couldn't be read."
         return [p for p in self if p.failed]
+    def __getitem__(self, i): return Predictions(list.__getitem__(self, i)) if isinstance(i, slice) else list.__getitem__(self, i)
     def to_frame(self): # A DataFrame: source, label, verdict, set (joined by |), level, prob_glioma …, distance, reason; series and slice if there are any
         "The predictions as a table, a row each."
-        import pandas as pd
-        return pd.DataFrame([p.to_dict() for p in self])
-    def studies(self)->list: # A dictionary for each series: series, source, slices, accepted, ambiguous, rejected, label, verdict, where (which slices), probability (their mean)
+        return _table([p.to_dict() for p in self])
+    def studies(self)->list: # A dictionary for each series: series, source, slices, missing (places between the first and the last without a slice), accepted, ambiguous, rejected, label, verdict, where (in which places), probability (their mean)
         "What the slices of each series say together."
         return [_study(k, [p for p in self if p.series == k]) for k in dict.fromkeys(p.series for p in self if p.series is not None)]
     def summary(self): # A DataFrame, a row for each of `studies`
         "What the slices of each series say together, as a table."
-        import pandas as pd
-        return pd.DataFrame(self.studies())
+        return _table(self.studies())
     def _repr_html_(self): return self.to_frame().dropna(axis=1, how="all").style.format(precision=3, escape="html").hide(axis="index").to_html()
 
 # %% ../nbs/13_predict.ipynb #3269f838
@@ -211,16 +145,23 @@ class OnnxEngine:
                 ):
         try: import onnxruntime
         except ImportError: raise ConfigError(f"{path} needs onnxruntime, which isn't installed: pip install 'brainmri[onnx]'.") from None
-        if not Path(path).is_file(): raise WeightsError(f"{path} is missing: expected a file from `export_onnx`.")
+        check_seal(path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # a damaged file is told in our own line
         try: self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception: raise WeightsError(f"{path} is no ONNX file, or a damaged one: export it again.") from None
+        except Exception: raise WeightsError(f"{path} is no ONNX file that this version of onnxruntime runs: export it again.") from None
+        self.bundle = self._described(path)
+
+    def _described(self, path):
+        "The bundle in the metadata, if the network takes and gives what it says."
         about = self.session.get_modelmeta().custom_metadata_map.get("brainmri")
         if about is None: raise RunError(f"{path} holds no bundle in its metadata: expected a file from `export_onnx`.")
-        try: self.bundle = json.loads(about)
-        except ValueError: raise RunError(f"{path} holds a damaged bundle in its metadata: export it again.") from None
-        self.bundle = _check_bundle(self.bundle, path)
+        try: bundle = json.loads(about)
+        except (ValueError, RecursionError): raise RunError(f"{path} holds a damaged bundle in its metadata: export it again.") from None
+        side, shapes = _check_bundle(bundle, path)["img_size"], [[(o.name, o.type, o.shape[1:]) for o in part] for part in (self.session.get_inputs(), self.session.get_outputs())]
+        wanted = [[("pictures", "tensor(uint8)", [side, side, 3])], [("logits", "tensor(float)", [len(CLASSES)])]]
+        if [shapes[0], shapes[1][:1]] != wanted or len(shapes[1]) != 2: raise RunError(f"{path} holds another network than its bundle describes ({shapes}): export it again.")
+        return bundle
 
     def __call__(self, pictures # uint8, (n, size, size, 3)
                 )->tuple: # Logits, float64, (n, 4); distance, float64, (n,), or None without a gate
@@ -234,15 +175,22 @@ class Predictor:
                  engine, # From pictures to logits and distances: a `TorchEngine` or an `OnnxEngine`
                  bundle:dict, # What `bundle.json` holds
                  gate:Gate=None # Its limits
-                ): self.engine, self.bundle, self.gate = engine, bundle, gate
+                ):
+        self.engine, self.bundle, self.gate, self._kept = engine, bundle, gate, (None, None)
     def __repr__(self): return f"Predictor({self.bundle['recipe']['name']}, {self.bundle['img_size']}×{self.bundle['img_size']})"
 
     @property
-    def model(self): return self.engine.model
+    def model(self): # An `nn.Module`, in evaluation mode; None for an ONNX file
+        "The network itself."
+        return self.engine.model
     @property
-    def device(self): return self.engine.device
+    def device(self): # A `torch.device`; "cpu" for an ONNX file
+        "Where the network runs."
+        return self.engine.device
     @property
-    def precision(self): return self.engine.precision
+    def precision(self)->str: # "fp32", "winograd" or "bf16"
+        "The arithmetic of the convolutions."
+        return self.engine.precision
 
     def raw(self, x, # A list of paths, bytes, PIL images or arrays, each of one picture
             bs:int=16 # Images a forward pass
@@ -265,15 +213,15 @@ class Predictor:
         except (TypeError, ValueError): raise ConfigError(f"level={level!r}: expected a number such as 0.9.") from None
         return found[pick(str(level), found, "level")] if found else None
 
-    def predict(self, x, # A file, a folder, bytes, a PIL image, an array (h, w) or (h, w, 3) of bytes, or a list of them; files may be pictures, DICOM or NIfTI
+    def predict(self, x, # A file, a folder, bytes, an open file, a PIL image, an array (h, w) or (h, w, 3) of bytes, or several of them; files may be pictures, DICOM or NIfTI
                 bs:int=16, # Images a forward pass
                 level:float=.9, # Of the conformal sets: .8, .9 or .95
                 progress:bool=True # Show a bar for more than 200 files?
                ): # A `Prediction`, or `Predictions` for a list, a folder, or a file of several slices
         "Calibrated probabilities, the classes that can't be excluded, and a verdict for each picture of `x`. A single file that can't be used raises `ImageError`; among several it gets a rejection with the reason."
         if isinstance(bs, bool) or not isinstance(bs, int) or bs < 1: raise ConfigError(f"bs={bs!r}: expected a number of images, 1 or more.")
-        limits, level, many = self.limits(level), float(level), isinstance(x, (list, tuple)) or _is_folder(x)
-        found = Predictions(_stream(self, _sources(x if isinstance(x, (list, tuple)) else [x]), bs, level, limits, progress, not many))
+        limits, level, (items, many) = self.limits(level), float(level), _listed(x)
+        found = Predictions(_stream(self, _sources(items), bs, level, limits, progress, not many))
         return found if many or len(found) != 1 else found[0]
 
     def _square(self, x):
@@ -282,6 +230,25 @@ class Predictor:
         return image_array(x, self.bundle["img_size"], self.bundle["margin"])
 
 # %% ../nbs/13_predict.ipynb #2f7e5569
+def _is_folder(x):
+    try: return isinstance(x, (str, Path)) and Path(x).is_dir()
+    except (OSError, ValueError): return False  # a name that no file can have
+
+def _listed(x):
+    "What there is in `x` to answer for, as a list, and whether `x` was more than one thing."
+    if isinstance(x, (str, Path)): return [x], _is_folder(x)
+    if isinstance(x, (bytes, bytearray, memoryview, Image.Image)) or hasattr(x, "read") or hasattr(x, "detach"): return [_plain(x)], False
+    if isinstance(x, np.ndarray) and x.ndim != 4 and x.dtype.kind not in "OU": return [x], False
+    if hasattr(x, "columns") or isinstance(x, dict): raise ImageError(f"A {type(x).__name__} is no image: expected a list of files, such as the table's column filepath.")
+    return ([_plain(o) for o in x], True) if isinstance(x, Iterable) else ([x], False)
+
+def _plain(o):
+    "What an open file or a buffer holds; anything else as it is."
+    held = o.read() if hasattr(o, "read") else o
+    if hasattr(o, "read") and not isinstance(held, bytes): raise ImageError(f"{getattr(o, 'name', 'A file')} was opened as text: open it as bytes, with mode 'rb'.")
+    return bytes(held) if isinstance(held, (bytearray, memoryview)) else held
+
+# %% ../nbs/13_predict.ipynb #fdddcb64
 @dataclass(frozen=True)
 class _Source:
     "Something to answer for: a file or an image in memory, and the series that it is part of."
@@ -290,38 +257,42 @@ class _Source:
     series:object = None
     number:int = None
 
-def _is_folder(x):
-    try: return isinstance(x, (str, Path)) and Path(x).is_dir()
-    except (OSError, ValueError): return False  # a name that no file can have
+_NO_IMAGES = f"holds no images: expected files ending in {', '.join(IMAGE_SUFFIXES)}, .tif, .tiff, .dcm, .nii or .nii.gz, or DICOM files without an ending"
+
+def _from_files(files, i=None):
+    "Sources for `files`, as `clinic` lists them; the same series in two folders, whose places in the list are `i`, are two series."
+    return [_Source(str(f.path), f.path, None if f.series is None else (i, f.series), f.number) for f in files]
 
 def _sources(x):
-    "The list `x` with its folders opened; the same series in two folders are two series."
+    "The list `x` with its folders opened."
+    loose = iter(_from_files(place_slices([o for o in x if isinstance(o, (str, Path)) and not _is_folder(o)])) if len(x) > 1 else [])
     out = []
     for i, o in enumerate(x):
-        if _is_folder(o):
-            found = find_slices(o)
-            if not found: out.append(_Source(str(o), DataError(f"{o} holds no images: expected files ending in {', '.join(IMAGE_SUFFIXES)}, .tif, .tiff, .dcm, .nii or .nii.gz, or DICOM files without an ending.")))
-            out += [_Source(str(f.path), f.path, None if f.series is None else (i, f.series), f.number) for f in found]
-        else: out.append(_Source(str(o) if isinstance(o, (str, Path)) else f"{type(o).__name__} in memory", o))
+        if _is_folder(o): out += _from_files(find_slices(o), i) or [_Source(str(o), DataError(f"{o} {_NO_IMAGES}."))]
+        elif isinstance(o, (str, Path)): out.append(next(loose, None) or _Source(str(o), o))
+        else: out.append(_Source(f"{type(o).__name__} in memory", o))
     return out
 
 # %% ../nbs/13_predict.ipynb #1d5d4449
-def _is_plain(x): return not isinstance(x, (str, Path, bytes)) or is_picture(x)
+def _on_disk(x): return isinstance(x, (str, Path))
+def _is_single(x): return not isinstance(x, (str, Path, bytes)) or is_picture(x)
+
+def _why(e, name, source):
+    "The error `e` with the `name` of what `source` holds in it: what is refused must be found again."
+    if isinstance(e, (OSError, ValueError)) and not isinstance(e, DataError): return ImageError(f"{name} can't be read ({getattr(e, 'strerror', None) or e}): check its name, and that it is whole.")
+    return e if name in str(e) or not _on_disk(source) else ImageError(f"{name}: {str(e).removeprefix('An image in memory: ')}")
 
 def _open(predictor, s):
-    "The slices of source `s`, each as (name, square, series, number); or the error that says why there are none."
-    if isinstance(s.what, DataError): return s.what
-    try:
-        if _is_plain(s.what): return [(s.name, predictor._square(s.what), s.series, s.number)]
-        found = read_slices(s.what, s.name)
-        several = len(found) > 1 or found[0].series is not None
-        return [(o.name, predictor._square(o.image), s.series if s.series is not None else (s.name, id(s)) if several else None, s.number or (o.number if several else 1 if s.series is not None else None)) for o in found]
-    except ImageError as e: return ImageError(_named(str(e), s.name))
-    except (OSError, ValueError) as e: return ImageError(f"{s.name} can't be read ({getattr(e, 'strerror', None) or e}): check its name, and that it is whole.")
-
-def _named(text, name):
-    "`text` with `name` in it: what is refused must be found again."
-    return text if name in text or " in memory" in name else f"{name}: {text}"
+    "The slices of source `s`, each as (name, square, series, number), with an error instead of the square where there is none."
+    def one(name, picture, *where):
+        try: return name, predictor._square(picture), *where
+        except (ImageError, OSError, ValueError) as e: return name, _why(e, name, s.what), *where
+    if isinstance(s.what, DataError): return [(s.name, s.what, s.series, s.number)]
+    if _is_single(s.what): return [one(s.name, s.what, s.series, s.number)]
+    try: found = read_slices(s.what, s.name)
+    except (ImageError, OSError, ValueError) as e: return [(s.name, _why(e, s.name, s.what), s.series, s.number)]
+    if found[0].series is None: return [one(s.name, found[0].image, s.series, s.number or (1 if s.series is not None else None))]
+    return [one(o.name, o.image, (s.name, id(s)) if s.series is None else s.series, o.number) for o in found]
 
 # %% ../nbs/13_predict.ipynb #074a227e
 def _verdict(probs, set_, level, refusal):
@@ -345,13 +316,25 @@ def _judged(predictor, opened, level, limits):
         yield Prediction(name, p, s, level, *_verdict(p, s, level, why), d, series, number)
 
 # %% ../nbs/13_predict.ipynb #d5784472
-def _explain(predictor, s, k, target):
+def _stamp(x):
+    "When the file `x` was written, and how long it is; `None` for what isn't a file."
+    try: return (o := os.stat(x)).st_mtime_ns, o.st_size
+    except (OSError, TypeError, ValueError): return None
+
+def _slice(predictor, s, k):
+    "Picture `k` of source `s`; the file opened last is kept, since its next slice is likely to be asked for next."
+    if _is_single(s.what): return s.what
+    kept = predictor._kept
+    if kept[0] is not s: predictor._kept = kept = s, read_slices(s.what, s.name)
+    return kept[1][k].image
+
+def _explain(predictor, s, k, stamp, target):
     "The explanation of slice `k` of source `s`, which is opened again."
     if predictor.model is None: raise ConfigError("An ONNX file has no gradients, so nothing can be explained: load the bundle's folder instead.")
+    if _on_disk(s.what) and _stamp(s.what) != stamp: raise ImageError(f"{s.name} has changed since it was answered, or is gone: predict it again.")
     from brainmri.cam import explain
-    image = (open_image(s.what) if isinstance(s.what, bytes) else s.what) if _is_plain(s.what) else read_slices(s.what, s.name)[k].image
-    b = predictor.bundle
-    return explain(predictor.model, image, b["img_size"], b["margin"], target, b.get("temperature") or 1.)
+    image, b = _slice(predictor, s, k), predictor.bundle
+    return explain(predictor.model, open_image(image) if isinstance(image, bytes) else image, b["img_size"], b["margin"], target, b.get("temperature") or 1.)
 
 # %% ../nbs/13_predict.ipynb #37b4c682
 def _stream(predictor, sources, bs, level, limits, progress, strict):
@@ -359,15 +342,19 @@ def _stream(predictor, sources, bs, level, limits, progress, strict):
     out, numbers = [], {}
     for i in track(list(range(0, len(sources), bs)), "predicting", progress and len(sources) > 200):
         part = sources[i:i+bs]
-        opened = thread_map(lambda s: _open(predictor, s), part, progress=False)
-        slices = [o for found in opened if isinstance(found, list) for o in found]
-        answers = iter([p for j in range(0, len(slices), bs) for p in _judged(predictor, slices[j:j+bs], level, limits)])
-        for s, found in zip(part, opened):
-            if isinstance(found, list): out += [replace(next(answers), _again=partial(_explain, predictor, s, k)) for k in range(len(found))]
-            elif strict or isinstance(found, DataError) and not isinstance(found, ImageError) and len(sources) == 1: raise found
-            else: out.append(Prediction(s.name, level=level, verdict="rejected", reason=str(found), series=s.series, number=s.number))
+        stamps, opened = [_stamp(s.what) for s in part], thread_map(lambda s: _open(predictor, s), part, progress=False)
+        good = [o for found in opened for o in found if not isinstance(o[1], DataError)]
+        answers = iter([p for j in range(0, len(good), bs) for p in _judged(predictor, good[j:j+bs], level, limits)])
+        for s, stamp, found in zip(part, stamps, opened): out += _answers(predictor, s, stamp, found, answers, level, strict, len(sources) == 1)
     number = lambda key: None if key is None else numbers.setdefault(key, len(numbers) + 1)
     return [replace(p, series=number(p.series)) for p in out]
+
+def _answers(predictor, s, stamp, found, answers, level, strict, only):
+    "The predictions for the slices `found` in source `s`, those that could be read from `answers`."
+    for k, (name, square, series, number) in enumerate(found):
+        if not isinstance(square, DataError): yield replace(next(answers), _file=s.name, _again=partial(_explain, predictor, s, k, stamp))
+        elif len(found) == 1 and (strict or only and not isinstance(square, ImageError)): raise square
+        else: yield Prediction(name, level=level, verdict="rejected", reason=str(square), series=series, number=number, _file=s.name)
 
 # %% ../nbs/13_predict.ipynb #a1ce4cfe
 def load(path, # A folder with bundle.json and model.safetensors, or an .onnx file
@@ -382,6 +369,6 @@ def load(path, # A folder with bundle.json and model.safetensors, or an .onnx fi
         limits = engine.bundle["gate"]
         return Predictor(engine, engine.bundle, limits and read_gate(dict(means=np.zeros((1, 1)), whiten=np.zeros((1, 1))), limits))  # the distance is part of the graph
     bundle = read_bundle(path)
-    gate = _read_gate(path, bundle)
+    gate = bundle_gate(path, bundle)
     from brainmri.engine import open_engine
     return Predictor(open_engine(path, bundle, gate, precision, device), bundle, gate)

@@ -15,9 +15,9 @@ from torch import nn
 from .core import *
 
 # %% auto #0
-__all__ = ['BLOCK5', 'list_recipes', 'get_recipe', 'check_recipe', 'add_recipe', 'ann_baseline', 'ann_optimized', 'ann_learner',
-           'adam', 'learner_args', 'vgg_network', 'settle_batchnorm', 'torchvision_head', 'mlp_head', 'vgg_splitter',
-           'read_weights', 'imagenet_file', 'vgg_weights', 'check_weights', 'vgg_learner', 'set_phase',
+__all__ = ['BLOCK5', 'GATE_WIDTH', 'list_recipes', 'get_recipe', 'check_recipe', 'add_recipe', 'ann_baseline', 'ann_optimized',
+           'ann_learner', 'adam', 'learner_args', 'vgg_network', 'settle_batchnorm', 'torchvision_head', 'mlp_head',
+           'vgg_splitter', 'read_weights', 'imagenet_file', 'vgg_weights', 'check_weights', 'vgg_learner', 'set_phase',
            'recipe_network', 'count_params', 'gate_features', 'save_weights', 'load_weights']
 
 # %% ../nbs/07_recipes.ipynb #55d835f6
@@ -288,6 +288,9 @@ def count_params(model # A PyTorch module
     return dict(total=total, trainable=train, frozen=total - train)
 
 # %% ../nbs/07_recipes.ipynb #009b4b8c
+#: How many numbers `gate_features` gives.
+GATE_WIDTH = dict(vgg=1024, ann=256)
+
 def gate_features(x:torch.Tensor, # A VGG's maps at the input of its head, (n, 512, h, w); an ANN's images, (n, 3, h, w)
                   net:str # "vgg" or "ann"
                  )->torch.Tensor: # float32, (n, 1024) or (n, 256)

@@ -1,0 +1,1 @@
+"What tools/site.py builds the site with."
