@@ -26,7 +26,7 @@ def match_class(name # A folder's name or a label
 
 def match_split(name # A folder's name, or a value of a `split` column
                )->str: # "train", "valid" or "test", or None
-    "The part of a ready-made split that `name` means, such as Kaggle's `Training`; `None` if it means none."
+    "The part of a ready-made split that `name` means, such as Kaggle's `Training/`; `None` if it means none."
     names = dict(train="train", training="train", valid="valid", val="valid", validation="valid", test="test", testing="test")
     return names.get(str(name).strip().lower())
 
@@ -147,7 +147,7 @@ def _find(data, classes):
     if path.exists(): raise DataError(f"{path} is a file, and not a CSV: expected a folder of class folders or a CSV with filepath,label[,group].")
     up = next(o for o in path.absolute().parents if o.is_dir())
     near = difflib.get_close_matches(path.absolute().relative_to(up).parts[0], [o.name for o in up.iterdir()], n=1)
-    raise DataError(f"{path} does not exist." + (f" Did you mean {up/near[0]}?" if near else f" {up} exists, but nothing in it has such a name."))
+    raise DataError(f"{path} does not exist." + (f" Did you mean {near[0] if up == Path.cwd() and not path.is_absolute() else up/near[0]}?" if near else f" {up} exists, but nothing in it has such a name."))
 
 # %% ../nbs/02_index.ipynb #0bead891
 #: What is learned of each file by opening it.

@@ -545,6 +545,7 @@ def show_phantoms(data=4, # A table of `make_phantoms`, or how many a class to m
                   side:float=1.4 # Width of a picture in inches
                  ): # The Figure
     "Show synthetic slices, a row a class, with the lesions' boxes if `box`."
+    import matplotlib.pyplot as plt
     if isinstance(data, int): rows = [(c, [make_phantom(c, stable_seed(seed, c, i + 1)) for i in range(data)]) for c in CLASSES]
     else: rows = [(c, [_load(r) for r in data[data.label == c][:n].itertuples()]) for c in CLASSES if (data.label == c).any()]
     if not rows or not rows[0][1]:
@@ -553,7 +554,8 @@ def show_phantoms(data=4, # A table of `make_phantoms`, or how many a class to m
     for ax in axes.flat: ax.set_axis_off()
     for (label, ps), line in zip(rows, axes):
         for i, (p, ax) in enumerate(zip(ps, line)): _show(ax, p.outline() if box else p.image, label if i == 0 else "")
-    return axes[0, 0].figure
+    plt.close(fig := axes[0, 0].figure)  # shown once, by whoever gets it
+    return fig
 
 def _load(row):
     "The `Phantom` of a row of the table, read from disk."

@@ -64,7 +64,7 @@ def plan_recipes(recipes=None, # Names, or one name; all five if None
     "The recipes to train, with the preset's size and length."
     p = PRESETS[pick(preset, PRESETS, "preset")]
     _whole(epochs=(epochs, 1, 10_000), img_size=(img_size, 32, 1024))  # five poolings halve the side five times
-    try: found = [get_recipe(r) for r in (list_recipes() if recipes is None else [recipes] if isinstance(recipes, (str, Recipe)) else recipes)]
+    try: found = [get_recipe(r) for r in (list_recipes() if recipes is None else recipes.split(",") if isinstance(recipes, str) else [recipes] if isinstance(recipes, Recipe) else recipes)]
     except TypeError: raise ConfigError(f"recipes={recipes!r}: expected a name or a list of names out of {', '.join(list_recipes())}.") from None
     names = [r.name for r in found]
     if not names: raise ConfigError(f"No recipes were named. There is: {', '.join(list_recipes())}.")
@@ -373,13 +373,15 @@ def worsen(self:_Run)->None:
     best, folder, split, n = self.trial()
     if _tried(folder/"border.json", split, n): return
     rows, predictor = self.index[self.index["split"] == split], load(folder, self.config["precision"], self.config["device"])
-    self.say(f"Worsening {split} images for “{get_recipe(best).title}”")
+    self.say(f"Worsening {split} images for “{next(r.title for r in self.recipes if r.name == best)}”")
     table = robustness(predictor, rows, n=n, seed=self.config["seed"], progress=self.progress)
-    border = border_test(predictor, rows, n=n, seed=self.config["seed"], progress=self.progress)
+    try: border, says = (found := border_test(predictor, rows, n=n, seed=self.config["seed"], progress=self.progress)), say_border(found)
+    except DataError as e: border, says = None, f"It couldn't be: {e}"  # too few images of a class, which is known only now
     with atomic(folder/"robustness.csv") as tmp: table.to_csv(tmp, index=False)
     with atomic(folder/"robustness.png") as tmp: plot_robustness(table).savefig(tmp, format="png", dpi=110)
-    with atomic(folder/"border.csv") as tmp: border.to_csv(tmp)
-    write_json(folder/"border.json", dict(says=say_border(border), split=split, n=n))
+    if border is not None:
+        with atomic(folder/"border.csv") as tmp: border.to_csv(tmp)
+    write_json(folder/"border.json", dict(says=says, split=split, n=n))
 
 # %% ../nbs/14_pipeline.ipynb #9ac56464
 @patch
@@ -466,7 +468,7 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
               robust:int=150, # Images, at most, on which the best recipe is tried under artefacts and other borders; 0: not at all
               resume:bool=True, # Go on with a run that was interrupted?
               progress:bool=True # Say what is done, with bars?
-             )->Results: # Table, best recipe, pictures, learners; all of it is in the run folder
+             )->"Results": # Table, best recipe, pictures, learners; all of it is in the run folder
     "Index, audit and split `data`, train `recipes`, choose by validation macro-F1, open the test set once, and write a report."
     preset = preset or ("study" if data is not None else "quick")
     recipes, device = plan_recipes(recipes, preset, img_size, epochs), pick_device(device)

@@ -81,7 +81,7 @@ def ann_learner(dls, # From `mri_dls(img_size=64, normalize=False)` or any loade
                 img_size:int=64, # Side of the images in `dls`
                 seed:int=42, # Of the initial weights
                 **kwargs # For fastai's `Learner`
-               )->Learner: # With the study's loss, optimiser and metrics
+               )->"Learner": # With the study's loss, optimiser and metrics
     "A fastai `Learner` for one of the two flattened-image networks."
     from fastai.learner import Learner
     make = _anns[pick(kind, _anns, "ANN")]
@@ -238,7 +238,7 @@ def vgg_learner(dls, # Loaders of ImageNet-normalised images, as from `mri_dls`
                 seed:int=42, # Of the random weights
                 cbs=None, # More callbacks; the one that keeps frozen BatchNorm statistics still is always there
                 **kwargs # For fastai's `vision_learner`
-               )->Learner: # With its body frozen
+               )->"Learner": # With its body frozen
     "A fastai `vision_learner` on a VGG with the head of `recipe`, ready for the recipe's first phase."
     recipe = get_recipe(recipe)
     net = vgg_network(arch, state, seed, top=recipe.head == "torchvision")
@@ -251,9 +251,9 @@ def vgg_learner(dls, # Loaders of ImageNet-normalised images, as from `mri_dls`
 # %% ../nbs/07_recipes.ipynb #4600c51a
 _depth = dict(head=2, block5=1, all=0)
 
-def set_phase(learn:Learner, # From `vgg_learner` or `ann_learner`
+def set_phase(learn:"Learner", # From `vgg_learner` or `ann_learner`
               phase:Phase # Which part is to learn
-             )->Learner: # `learn`
+             )->"Learner": # `learn`
     "Freeze and unfreeze the layers of `learn` as `phase` asks."
     learn.unfreeze() if phase.train == "all" else learn.freeze_to(_depth[pick(phase.train, _depth, "part")])
     return learn

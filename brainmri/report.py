@@ -689,17 +689,17 @@ def _worsened_part(run, best, figures):
 # %% ../nbs/12_report.ipynb #48d79109
 def _border_part(run, best):
     t = _table_at(run.path/best/"border.csv")
-    if t is None: return _p("Whether the network reads the border of the image was not measured.")
+    why = read_json(run.path/best/"border.json")["says"] if (run.path/best/"border.json").exists() else None
+    if t is None: return _p("Whether the network reads the border of the image was not measured.", *([why] if why else []))
     t = t.set_index(t.columns[0]).rename_axis("Border")
     shown = pd.DataFrame({"Macro-F1": [_score(*o) for o in zip(t.macro_f1, t.low, t.high)], "Labels changed": [f"{o:.1%}" for o in t.changed],
                           "Called as the border's donor": ["–" if pd.isna(o) else f"{o:.1%}" for o in t.drawn]}, index=t.index)
-    says = read_json(run.path/best/"border.json")["says"] if (run.path/best/"border.json").exists() else None
-    return _p(says) + table_html(shown, f"The outer tenth of what the network sees, blanked or exchanged, on {int(t.images.iloc[0])} {_measured_on(run, best)}images")
+    return _p(why) + table_html(shown, f"The outer tenth of what the network sees, blanked or exchanged, on {int(t.images.iloc[0])} {_measured_on(run, best)}images")
 
 def _refused_part(run, best):
     t = _table_at(run.path/best/"refused.csv")
     if t is None: return _p("What the gate refuses was not measured.")
-    shown = pd.DataFrame({"Pictures": t.images.map("{:.0f}".format), "Refused": [f"{o.refused:.1%} ({o.low:.1%} to {o.high:.1%})" for o in t.itertuples()]}, index=t.kind.rename("Kind"))
+    shown = pd.DataFrame({"Pictures": [f"{o:.0f}" for o in t.images], "Refused": [f"{o.refused:.1%} ({o.low:.1%} to {o.high:.1%})" for o in t.itertuples()]}, index=t.kind.rename("Kind"))
     return _p(read_json(run.path/best/"refused.json")["says"]) + table_html(shown, "What the gate refuses to answer, with 95 % intervals")
 
 def _external_part(run):

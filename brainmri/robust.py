@@ -349,12 +349,12 @@ def refusals(predictor, # Has `predict(list) -> Predictions`, as `Predictor` has
              seed=42, # Of the draw and of the strangers
              progress:bool=True # Show a progress bar?
             )->pd.DataFrame: # Indexed by kind, first the brain images: images, refused (share), low and high (95 %, Clopper–Pearson)
-    "How often `predictor` refuses to answer, for brain images and for pictures that are none."
+    "How often `predictor` refuses to answer, for brain images and for pictures that are none; a file that can't be read is not a refusal."
     df = _drawn(df, len(df) if n is None else n, seed)
     brains = [open_image(o) for o in df.filepath[:10]]
     kinds, rows = {"brain images": list(df.filepath), **strangers(each, seed, brains)}, []
     parts = [(kind, v[i:i+64]) for kind, v in kinds.items() for i in range(0, len(v), 64)]
-    found = [(kind, p.verdict == "rejected") for kind, x in track(parts, "brains and strangers", progress) for p in predictor.predict(x)]
+    found = [(kind, p.verdict == "rejected" and not p.failed) for kind, x in track(parts, "brains and strangers", progress) for p in predictor.predict(x)]
     for kind in kinds:
         k = sum(no for o, no in found if o == kind)
         interval = binomtest(k, len(kinds[kind])).proportion_ci()
