@@ -191,7 +191,10 @@ class Explanation:
 # %% ../nbs/11a_cam.ipynb #bcabecf8
 class Explanations(list):
     "A list of `Explanation`s that shows itself as one picture."
-    def plot(self, regions=None, cols=2): # For each a box, a mask or None; pairs in a row
+    def plot(self,
+             regions=None, # For each a box (x0, y0, x1, y1) in pixels, a mask, or None
+             cols:int=2 # Pairs in a row
+            ): # matplotlib's Figure
         "All images and maps."
         return plot_cam([e.image for e in self], [e.cam for e in self], [e.title for e in self], regions, cols)
     def _repr_html_(self): return _as_html(self.plot(), f"Grad-CAM of {len(self)} images. {CAM_CAVEAT}") if self else "<p>No images.</p>"

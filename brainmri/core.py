@@ -68,9 +68,13 @@ class Recipe:
     augment:bool = False # Rotate, crop and flip the training images a little?
 
     @property
-    def epochs(self)->int: return sum(p.epochs for p in self.phases)
+    def epochs(self)->int:
+        "Epochs of all phases together."
+        return sum(p.epochs for p in self.phases)
     @classmethod
-    def from_dict(cls, d:dict)->Recipe: # From `asdict`, as JSON keeps it
+    def from_dict(cls,
+                  d:dict # From `asdict`, as JSON keeps it
+                 )->Recipe: # As it was
         "The recipe that `asdict` turned into `d`."
         return cls(**{**d, "phases": tuple(Phase(**p) for p in d["phases"])})
 

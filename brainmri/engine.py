@@ -37,7 +37,9 @@ class Served(nn.Module):
             self.register_buffer("whiten", torch.tensor(gate.whiten))
             self.register_buffer("means", torch.tensor(gate.means))
 
-    def inputs(self, pictures):
+    def inputs(self,
+               pictures # uint8, (n, size, size, 3)
+              )->torch.Tensor: # float32, (n, 3, size, size)
         "`pictures` as the network proper takes them."
         return (pictures.permute(0, 3, 1, 2).float()/255 - self.mean)/self.std
 

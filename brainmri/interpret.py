@@ -36,7 +36,9 @@ class MRIInterpretation(ClassificationInterpretation):
         return cls(learn, dl, learn.get_preds(dl=dl)[0].numpy())
 
     @property
-    def pred(self): return self.probs.argmax(1)
+    def pred(self)->np.ndarray: # (n,)
+        "The number of the most probable class of each image."
+        return self.probs.argmax(1)
     def confusion_matrix(self): return confusion(self.y, self.pred)
 
 # %% ../nbs/11_interpret.ipynb #613d8595

@@ -41,11 +41,17 @@ class Run:
     metrics:dict # Recipe name → its `metrics.json`, in the order of the recipes
 
     @cached_property
-    def index(self)->pd.DataFrame: return _csv(self.path/"index.csv", ["filepath", "label", "y", "split"])
+    def index(self)->pd.DataFrame:
+        "The images: filepath, label, y, split, group, and what else the index knew."
+        return _csv(self.path/"index.csv", ["filepath", "label", "y", "split"])
     @cached_property
-    def table(self)->pd.DataFrame: return comparison_table(self)
+    def table(self)->pd.DataFrame:
+        "The comparison, a row a recipe, as `comparison_table` makes it."
+        return comparison_table(self)
     @cached_property
-    def openings(self)->list: return read_json(self.path/"test_opened.json") if (self.path/"test_opened.json").exists() else []
+    def openings(self)->list:
+        "Each opening of the test set, as it was recorded."
+        return read_json(self.path/"test_opened.json") if (self.path/"test_opened.json").exists() else []
     @property
     def titles(self)->dict:
         "Recipe name → title."
