@@ -21,6 +21,7 @@ from .fast import *
 from .features import *
 from .train import *
 from .metrics import *
+from .bundle import *
 from .gate import *
 from .interpret import *
 from .cam import *

@@ -23,6 +23,7 @@ def _one_line(command):
         if issubclass(category, DataWarning): print(f"{command}: {message}", file=sys.stderr)
     for o in (sys.stdout, sys.stderr): o.reconfigure(errors="replace")  # a Windows console may lack the bars' characters
     with warnings.catch_warnings():
+        warnings.simplefilter("always", DataWarning)
         warnings.showwarning = show  # other packages' warnings are for programmers
         try: yield
         except BrainMRIError as e:
