@@ -24,6 +24,7 @@ class Slice:
     image:Image.Image # Mode L or RGB, 8 bits, square pixels
     series:int = None # 1 for the slices of a file that holds several; slices of different files with the same number don't belong together
     number:int = None # Its place in that file, from 1
+    other:str = None # What it is if it isn't MRI, in DICOM's words
 
 # %% ../nbs/01b_clinic.ipynb #835c14dd
 #: Files of more pixels than this, over all their slices, are refused before they are decoded.
@@ -76,9 +77,9 @@ def read_slices(source, # Path of a file, or its bytes
     "The slices in a DICOM, a NIfTI or a picture, as a radiologist sees them; a file that can't be used raises `ImageError` with its name."
     if isinstance(source, bytes): data, name = source, name or "the image"
     else: data, name = _contents(source), name or str(source)
-    pictures = _READERS[_kind(data[:_HEAD], Path(name).suffix)](data, name)
-    if len(pictures) == 1: return [Slice(name, pictures[0])]
-    return [Slice(f"{name}#{k}", im, 1, k) for k, im in enumerate(pictures, 1)]
+    pictures, other = _READERS[_kind(data[:_HEAD], Path(name).suffix)](data, name)
+    if len(pictures) == 1: return [Slice(name, pictures[0], other=other)]
+    return [Slice(f"{name}#{k}", im, 1, k, other) for k, im in enumerate(pictures, 1)]
 
 # %% ../nbs/01b_clinic.ipynb #8e113cb3
 def _contents(path):
@@ -89,7 +90,7 @@ def _contents(path):
 # %% ../nbs/01b_clinic.ipynb #6a3bd070
 def _picture(data, name):
     "The slices of a picture file."
-    try: return _pages(data, name) if data.startswith(_PICTURES[5:]) else [_decode(data, name)[0]]
+    try: return (_pages(data, name) if data.startswith(_PICTURES[5:]) else [_decode(data, name)[0]]), None
     except ImageError as e:
         if not getattr(e, "found", "").startswith("is not an image"): raise
         raise _refuse(name, "is neither DICOM nor NIfTI nor a picture, or its beginning is damaged", "replace it or delete it") from None
@@ -344,17 +345,20 @@ def _colours(h, frames):
 _OTHERS = "CT US PT NM CR DX XA RF MG IO PX BI BDUS ES GM SM OP OPT OCT IVUS IVOCT ECG RTIMAGE RTDOSE".split()
 _MODELS = "MONOCHROME1 MONOCHROME2 RGB YBR_FULL YBR_FULL_422 YBR_ICT YBR_RCT".split() + ["PALETTE COLOR"]
 
-def _check_mri(h, kind, name):
-    "Refuse what another machine made, by the `kind` of object or by its modality."
-    other = h.word("Modality", _OTHERS) or (kind if not re.search(r"\bMR\b|Secondary Capture|^an image", kind) else None)
-    if other: raise _refuse(name, f"is of another kind than MRI ({other})", "expected MR images; choose the series that holds them")
+def _object(h):
+    "The standard's name of the kind of object that `h` describes: nothing is quoted from the file."
+    from pydicom.uid import UID_dictionary
+    return UID_dictionary.get(_uid(h.raw("SOPClassUID")), ["an image"])[0]
+
+def _other(h):
+    "What `h` describes if another machine made it; `None` for MRI, and where it isn't said."
+    kind = _object(h)
+    return h.word("Modality", _OTHERS) or (None if re.search(r"\bMR\b|Secondary Capture|^an image", kind) else kind)
 
 def _layout(h, name):
     "How the pixels of `h` are laid out, in the words of pydicom's decoders."
-    from pydicom.uid import UID_dictionary
-    kind = UID_dictionary.get(_uid(h.raw("SOPClassUID")), ["an image"])[0]  # the standard's name of it: nothing is quoted
+    kind = _object(h)
     if "image" not in kind.lower(): raise _refuse(name, f"holds no picture ({kind})", "expected a DICOM image; export the series itself")
-    _check_mri(h, kind, name)
     if h.raw("FloatPixelData") or h.raw("DoubleFloatPixelData"): raise _refuse(name, "holds floating-point pixels, whose scale isn't known", "export it with 16 bits")
     if h.raw("PixelData") is None: raise _refuse(name, "has no pixel data, or is cut short before it", "export it again, with its pixels")
     return dict(rows=h.count("Rows"), columns=h.count("Columns"), number_of_frames=max(1, h.count("NumberOfFrames", 1)), samples_per_pixel=h.count("SamplesPerPixel", 1),
@@ -456,7 +460,7 @@ def _dicom(data, name):
         with _quiet():
             h, syntax = _header(io.BytesIO(data))
             frames, coloured = _stored(h, syntax, name)
-            return [_shown(h, k, a, name) for k, a in enumerate((_colours if coloured else _greys)(h, frames))]
+            return [_shown(h, k, a, name) for k, a in enumerate((_colours if coloured else _greys)(h, frames))], _other(h)
     except ImageError: raise
     except Exception: raise _refuse(name, "is a DICOM file that is damaged or cut short", "copy it again or export it again") from None
 
@@ -523,7 +527,7 @@ def _nifti(data, name):
         across, up = (mm[i] for i in range(3) if i != axis)
         lo, hi = _range([a])
         cuts = (_grey(o[::-1, ::-1].T, lo, hi) for o in np.moveaxis(a, axis, 0))
-        return [_square(Image.fromarray(o), (up, across), name) for o in cuts]
+        return [_square(Image.fromarray(o), (up, across), name) for o in cuts], None
     except ImageError: raise
     except Exception: raise _refuse(name, "is a NIfTI file that is damaged", "copy it again or save it again") from None
 

@@ -283,16 +283,16 @@ def _why(e, name, source):
     return e if name in str(e) or not _on_disk(source) else ImageError(f"{name}: {str(e).removeprefix('An image in memory: ')}")
 
 def _open(predictor, s):
-    "The slices of source `s`, each as (name, square, series, number), with an error instead of the square where there is none."
-    def one(name, picture, *where):
-        try: return name, predictor._square(picture), *where
-        except (ImageError, OSError, ValueError) as e: return name, _why(e, name, s.what), *where
-    if isinstance(s.what, DataError): return [(s.name, s.what, s.series, s.number)]
+    "The slices of source `s`, each as (name, square, series, number, what it is if not MRI), with an error instead of the square where there is none."
+    def one(name, picture, series, number, other=None):
+        try: return name, predictor._square(picture), series, number, other
+        except (ImageError, OSError, ValueError) as e: return name, _why(e, name, s.what), series, number, other
+    if isinstance(s.what, DataError): return [(s.name, s.what, s.series, s.number, None)]
     if _is_single(s.what): return [one(s.name, s.what, s.series, s.number)]
     try: found = read_slices(s.what, s.name)
-    except (ImageError, OSError, ValueError) as e: return [(s.name, _why(e, s.name, s.what), s.series, s.number)]
-    if found[0].series is None: return [one(s.name, found[0].image, s.series, s.number or (1 if s.series is not None else None))]
-    return [one(o.name, o.image, (s.name, id(s)) if s.series is None else s.series, o.number) for o in found]
+    except (ImageError, OSError, ValueError) as e: return [(s.name, _why(e, s.name, s.what), s.series, s.number, None)]
+    if found[0].series is None: return [one(s.name, found[0].image, s.series, s.number or (1 if s.series is not None else None), found[0].other)]
+    return [one(o.name, o.image, (s.name, id(s)) if s.series is None else s.series, o.number, o.other) for o in found]
 
 # %% ../nbs/13_predict.ipynb #074a227e
 def _verdict(probs, set_, level, refusal):
@@ -311,8 +311,8 @@ def _judged(predictor, opened, level, limits):
     probs = calibrate(_softmax(logits), predictor.bundle.get("temperature") or 1.)
     refusals = predictor.gate.reasons(plain_checks(pictures), distance) if predictor.gate else [None]*len(opened)
     sets = [None]*len(opened) if limits is None else [tuple(c for c, s in zip(CLASSES, row) if s) for row in conformal_sets(probs, limits)]
-    for (name, picture, series, number), p, s, why, d in zip(opened, probs, sets, refusals, [None]*len(opened) if distance is None else distance.tolist()):
-        p = dict(zip(CLASSES, p.tolist()))
+    for (name, _, series, number, other), p, s, why, d in zip(opened, probs, sets, refusals, [None]*len(opened) if distance is None else distance.tolist()):
+        p, why = dict(zip(CLASSES, p.tolist())), f"No MRI: its header says {other}." if other else why
         yield Prediction(name, p, s, level, *_verdict(p, s, level, why), d, series, number)
 
 # %% ../nbs/13_predict.ipynb #d5784472
@@ -351,7 +351,7 @@ def _stream(predictor, sources, bs, level, limits, progress, strict):
 
 def _answers(predictor, s, stamp, found, answers, level, strict, only):
     "The predictions for the slices `found` in source `s`, those that could be read from `answers`."
-    for k, (name, square, series, number) in enumerate(found):
+    for k, (name, square, series, number, _) in enumerate(found):
         if not isinstance(square, DataError): yield replace(next(answers), _file=s.name, _again=partial(_explain, predictor, s, k, stamp))
         elif len(found) == 1 and (strict or only and not isinstance(square, ImageError)): raise square
         else: yield Prediction(name, level=level, verdict="rejected", reason=str(square), series=series, number=number, _file=s.name)
