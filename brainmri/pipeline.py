@@ -49,9 +49,10 @@ class Preset:
     vgg_bs:int=None # Images a batch for a VGG, instead of the recipe's
     aug_views:int=2 # Cached augmented versions of each training image, on a CPU
     rates:dict=None # Part that learns → rate, instead of the recipe's, for a VGG
+    robust:int=150 # Images, at most, on which the best recipe is tried under artefacts and other borders
 
 #: What `preset` may be.
-PRESETS = dict(study=Preset(), fine_tune=Preset("fine_tune", rates=dict(head=2e-3, block5=1e-3)), quick=Preset(vgg_size=96, vgg_epochs=5, vgg_lr=1e-4, vgg_bs=16, aug_views=1))
+PRESETS = dict(study=Preset(), fine_tune=Preset("fine_tune", rates=dict(head=2e-3, block5=1e-3)), quick=Preset(vgg_size=96, vgg_epochs=5, vgg_lr=1e-4, vgg_bs=16, aug_views=1, robust=30))
 #: Phantoms that `train_all()` draws when it is given no data.
 N_PHANTOMS = 400
 
@@ -465,13 +466,14 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
               test_top:int=2, # For how many of the leading recipes the test set is opened
               seeds:int=1, # Trainings of each recipe: with more than one, the choice goes by their mean, and mean and spread are reported
               turned:bool=False, # Keep mirrored copies and copies turned by quarters together as well?
-              robust:int=150, # Images, at most, on which the best recipe is tried under artefacts and other borders; 0: not at all
+              robust:int=None, # Images, at most, on which the best recipe is tried under artefacts and other borders; 0: not at all; the preset's unless given
               resume:bool=True, # Go on with a run that was interrupted?
               progress:bool=True # Say what is done, with bars?
              )->"Results": # Table, best recipe, pictures, learners; all of it is in the run folder
     "Index, audit and split `data`, train `recipes`, choose by validation macro-F1, open the test set once, and write a report."
     preset = preset or ("study" if data is not None else "quick")
     recipes, device = plan_recipes(recipes, preset, img_size, epochs), pick_device(device)
+    robust = PRESETS[preset].robust if robust is None else robust
     if aug_views is None: aug_views = 0 if device.startswith("cuda") else PRESETS[preset].aug_views
     for name, options, what in ((split, list_splits(), "split"), (arch, BLOCK5, "architecture")): pick(name, options, what)
     _whole(test_top=(test_top, 0, 100), aug_views=(aug_views, 0, 100), seed=(seed, 0, 2**32-1), seeds=(seeds, 1, 100), robust=(robust, 0, 10**6))
