@@ -79,7 +79,7 @@ def brainmri_train(
     test_top:int=2, # For how many leading recipes the test set is opened
     seeds:int=1, # Trainings of each recipe; with more than one, mean and spread are reported
     turned:bool=False, # Keep mirrored and turned copies together too
-    robust:int=None, # Images, at most, on which the best recipe is tried under artefacts and other borders; 0: not at all; by default 150, with the phantoms 30
+    robust:int=None, # Images, at most, on which the best recipe is tried under artefacts and other borders; 0: not at all; the preset's unless given
     no_resume:bool=False # Refuse a folder that holds this run already
 ):
     "Audit, split, train all recipes, choose by validation, open the test set once, and report."

@@ -38,6 +38,7 @@ def _test_pictures(n, size, seed):
         coarse = rng.integers(0, 256, (min(10, n - i), 8, 8, 3)).repeat(-(-size//8), 1).repeat(-(-size//8), 2)[:, :size, :size]
         yield (coarse*(w := rng.random((len(coarse), 1, 1, 1))) + rng.integers(0, 256, coarse.shape)*(1 - w)).astype(np.uint8)
 
+# %% ../nbs/13c_export.ipynb #8d5d59c5
 def export_onnx(bundle, # Folder of a bundle
                 path=None # The file to write; `model.onnx` in the folder unless given
                )->Path: # The file, for `load`
