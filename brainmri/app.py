@@ -99,6 +99,7 @@ def serve(bundle, # A folder or an .onnx file, as `load` takes it, or a `Predict
     serve.running = app
     return url
 
+# %% ../nbs/13d_app.ipynb #eb9d9df0
 def _only_own_names(host):
     "What refuses requests that name another host: a web page elsewhere could point a name of its own at this machine, and read answers."
     from starlette.middleware import Middleware

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 from fastcore.basics import patch
-from .core import CLASSES, ConfigError, DataError, _plain, pick, stable_seed, thread_map
+from .core import CLASSES, ConfigError, DataError, _plain, counted, pick, stable_seed, thread_map
 from .image import open_image
 from .index import _subplots, match_class, problems
 from .shortcuts import look, out_of_fold, plot_probes, probe_features, shortcut_probes
@@ -203,6 +203,7 @@ def audit(df:pd.DataFrame, # A table from `index_images`
                   " and ".join([*_group_name(df, group), "near duplicates" + ", turned ones too"*turned]), problems(df).to_dict("records"))
     return _probed(found, probed, [seen[i][2] for i in probed], seed) if len(probed) else found
 
+# %% ../nbs/03_audit.ipynb #206a3b5a
 def _examine(path, turned, probed):
     "The perceptual hash of the file `path`, the hash of its pixels, and what the probes see of it if they are to, decoding it once."
     img = open_image(path)
@@ -260,11 +261,12 @@ def conflicts(self:Audit)->list: # Arrays of row positions
 def warnings(self:Audit)->list: # Sentences; empty if nothing is wrong
     "What is wrong with the set, in words. Doubtful labels aren't in it: they are for looking at."
     extra, n, odd = sum(len(o) - 1 for o in self.copies), sum(map(len, self.duplicates)), len(self.conflicts)
-    out = [f"{len(self.problems)} file{'s'*(len(self.problems) > 1)} can't be used, such as {self.problems[0]['filepath']}"] if self.problems else []
+    out = [f"{counted(len(self.problems), 'file')} can't be used, such as {self.problems[0]['filepath']}"] if self.problems else []
     if odd: out.append(f"{odd} sets of near duplicates carry more than one label" if odd > 1 else "one set of near duplicates carries more than one label")
     if n: out.append(f"{n} images nearly repeat another ({extra} of them exactly): a random split would put some on both sides")
     return out + (list(self.shortcuts.warning[self.shortcuts.warning != ""]) if self.shortcuts is not None else [])
 
+# %% ../nbs/03_audit.ipynb #f23b4359
 @patch(as_prop=True)
 def summary(self:Audit)->pd.DataFrame: # Indexed by what is counted: n and what it means
     "The counts of the audit, one row each."
@@ -285,6 +287,7 @@ def summary(self:Audit)->pd.DataFrame: # Indexed by what is counted: n and what 
 @patch(as_prop=True)
 def _probed_n(self:Audit): return int(self.shortcuts.images.iloc[0])
 
+# %% ../nbs/03_audit.ipynb #9a898b88
 @patch
 def __repr__(self:Audit): return "Audit: " + ", ".join(f"{n} {k}" for k, n in self.summary.n.items())
 
@@ -334,6 +337,7 @@ def plot(self:Audit,
         for ax, i in zip(row, _varied(self.df.label.iloc[o].to_numpy(), o)[:cols]): _titled(ax, self.df.filepath.iloc[i], self.df.label.iloc[i], "tab:red" if clash else "black")
     return fig
 
+# %% ../nbs/03_audit.ipynb #36ce4945
 def _titled(ax, path, says, color="black"):
     "The image at `path` in `ax`, with `says` and its name above."
     ax.imshow(open_image(path))
@@ -373,7 +377,7 @@ def groups_for(self:Audit,
     "The groups of the images in `df`, found without opening any again."
     where = pd.Series(range(len(self.df)), index=self.df.filepath)
     new = df.filepath[~df.filepath.isin(where.index)]
-    if len(new): raise DataError(f"{len(new)} images were not audited, such as {new.iloc[0]}: audit this table first.")
+    if len(new): raise DataError(f"{counted(len(new), 'image')} {'was' if len(new) == 1 else 'were'} not audited, such as {new.iloc[0]}: audit this table first.")
     rows = where[df.filepath].to_numpy()
     if group is not None: return find_groups(df, group, self.bits, self.hashes[rows])
     return pd.Series(self.groups.to_numpy()[rows], index=df.index, name="group")

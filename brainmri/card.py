@@ -6,7 +6,7 @@
 from __future__ import annotations
 from pathlib import Path
 import pandas as pd
-from .core import CLASSES, atomic, read_json
+from .core import CLASSES, atomic, counted, read_json
 from .split import leakage, split_summary
 from .report import Run, _MEASURES, _class_table, _coverage_table, _limits, _num, _score, choose, headline, read_predictions, read_run, readable_table
 from .metrics import calibrate, calibration_error
@@ -59,14 +59,14 @@ def _data(run):
     d = run.config["data"]
     what = "synthetic phantoms that this library drew" if d.get("synthetic") else f"images from “{_md(Path(str(d.get('path'))).name)}”"
     bad = run.audit.get("problems") or []
-    return "\n\n".join([f"{len(run.index):,} {what}. {len(bad)} files were left out as unusable.", "Wrong with them, by the audit:" if wrong else "The audit found nothing to be wrong.",
+    return "\n\n".join([f"{len(run.index):,} {what}. {counted(len(bad), 'file')} {'was' if len(bad) == 1 else 'were'} left out as unusable.", "Wrong with them, by the audit:" if wrong else "The audit found nothing to be wrong.",
                         "\n".join(f"- {_md(o)}" for o in wrong)])
 
 def _split(run):
     t = split_summary(run.index)[["train", "valid", "test", "total"]].rename_axis("Class")
     known = "group" in run.index and run.index.group.notna().any()
     crossing = leakage(run.index, known=True).loc["total"] if known else None
-    said = f"Split: {_md(run.config['split'])}. " + ("Groups were not known." if crossing is None else f"{crossing.groups:,.0f} groups, {crossing.crossing:,.0f} of them in more than one part; "
+    said = f"Split: {_md(run.config['split'])}. " + ("Groups were not known." if crossing is None else f"{counted(int(crossing.groups), 'group')}, {crossing.crossing:,.0f} of them in more than one part; "
             f"{crossing.test_leaked:,.0f} of {crossing.test:,.0f} test images share a group with a training image.")
     return said + "\n\n" + _md_table(t)
 

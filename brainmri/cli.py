@@ -137,6 +137,7 @@ def _as_text(found):
     if why: text += "\n\nNot answered:\n" + "\n".join(why)
     return text + (f"\n\nSeries:\n{found.summary().round(3).to_string(index=False, na_rep='–')}" if found.studies() else "")
 
+# %% ../nbs/15_cli.ipynb #da8a398f
 def _looked(found, folder):
     "Pictures with Grad-CAM for all that was answered; names are numbered, since two folders may hold the same one."
     for i, p in enumerate(found):
@@ -194,6 +195,7 @@ def brainmri_export(
         from brainmri.export import export_onnx
         print(f"ONNX file: {export_onnx(bundle, out)}")
 
+# %% ../nbs/15_cli.ipynb #b018df60
 @call_parse
 def brainmri_app(
     bundle:str, # Folder of a trained recipe, or an .onnx file

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from .core import IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError
+from .core import IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError, counted
 from .image import MAX_PIXELS, _bytes, _decode, _refuse, _to_8_bits, _upright, to_rgb
 
 # %% auto #0
@@ -669,5 +669,5 @@ def find_slices(folder # Searched to any depth, links included
     for path in _walk(folder):
         if o := _place(path): places.append(o)
         else: left.append(os.path.relpath(path, folder))
-    if left: warnings.warn(re.sub(r"[\x00-\x1f\x7f]", "?", f"{folder}: left out {len(left)} file{'s'*(len(left) > 1)} that are neither pictures nor DICOM nor NIfTI ({', '.join(left[:3])}{', …'*(len(left) > 3)})."), DataWarning, stacklevel=2)
+    if left: warnings.warn(re.sub(r"[\x00-\x1f\x7f]", "?", f"{folder}: left out {counted(len(left), 'file')}, neither picture nor DICOM nor NIfTI ({', '.join(left[:3])}{', …'*(len(left) > 3)})."), DataWarning, stacklevel=2)
     return _together(places)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json, warnings
 from pathlib import Path
 import numpy as np, torch
+from fastcore.basics import patch
 from torch import nn
 from .bundle import seal_onnx
 from .core import *
@@ -37,25 +38,31 @@ class Served(nn.Module):
             self.register_buffer("whiten", torch.tensor(gate.whiten))
             self.register_buffer("means", torch.tensor(gate.means))
 
-    def inputs(self,
-               pictures # uint8, (n, size, size, 3)
-              )->torch.Tensor: # float32, (n, 3, size, size)
-        "`pictures` as the network proper takes them."
-        return (pictures.permute(0, 3, 1, 2).float()/255 - self.mean)/self.std
+# %% ../nbs/11b_engine.ipynb #2cb378df
+@patch
+def inputs(self:Served,
+           pictures # uint8, (n, size, size, 3)
+          )->torch.Tensor: # float32, (n, 3, size, size)
+    "`pictures` as the network proper takes them."
+    return (pictures.permute(0, 3, 1, 2).float()/255 - self.mean)/self.std
 
-    def forward(self,
-                pictures # uint8, (n, size, size, 3)
-               )->tuple: # Logits, (n, 4); distance, (n,), or the features, (n, d)
-        "What the network says of `pictures`."
-        maps = self.body(self.inputs(pictures))
-        features = gate_features(maps, self.net)
-        return self.head(maps), self.distance(features) if self.gated else features
+# %% ../nbs/11b_engine.ipynb #a659bee5
+@patch
+def forward(self:Served,
+            pictures # uint8, (n, size, size, 3)
+           )->tuple: # Logits, (n, 4); distance, (n,), or the features, (n, d)
+    "What the network says of `pictures`."
+    maps = self.body(self.inputs(pictures))
+    features = gate_features(maps, self.net)
+    return self.head(maps), self.distance(features) if self.gated else features
 
-    def distance(self,
-                 features # float32, (n, d), from `gate_features`
-                )->torch.Tensor: # float32, (n,)
-        "Mahalanobis' distance of each row of `features` from the nearest class, as `Gate.distance` has it."
-        return ((features @ self.whiten)[:, None] - self.means).square().sum(2).min(1).values.sqrt()
+# %% ../nbs/11b_engine.ipynb #fbe4bca4
+@patch
+def distance(self:Served,
+             features # float32, (n, d), from `gate_features`
+            )->torch.Tensor: # float32, (n,)
+    "Mahalanobis' distance of each row of `features` from the nearest class, as `Gate.distance` has it."
+    return ((features @ self.whiten)[:, None] - self.means).square().sum(2).min(1).values.sqrt()
 
 # %% ../nbs/11b_engine.ipynb #15d6249e
 class TorchEngine:
@@ -105,7 +112,7 @@ def open_engine(folder, # Holds model.safetensors
 ONNX_HOWTO = ("Input `pictures`: unsigned bytes (n, {size}, {size}, 3), RGB. Make them so: decode to 8-bit RGB the right way up, transparency over black; cut {margin} pixels from each of the four sides; "
               "resize to {size}x{size} without keeping the proportions, bilinear with antialiasing (Pillow's BILINEAR). Scaling and normalisation are inside. Output `logits` (n, 4), order {classes}: "
               "divide by `temperature` in the metadata `brainmri` and take the softmax. Output `distance` (n): above `gate.limit`, refuse to answer; refuse also if the squared picture's contrast is below `gate.contrast`, its colourfulness above "
-              "`gate.colour` or its grain above `gate.grain`, which the function plain_checks in brainmri's gate.py computes in six lines. The file ends with a SHA-256 of all before it. For research; not a medical device.")
+              "`gate.colour` or its grain above `gate.grain`, which the function plain_checks in brainmri's gate.py computes. The file ends with a SHA-256 of all before it. For research; not a medical device.")
 
 def write_onnx(model:nn.Module, # As `recipe_network` builds it, with its weights
                bundle:dict, # What `bundle.json` holds

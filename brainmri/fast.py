@@ -16,7 +16,8 @@ from torch.optim.adam import adam as adam_step
 from .core import *
 
 # %% auto #0
-__all__ = ['pick_precision', 'fold_batchnorm', 'FrozenNet', 'winograd_conv', 'FactoredAdam', 'factored_adam', 'fast_layers']
+__all__ = ['pick_precision', 'fold_batchnorm', 'in_halves', 'FrozenNet', 'winograd_conv', 'FactoredAdam', 'factored_adam',
+           'fast_layers']
 
 # %% ../nbs/07a_fast.ipynb #f78669e5
 def pick_precision(precision:str="auto", # "auto", "fp32", "winograd" or "bf16"
@@ -89,6 +90,17 @@ class _Winograd:
         if status: raise RunError(f"ncnn failed with status {status}, out of memory perhaps: give precision='fp32'.")
         return np.array(y)
 
+# %% ../nbs/07a_fast.ipynb #aff1df59
+def in_halves(f, # Function of a batch that treats each row alone, to a tensor or a tuple of tensors
+              x:torch.Tensor # A batch
+             ): # What `f` makes of it
+    "`f(x)`; where memory runs out, of the first and the second half of `x` in turn."
+    try: return f(x)
+    except torch.cuda.OutOfMemoryError:
+        if len(x) < 2: raise
+    parts = [in_halves(f, o) for o in x.split(-(-len(x)//2))]  # out here the exception no longer keeps what it had in its hands
+    return torch.cat(parts) if torch.is_tensor(parts[0]) else tuple(torch.cat(o) for o in zip(*parts))
+
 # %% ../nbs/07a_fast.ipynb #2f62b4fe
 class FrozenNet:
     "The layers of `module` as they are now, as a function from a batch to float16 or float32: no gradients, no BatchNorm update."
@@ -108,6 +120,8 @@ class FrozenNet:
     def __call__(self,
                  x:torch.Tensor # Any floating type, (n, c, h, w)
                 )->torch.Tensor: # float16 or float32, on the network's device
+        return in_halves(self._answer, x)
+    def _answer(self, x):
         x = x.to(self.device, self.dtype)
         y = self.run(x if self.fast else x.contiguous(memory_format=torch.channels_last)).float()
         top = torch.finfo(torch.float16).max
@@ -120,42 +134,62 @@ _out = torch.tensor([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0
 _in2, _kernel2, _out2 = (torch.kron(o, o) for o in (_in, _kernel, _out))  # both directions of a tile at once: 36×36, 36×9, 16×36
 
 # %% ../nbs/07a_fast.ipynb #3390d2bd
+def _tiles(x, th, tw):
+    "The th×tw overlapping tiles of 6×6 of the padded images `x`, (n, 4·th + 2, 4·tw + 2, c), as (36, n, th, tw, c)."
+    tiles = x.new_empty(36, len(x), th, tw, x.shape[3])
+    for i in range(36): tiles[i] = x[:, i//6:i//6+4*th:4, i%6:i%6+4*tw:4]
+    return tiles
+
+def _add_tiles(tiles):
+    "The way back, for gradients: what overlaps is added up."
+    _, n, th, tw, c = tiles.shape
+    x = tiles.new_zeros(n, 4*th + 2, 4*tw + 2, c)
+    for i in range(36): x[:, i//6:i//6+4*th:4, i%6:i%6+4*tw:4] += tiles[i]
+    return x
+
+def _squares(y, th, tw):
+    "The images `y`, (n, 4·th, 4·tw, k), as squares of 4×4, (16, n, th, tw, k)."
+    n, _, _, k = y.shape
+    squares, y = y.new_empty(16, n, th, tw, k), y.reshape(n, th, 4, tw, 4, k)
+    for i in range(16): squares[i] = y[:, :, i//4, :, i%4]
+    return squares
+
+def _whole(squares):
+    "The squares put together again."
+    _, n, th, tw, k = squares.shape
+    y = squares.new_empty(n, th, 4, tw, 4, k)
+    for i in range(16): y[:, :, i//4, :, i%4] = squares[i]
+    return y.view(n, 4*th, 4*tw, k)
+
+# %% ../nbs/07a_fast.ipynb #0e5d3289
 class _WinogradConv(torch.autograd.Function):
     "A 3×3 convolution with a padding of 1. Shapes inside: n images, th×tw tiles, c channels in, k out."
     @staticmethod
     def forward(ctx, x, w, b):
         (n, c, h, wide), k = x.shape, len(w)
         th, tw = -(-h//4), -(-wide//4)
-        x = pad(x.permute(0, 2, 3, 1), (0, 0, 1, 4*tw+1-wide, 1, 4*th+1-h))
-        tiles = x.new_empty(36, n, th, tw, c)
-        for i in range(36): tiles[i] = x[:, i//6:i//6+4*th:4, i%6:i%6+4*tw:4]
+        tiles = _tiles(pad(x.permute(0, 2, 3, 1), (0, 0, 1, 4*tw+1-wide, 1, 4*th+1-h)), th, tw)
         v = (_in2 @ tiles.view(36, -1)).view(36, -1, c)
         u = (_kernel2 @ w.permute(2, 3, 0, 1).reshape(9, -1)).view(36, k, c)
-        products = torch.bmm(v, u.transpose(1, 2))
-        squares = (_out2 @ products.view(36, -1)).view(16, n, th, tw, k)
-        y = x.new_empty(n, th, 4, tw, 4, k)
-        for i in range(16): y[:, :, i//4, :, i%4] = squares[i]
+        y = _whole((_out2 @ torch.bmm(v, u.transpose(1, 2)).view(36, -1)).view(16, n, th, tw, k))
         ctx.save_for_backward(v, u)
         ctx.shape = n, c, h, wide, k, th, tw
-        return (y.view(n, 4*th, 4*tw, k)[:, :h, :wide] + (0 if b is None else b)).permute(0, 3, 1, 2)
+        return (y[:, :h, :wide] + (0 if b is None else b)).permute(0, 3, 1, 2)
 
     @staticmethod
     def backward(ctx, g):
         (v, u), (n, c, h, wide, k, th, tw) = ctx.saved_tensors, ctx.shape
         g, dx, dw, db = g.permute(0, 2, 3, 1), None, None, None
-        y = pad(g, (0, 0, 0, 4*tw-wide, 0, 4*th-h)).view(n, th, 4, tw, 4, k)
-        squares = g.new_empty(16, n, th, tw, k)
-        for i in range(16): squares[i] = y[:, :, i//4, :, i%4]
+        squares = _squares(pad(g, (0, 0, 0, 4*tw-wide, 0, 4*th-h)), th, tw)
         products = (_out2.T @ squares.view(16, -1)).view(36, -1, k)
         if ctx.needs_input_grad[2]: db = g.sum((0, 1, 2))
         if ctx.needs_input_grad[1]: dw = (_kernel2.T @ torch.bmm(products.transpose(1, 2), v).view(36, -1)).view(3, 3, k, c).permute(2, 3, 0, 1)
         if ctx.needs_input_grad[0]:
-            tiles = (_in2.T @ torch.bmm(products, u).view(36, -1)).view(36, n, th, tw, c)
-            x = g.new_zeros(n, 4*th+2, 4*tw+2, c)
-            for i in range(36): x[:, i//6:i//6+4*th:4, i%6:i%6+4*tw:4] += tiles[i]
+            x = _add_tiles((_in2.T @ torch.bmm(products, u).view(36, -1)).view(36, n, th, tw, c))
             dx = x[:, 1:h+1, 1:wide+1].permute(0, 3, 1, 2)
         return dx, dw, db
 
+# %% ../nbs/07a_fast.ipynb #1b2b245c
 def winograd_conv(x:torch.Tensor, # float32, (n, c, h, w)
                   weight:torch.Tensor, # (k, c, 3, 3)
                   bias:torch.Tensor=None # (k,)
@@ -177,6 +211,7 @@ class _Factored(torch.autograd.Function):
         w.factors = [*getattr(w, "factors", ()), (g, *ctx.saved_tensors)]  # several, if gradients are accumulated
         return g @ w if ctx.need else None, None, g.sum(0) if ctx.layer.bias is not None else None, None
 
+# %% ../nbs/07a_fast.ipynb #33fedc86
 class FactoredAdam(torch.optim.Adam):
     "PyTorch's fused Adam; a weight that has `factors` instead of a gradient is updated in blocks of rows."
     @torch.no_grad()

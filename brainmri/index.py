@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from .core import CLASSES, CROP_MARGIN, IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError, pick, stable_seed, thread_map
+from .core import CLASSES, CROP_MARGIN, IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError, counted, pick, stable_seed, thread_map
 from .image import _bytes, _decode, _refuse, open_image
 
 # %% auto #0
@@ -118,7 +118,7 @@ def _from_table(df, base, what):
     twice = df.filepath[df.filepath.duplicated()]
     if len(twice): raise DataError(f"{what} names files more than once: {_listed(twice.unique())}. Keep one row for each.")
     gone = [o for o in df.filepath if not Path(o).is_file()]
-    if gone: raise DataError(f"{what} names {len(gone)} files that don't exist: {_listed(gone)}. Paths are relative to {base}.")
+    if gone: raise DataError(f"{what} names {counted(len(gone), 'file')} that {'does' if len(gone) == 1 else 'do'}n't exist: {_listed(gone)}. Paths are relative to {base}.")
     return df
 
 def _from_csv(path):
@@ -166,7 +166,7 @@ def _report_bad(bad, n, max_bad):
     "Warn of the files that are left out, or refuse the whole if they are too many."
     text = _listed((f"{o['filepath']} {o['problem']}" for o in bad), 10)
     if len(bad) > max_bad*n: raise DataError(f"{len(bad)} of {n} images can't be used, more than {max_bad:.0%}: {text}. Repair or delete them, or raise `max_bad`.")
-    if bad: warnings.warn(f"{len(bad)} of {n} images were left out: {text}. `problems(df)` lists them.", DataWarning, stacklevel=3)
+    if bad: warnings.warn(f"{len(bad)} of {counted(n, 'image')} {'was' if len(bad) == 1 else 'were'} left out: {text}. `problems(df)` lists them.", DataWarning, stacklevel=3)
 
 # %% ../nbs/02_index.ipynb #38bf8599
 def index_images(data, # A folder of class folders, a CSV with filepath,label[,group], a DataFrame like it, or "kaggle:owner/name"
@@ -188,7 +188,7 @@ def index_images(data, # A folder of class folders, a CSV with filepath,label[,g
     good = checked.loc[checked.problem.isna(), ["filepath", *_FACTS]].astype(dict.fromkeys(("width", "height", "bytes"), int))
     df = rows.drop(columns=["y", *_FACTS], errors="ignore").merge(good, on="filepath")
     gone = [c for c in classes if c not in set(df.label)]
-    if gone: raise DataError(f"There are no usable images of {', '.join(gone)} ({len(rows)} files in all). Add some, or name the other classes in `classes`.")
+    if gone: raise DataError(f"There are no usable images of {', '.join(gone)} ({counted(len(rows), 'file')} in all). Add some, or name the other classes in `classes`.")
     df.insert(2, "y", df.label.map(CLASSES.index))
     extra = [c for c in df.columns if c not in ("filepath", "label", "y", *_FACTS)]
     df = df[["filepath", "label", "y", *_FACTS, *extra]].sort_values(["y", "filepath"], ignore_index=True)

@@ -33,7 +33,7 @@ class MRIInterpretation(ClassificationInterpretation):
     def from_learner(cls, learn, ds_idx=1, dl=None, act=None):
         "Run the network of `learn` over the loader `dl`, or over set `ds_idx` of its own (1: validation), and interpret what it says; `act` is ignored."
         dl = dl or learn.dls[ds_idx].new(shuffle=False, drop_last=False)
-        return cls(learn, dl, learn.get_preds(dl=dl)[0].numpy())
+        with learn.no_bar(): return cls(learn, dl, learn.get_preds(dl=dl)[0].numpy())
 
     @property
     def pred(self)->np.ndarray: # (n,)
@@ -62,15 +62,20 @@ def top_losses(df, # Rows with filepath and y
                           probability=p, loss=-np.log(np.clip(p, 1e-12, None))))
     return t.sort_values("loss", ascending=False, kind="stable").head(n).reset_index(drop=True)
 
+# %% ../nbs/11_interpret.ipynb #332e2735
 def plot_top_losses(df, # Rows with filepath and y
                     probs, # (n, 4) probabilities for those rows
-                    n:int=8 # How many
+                    n:int=8 # How many at most
                    ): # The matplotlib figure
-    "The images of `top_losses`, each with what it is, what it was called, and the probability it gave to the truth."
-    t = top_losses(df, probs, n)
-    cols = min(4, len(t))
+    "The mistakes with the largest loss, each with what it is, what it was called, and the probability it gave to the truth; without a mistake, the least sure answers."
+    t = top_losses(df, probs, len(df))
+    wrong = t[t.label != t.predicted]
+    says = f"{counted(len(wrong), 'mistake')} among {counted(len(t), 'image')}" + (f", the {n} with the largest loss" if len(wrong) > n else "")
+    if not len(wrong): says, wrong = f"No mistake among {counted(len(t), 'image')}; the least sure answers", t.head(4)
+    t, cols = wrong.head(n), min(4, n, len(wrong))
     rows = -(-len(t)//cols)
-    fig, axs = _subplots(rows, cols, figsize=(2.3*cols, 2.9*rows), squeeze=False)
+    fig, axs = _subplots(rows, cols, figsize=(max(2.3*cols, 4.2), 2.9*rows + .3), squeeze=False)
+    fig.suptitle(says, fontsize=11)
     for ax in axs.flat:
         ax.axis("off")
         ax.set_anchor("N")  # tops in a line, whatever the pictures' shapes

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from .core import CLASSES, CROP_MARGIN, ConfigError, DataError, RunError, pick, read_json, stable_seed, write_json
+from .core import CLASSES, CROP_MARGIN, ConfigError, DataError, RunError, pick, read_json, stable_seed, track, write_json
 
 # %% auto #0
 __all__ = ['PLANES', 'SELLA', 'Phantom', 'make_phantom', 'make_phantoms', 'show_phantoms']
@@ -307,7 +307,7 @@ class Phantom:
     def outline(self)->Image.Image: # An RGB picture
         "The picture with the lesion's box drawn in yellow."
         img = Image.fromarray(self.image).convert("RGB")
-        if self.box: ImageDraw.Draw(img).rectangle((self.box[0]-1, self.box[1]-1, self.box[2], self.box[3]), outline=(255, 210, 0))
+        if self.box: ImageDraw.Draw(img).rectangle((self.box[0]-2, self.box[1]-2, self.box[2]+1, self.box[3]+1), outline=(255, 210, 0), width=2)
         return img
 
     def show(self, ax=None, # Axes to draw on; new ones if None
@@ -321,7 +321,7 @@ class Phantom:
 def _axes(rows, cols, side):
     "A grid of empty axes of `side` inches."
     import matplotlib.pyplot as plt
-    return plt.subplots(rows, cols, figsize=(side*cols, side*1.1*rows), squeeze=False, layout="constrained", dpi=60)[1]
+    return plt.subplots(rows, cols, figsize=(side*cols, side*1.1*rows), squeeze=False, layout="constrained", dpi=80)[1]
 
 def _show(ax, img, title=""):
     "Show `img` on `ax` without ticks."
@@ -522,14 +522,12 @@ def make_phantoms(path, # Folder to write to: new, empty, or made by the same ca
 def _write(root, config, progress):
     "Make the phantoms of `config` in `root`; `phantoms.json` is written last, so a folder that was left half-made shows."
     import pandas as pd
-    from fastprogress.fastprogress import progress_bar
     about = dict(synthetic=True, note=_NOTE, settings=config)
     write_json(root/"phantoms.json", about | dict(complete=False))
     for label in config["classes"]:
         for d in (root/label, root/".masks"/label): d.mkdir(parents=True, exist_ok=True)
     todo = [(c, i + 1) for c, k in _shares(config["n"], config["classes"]).items() for i in range(k)]
-    bar = progress_bar(todo, display=progress and len(todo) >= 50, leave=False)
-    rows = [_fresh(root, c, i, config["seed"], config["size"]) for c, i in bar]
+    rows = [_fresh(root, c, i, config["seed"], config["size"]) for c, i in track(todo, "phantoms", progress and len(todo) >= 50)]
     rng = np.random.default_rng(stable_seed("defects", config["seed"]))
     copies, bad = _defects(root, rows, rng, *(config[k] for k in ("duplicates", "near_duplicates", "conflicts", "unreadable")))
     df = pd.DataFrame(rows + copies, columns=_COLUMNS).astype(dict.fromkeys(["x0", "y0", "x1", "y1"], "Int64"))

@@ -4,13 +4,14 @@
 
 # %% ../nbs/14_pipeline.ipynb #1c7b66d2
 from __future__ import annotations
-import gc, html, importlib.metadata, json, os, platform, shutil
+import contextlib, gc, html, importlib.metadata, json, os, platform, shutil
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from fastcore.meta import delegates
+from filelock import FileLock, Timeout
 from .audit import Audit, audit
 from .bundle import write_bundle
 from .card import write_card
@@ -112,9 +113,9 @@ def _make_learner(r, df, arch, state, seed, device, margin):
 # %% ../nbs/14_pipeline.ipynb #9319e2fd
 class _Run:
     "The folder and the settings of a run in progress. It trains on `df`, in which the test images have no label; `index` is the whole table."
-    def __init__(self, config, df, found, recipes, state, folder, progress):
+    def __init__(self, config, df, found, recipes, state, folder, progress, num_workers):
         self.config, self.index, self.df, self.audit, self.recipes, self.state = config, df, sealed(df), found, recipes, state
-        self.folder, self.progress, self.features = Path(folder), progress, {}
+        self.folder, self.progress, self.num_workers, self.features = Path(folder), progress, num_workers, {}
     def say(self, text):
         if self.progress: print(text, flush=True)
 
@@ -156,6 +157,16 @@ def _check_out(folder):
     except OSError as e: raise RunError(f"A run can't be written to {folder} ({e.strerror}): give another folder as `out`.") from None
     return folder
 
+# %% ../nbs/14_pipeline.ipynb #cb0e82ac
+@contextlib.contextmanager
+def _alone(folder):
+    "Keep other processes from writing the run in `folder` within the block; `RunError` if one is at it."
+    lock = FileLock(folder/".lock")
+    try: lock.acquire(timeout=0)
+    except Timeout: raise RunError(f"{folder} is being written by another process: wait until it has finished, or give another `out`.") from None
+    try: yield
+    finally: lock.release()
+
 # %% ../nbs/14_pipeline.ipynb #0819a279
 @patch
 def feature_cache(self:_Run,
@@ -184,7 +195,7 @@ def training(self:_Run,
     device = torch.device(c["device"])
     learn = _make_learner(r, self.df, c["arch"], self.state, seed, device, c["margin"])
     features = self.feature_cache(r.img_size) if r.net == "vgg" and c["cache"] else None
-    return Training(learn, self.df, r, c["arch"], features, c["cache"], r.img_size, c["margin"], c["aug_views"], c["precision"], device, seed=seed, progress=self.progress)
+    return Training(learn, self.df, r, c["arch"], features, c["cache"], r.img_size, c["margin"], c["aug_views"], c["precision"], device, self.num_workers, seed, self.progress)
 
 # %% ../nbs/14_pipeline.ipynb #74dc968e
 @patch
@@ -210,7 +221,8 @@ def train(self:_Run,
     with atomic(folder/"history.csv") as tmp: history.to_csv(tmp, index=False)
     valid, y, probs = self.score(t, "valid", folder)
     about = dict(temperature=(T := fit_temperature(y, probs)), conformal=conformal_quantiles(y, calibrate(probs, T)))
-    metrics = dict(recipe=r.name, title=r.title, valid=valid, test=None, epochs=len(history), seconds=round(t.seconds, 2), params=count_params(set_phase(t.learn, r.phases[-1]).model), **about)  # a run that was resumed hasn't been through its phases
+    metrics = dict(recipe=r.name, title=r.title, valid=valid, test=None, epochs=len(history), seconds=round(t.seconds, 2), held=t.held,
+                   params=count_params(set_phase(t.learn, r.phases[-1]).model), **about)  # a run that was resumed hasn't been through its phases
     write_bundle(folder, r, self.config["arch"], r.img_size, self.config["margin"], self.gate(t), weights=self.config["weights"], valid={k: v for k, v in valid.items() if k != "measures"},
                  trained_on=self.trained_on(), **about)
     write_json(folder/"metrics.json", metrics)
@@ -462,6 +474,7 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
               device=None, # "cpu" or "cuda"; the GPU if there is one
               precision:str="auto", # Arithmetic of convolutions: "auto", "fp32", "winograd" or "bf16" (see `pick_precision`)
               cache:bool=True, # Keep decoded images and frozen activations on disk?
+              num_workers:int=0, # Processes that decode images for training, where nothing is kept
               aug_views:int=None, # Stored augmented views of each training image, 0 for new ones in every epoch; None: the preset's on a CPU, 0 on a GPU
               test_top:int=2, # For how many of the leading recipes the test set is opened
               seeds:int=1, # Trainings of each recipe: with more than one, the choice goes by their mean, and mean and spread are reported
@@ -476,9 +489,10 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
     robust = PRESETS[preset].robust if robust is None else robust
     if aug_views is None: aug_views = 0 if device.startswith("cuda") else PRESETS[preset].aug_views
     for name, options, what in ((split, list_splits(), "split"), (arch, BLOCK5, "architecture")): pick(name, options, what)
-    _whole(test_top=(test_top, 0, 100), aug_views=(aug_views, 0, 100), seed=(seed, 0, 2**32-1), seeds=(seeds, 1, 100), robust=(robust, 0, 10**6))
+    _whole(test_top=(test_top, 0, 100), aug_views=(aug_views, 0, 100), seed=(seed, 0, 2**32-1), seeds=(seeds, 1, 100), robust=(robust, 0, 10**6), num_workers=(num_workers, 0, 256))
     precision = pick_precision(precision, device)
-    if out: _check_out(out)
+    if out:
+        with _alone(_check_out(out)): pass  # not only after the images were read
     df, about = _read_data(data, seed, progress)
     state, source = vgg_weights(weights, arch, download=not about["synthetic"]) if any(r.net == "vgg" for r in recipes) else (None, "not needed")
     found = audit(df, group=group, turned=turned, progress=progress) if audited is None else audited.of(df, group)
@@ -489,9 +503,10 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
     config = _config(recipes, df, found, about, state, preset=preset, arch=arch, weights=source, split=split, seed=seed, device=device, cache=cache, aug_views=aug_views,
                      precision=precision, test_top=test_top, seeds=seeds, robust=robust)
     folder = Path(out) if out else Path("runs")/f"{about['name']}-{preset}-{split}-{content_key(json.dumps(config, sort_keys=True))[:6]}"
-    run = _Run(config, df, found, recipes, state, _check_out(folder), progress)
-    run.begin(resume)
-    run.go()
+    with _alone(_check_out(folder)):
+        run = _Run(config, df, found, recipes, state, folder, progress, num_workers)
+        run.begin(resume)
+        run.go()
     return Results(folder)
 
 # %% ../nbs/14_pipeline.ipynb #29acb5a9
@@ -613,6 +628,10 @@ def open_test(self:Results,
     name = pick(recipe, self.run.config["recipes"], "recipe")
     file = self.path/name/"metrics.json"
     if read_json(file)["test"]: raise RunError(f"The test set was opened for {name} already: its figures are in the table.")
+    with _alone(self.path): return self._opened(name, file, why)
+
+@patch
+def _opened(self:Results, name, file, why):
     note_opening(self.path, [name], str(why), self.best)
     part = self.run.index[self.run.index["split"] == "test"].reset_index(drop=True)
     probs = self.predictor(name).raw(list(part.filepath))

@@ -29,6 +29,7 @@ _recipes = (
     Recipe("vgg16_aug_finetune", "VGG16 augmented", "vgg", "mlp", (Phase(10, 1e-3, 1e-4, "head"), Phase(6, 1e-4, 1e-5, "block5")), bs=32, augment=True))
 _registry = {r.name: r for r in _recipes}
 
+# %% ../nbs/07_recipes.ipynb #8b303897
 def list_recipes()->list: # Names, in the order of the study's table
     "The names of the recipes."
     return list(_registry)
@@ -38,6 +39,7 @@ def get_recipe(name:str # One of `list_recipes()`
     "The recipe called `name`; a name that doesn't exist raises `ConfigError` with the nearest one."
     return check_recipe(name) if isinstance(name, Recipe) else _registry[pick(name, _registry, "recipe")]
 
+# %% ../nbs/07_recipes.ipynb #f967f58c
 def check_recipe(recipe:Recipe # Any recipe
                 )->Recipe: # `recipe`
     "Raise `ConfigError` if `recipe` can't be built or trained here."

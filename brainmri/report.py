@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 import matplotlib.pyplot as plt, numpy as np, pandas as pd
 from matplotlib.ticker import MaxNLocator
-from .core import CLASSES, RunError, atomic, read_json
+from .core import CLASSES, RunError, atomic, counted, read_json
 from .index import plot_class_counts
 from .shortcuts import PROBES, plot_probes
 from .split import leakage, plot_split, split_summary
@@ -31,6 +31,7 @@ def _csv(path, columns):
     if missing: raise RunError(f"{path} has no column {', '.join(missing)}: it was changed, or another version wrote it.")
     return df
 
+# %% ../nbs/12_report.ipynb #9eafc90c
 @dataclass(frozen=True)
 class Run:
     "A finished run folder; its tables are read when they are first asked for."
@@ -94,7 +95,7 @@ def read_predictions(run:Run, # From `read_run`
     df = df[df.split == split].sort_values("filepath").reset_index(drop=True)
     known = run.index.set_index("filepath")
     lost = df.filepath[~df.filepath.isin(known.index)]
-    if len(lost): raise RunError(f"{path} has {len(lost)} images that index.csv lacks, such as {lost.iloc[0]}: the files are of two runs.")
+    if len(lost): raise RunError(f"{path} has {counted(len(lost), 'image')} that index.csv lacks, such as {lost.iloc[0]}: the files are of two runs.")
     group = df.filepath.map(known["group"]) if "group" in known else pd.Series(pd.NA, index=df.index)
     return df.assign(group=group.fillna(df.filepath))
 
@@ -178,6 +179,8 @@ def _score(value, lo, hi, digits=3):
     one = lambda v: _num(v, digits)
     return one(value) if pd.isna(value) or pd.isna(lo) else f"{one(value)} ({one(lo)}–{one(hi)})"
 
+def _mean_sd(mean, sd): return _num(mean) + ("" if pd.isna(sd) else f" ± {_num(sd)}")
+
 def _millions(n): return "–" if pd.isna(n) else f"{n/1e6:.2f} M"
 
 def _duration(s):
@@ -194,8 +197,8 @@ def readable_table(table, # A comparison table
     "The comparison table `table` for people: intervals in brackets, times in minutes and hours, parameters in millions."
     cols = {f"{s} macro-F1": [_score(*o) for o in zip(table[f"{k}_macro_f1"], table[f"{k}_low"], table[f"{k}_high"])]
             for s, k in (("Validation", "valid"), ("Test", "test"))}
-    if "seeds" in table: cols |= {f"{s}, {table.seeds.max()} trainings": [f"{_num(a)} ± {_num(b)}" for a, b in zip(table[f"{k}_mean"], table[f"{k}_sd"])]
-                                  for s, k in (("Validation", "valid"), ("Test", "test"))}
+    if "seeds" in table: cols |= {f"{s}, {table.seeds.max()} trainings": [_mean_sd(*o) for o in zip(table[f"{k}_mean"], table[f"{k}_sd"])]
+                                  for s, k in (("Validation", "valid"), ("Test", "test")) if table[f"{k}_mean"].notna().any()}
     cols |= dict(Epochs=table.epochs.to_numpy(), Time=[_duration(o) for o in table.seconds],
                  Parameters=[_millions(o) for o in table.total_params], Trainable=[_millions(o) for o in table.trainable_params])
     return pd.DataFrame(cols, index=pd.Index([(titles or {}).get(r, r) for r in table.recipe], name="Recipe"))
@@ -271,13 +274,12 @@ def plot_history(history, # A row an epoch, from `read_history`
     left.plot(e, history.train_loss, ".-", color=_LIGHT, label="training")
     left.plot(e, history.valid_loss, ".-", color=_DARK, label="validation")
     left.set(ylabel="loss", ylim=(0, None))
-    left.legend(frameon=False)
     right.plot(e, f1, ".-", color=_DARK)
     best = int(np.nanargmax(f1))
     right.plot(e[best], f1[best], "o", color=_WARM, ms=8, label=f"best: {f1[best]:.3f}, epoch {e[best]}")
     right.set(ylabel="macro-F1, validation")
-    right.legend(frameon=False, loc="lower right")
     for ax in (left, right):
+        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)  # above, where no curve can run
         for x in e[1:][np.diff(history.phase) != 0]: ax.axvline(x - .5, color="#888", ls=":", lw=1)
         ax.set(xlabel="epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -614,7 +616,7 @@ def _mistakes(y, pred):
     t = classification_table(y, pred).drop(index="macro")
     t = t[t.support > 0]
     low = t.sensitivity.idxmin()
-    least = [f"Found least often is {low}: {t.sensitivity[low]:.0%} of its {t.support[low]} images."] if t.sensitivity[low] < 1 else []
+    least = [f"Found least often is {low}: {t.sensitivity[low]:.0%} of {counted(t.support[low], 'image')}."] if t.sensitivity[low] < 1 else []
     return [*least, say_confusions(y, pred)]
 
 def _class_table(records):
@@ -636,7 +638,7 @@ def _chosen_part(run, figures):
 
 def _mistakes_html(run):
     file = run.path/"figures"/"mistakes.png"
-    return _figure_html(file, "The validation images on which it was most wrong: what they are, what they were called, and the probability of what they are.") if file.exists() else ""
+    return _figure_html(file, "The validation images on which it was most wrong or least sure: what they are, what they were called, and the probability of what they are.") if file.exists() else ""
 
 # %% ../nbs/12_report.ipynb #4d6c0148
 _MEASURES = dict(macro_f1="Macro-F1", accuracy="Accuracy", balanced_accuracy="Balanced accuracy", macro_auc="Mean AUC, one against the rest")
@@ -723,7 +725,7 @@ def _history_part(run, figures):
     for r, title in run.titles.items():
         h = read_history(run, r)
         b, n = h.loc[h.macro_f1.idxmax()], h.phase.nunique()
-        out += _figure_html(figures[f"history_{r}"], f"{title}: {len(h)} epochs in {n} phase{'s' if n > 1 else ''}; "
+        out += _figure_html(figures[f"history_{r}"], f"{title}: {counted(len(h), 'epoch')} in {counted(n, 'phase')}; "
                             f"best macro-F1 {_num(b.macro_f1)} in epoch {int(b.epoch)}.")
     return out
 

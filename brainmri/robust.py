@@ -316,6 +316,7 @@ def _share(k, n):
     ci = binomtest(k, n).proportion_ci()
     return f"{k/n:.0%} ({ci.low:.0%} to {ci.high:.0%})", ci.low, ci.high
 
+# %% ../nbs/13a_robust.ipynb #782a79f5
 def say_border(table:pd.DataFrame # From `border_test`
               )->str: # A few sentences; the intervals are 95 %
     "Whether the border matters to the network, and whether it is read, from the numbers of `table`."

@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pandas as pd
 from PIL import Image
-from .core import CLASSES, CROP_MARGIN, DataError, stable_seed, thread_map
+from .core import CLASSES, CROP_MARGIN, DataError, counted, stable_seed, thread_map
 from .image import open_image
 from .index import CLASS_COLORS, _subplots
 
@@ -81,7 +81,7 @@ def out_of_fold(x, # Features, (images, features)
     y, groups = np.asarray(y), np.asarray(groups)
     labels, at = np.unique(y, return_inverse=True)
     k = int(min(folds, pd.Series(groups).groupby(y).nunique().min()))
-    if len(labels) < 2 or k < 2: raise DataError(f"A probe needs two classes or more, and two groups or more of each; found {len(labels)} classes, one of them with {k} group{'s'*(k != 1)}.")
+    if len(labels) < 2 or k < 2: raise DataError(f"A probe needs two classes or more, and two groups or more of each; found {counted(len(labels), 'class', 'classes')}, one of them with {counted(k, 'group')}.")
     out = np.zeros((len(y), len(labels)))
     for train, test in _folds(y, groups, k, seed):
         forest = ExtraTreesClassifier(100, min_samples_leaf=2, n_jobs=1 if len(y) < 1000 else min(8, os.cpu_count() or 1), random_state=stable_seed(seed, "forest")).fit(x[train], at[train])

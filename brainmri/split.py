@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from .core import CLASSES, DataError, pick, stable_seed
+from .core import CLASSES, DataError, counted, pick, stable_seed
 from .index import _subplots, match_split
 from .audit import find_groups
 
@@ -19,14 +19,14 @@ __all__ = ['SHARES', 'grouped_split', 'list_splits', 'split_images', 'split_summ
 SHARES = dict(train=0.7, valid=0.15, test=0.15)
 
 # %% ../nbs/04_split.ipynb #adba29a5
-def _short(need, n, what, label):
-    raise DataError(f"{label} has {n} {what}; a split into {', '.join(SHARES)} needs at least {need} for each class. Add some, or leave the class out with `classes`.")
+def _short(need, found, label):
+    raise DataError(f"{label} has {found}; a split into {', '.join(SHARES)} needs at least {need} for each class. Add some, or leave the class out with `classes`.")
 
 def _random(df, groups, seed):
     "The study's split of `df`: stratified by class, blind to groups."
     from sklearn.model_selection import train_test_split
     for label, n in df.label.value_counts().items():
-        if n < 7: _short(7, n, "images", label)
+        if n < 7: _short(7, counted(n, "image"), label)
     train, rest = train_test_split(df, test_size=0.3, stratify=df.y, random_state=seed)
     valid, test = train_test_split(rest, test_size=0.5, stratify=rest.y, random_state=seed)
     return pd.concat([pd.Series(name, index=part.index) for name, part in dict(train=train, valid=valid, test=test).items()])
@@ -63,7 +63,7 @@ def _grouped(df, groups, seed):
     "The split of `df` that no group crosses."
     for label in df.label.unique():
         n = groups[df.label == label].nunique()
-        if n < len(SHARES): _short(len(SHARES), n, f"group{'s'*(n != 1)} ({(df.label == label).sum()} images)", label)
+        if n < len(SHARES): _short(len(SHARES), f"{counted(n, 'group')} ({counted((df.label == label).sum(), 'image')})", label)
     return pd.Series(grouped_split(df.y, groups, seed=seed), index=df.index)
 
 # %% ../nbs/04_split.ipynb #0f2e3ff8
@@ -158,7 +158,7 @@ def _is_known(df, known):
 
 def leakage(df:pd.DataFrame, # A table with a column split, or from a folder with Training and Testing
             audit=None, # An `Audit` of `df`, for its groups
-           known:bool=None # Does the column group hold near duplicates too? By default as that of `split_images` does, or if there are no files; otherwise the images are hashed here
+            known:bool=None # Does the column group hold near duplicates too? By default as that of `split_images` does, or if there are no files; otherwise the images are hashed here
            )->pd.DataFrame: # One row a class and "total": groups, crossing, valid, valid_leaked, test, test_leaked, test_share
     "How many groups are in more than one part, and how many images outside training share a group with a training image."
     part = _parts(df)

@@ -4,17 +4,18 @@
 
 # %% ../nbs/09_train.ipynb #b9132a34
 from __future__ import annotations
-import random, time
+import gc, random, time
 from dataclasses import asdict, replace
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
-from fastai.vision.all import (AMPMode, AvgSmoothLoss, Callback, DataLoaders, Learner, MixedPrecision, ProgressCallback, TrackerCallback,
-                               noop, params)
+from fastai.callback.training import GradientAccumulation
+from fastai.vision.all import (AMPMode, AvgSmoothLoss, Callback, CancelBatchException, DataLoaders, Learner, MixedPrecision, ProgressCallback,
+                               TrackerCallback, find_bs, noop, params)
 from torch import nn
 from .core import *
 from .data import ArrayDL, DeviceRows, content_key, decoded, mri_dls, rows_dl, send
-from .fast import FrozenNet, fast_layers, factored_adam, pick_precision
+from .fast import FrozenNet, fast_layers, factored_adam, in_halves, pick_precision
 from .features import FeatureCache
 from .image import image_array
 from .recipes import BLOCK5, gate_features, get_recipe, learner_args, load_weights, save_weights, set_phase
@@ -22,7 +23,7 @@ from .transform import imagenet_denorm, imagenet_norm, mild_affine, to_float, vi
 
 # %% auto #0
 __all__ = ['SCHEDULES', 'BestWeights', 'Training', 'RunFrozen', 'CycleViews', 'AugmentBatch', 'DeviceLoss', 'fit_flat',
-           'fit_one_cycle', 'Stopwatch', 'phase_key']
+           'fit_one_cycle', 'Stopwatch', 'Accumulate', 'phase_key']
 
 # %% ../nbs/09_train.ipynb #993b81ae
 class BestWeights(TrackerCallback):
@@ -76,6 +77,7 @@ class Training:
         self.img_size, self.device, self.num_workers, self.seed, self.progress = img_size or self.recipe.img_size, torch.device(device), num_workers, seed, progress
         self.precision, self.block5, self.view, self.history, self.seconds, self.best = pick_precision(precision, device), BLOCK5[arch], None, [], 0., BestWeights()
         self._nets, self._kept, self._maps = {}, {}, (None, None)
+        self.held = self.recipe.bs  # images in memory at once: fewer than in a batch if memory ran out
         self.rows = {s: np.flatnonzero(df["split"].values == s) for s in ("train", "valid")}
         learn.model.to(self.device)
 
@@ -200,7 +202,7 @@ def loaders(self:Training,
             part:str # As in `cut`
            )->DataLoaders: # Of training batches in random order and validation batches in order
     "Loaders of the input of `part`, from the cache or from the files."
-    y, bs = self.df["y"].values, self.recipe.bs
+    y, bs = self.df["y"].values, self.held
     if not self.cache: return mri_dls(self.df, self.img_size, bs, self.margin, False, self.recipe.net == "vgg", self.device, self.num_workers)
     if part != "all" and self.features: self._fill()
     dl = lambda split, fetch, bs, shuffle: ArrayDL(fetch, self.rows[split], y[self.rows[split]], bs, shuffle, self.device)
@@ -224,6 +226,7 @@ def stage(self:Training,
     (frozen, top), dls = self.cut(phase.train), self.loaders(phase.train)
     if not self.cache and self.recipe.augment: cbs = [*cbs, AugmentBatch(self, _watch_order(dls.train))]
     if not self.cache and frozen: cbs = [*cbs, RunFrozen(self._frozen(phase.train))]
+    if self.held < self.recipe.bs: cbs = [*cbs, Accumulate(self.recipe.bs)]
     splitter = (lambda m: [params(m[0]), params(m[1])]) if params(top[0]) else params
     learn = Learner(dls, top, splitter=splitter, cbs=list(cbs), **{**learner_args(), "opt_func": opt_func})
     if self.device.type == "cuda": _for_gpu(learn, self.precision == "bf16" and self.recipe.net == "vgg")
@@ -283,25 +286,69 @@ class Stopwatch(Callback):
     def after_epoch(self): self.seconds.append(time.perf_counter() - self.start)
 
 @patch
-def fit_phase(self:Training,
-              i:int, # Which phase of the recipe, from 0
-              schedule:str="study" # "study" (flat) or "fine_tune" (one-cycle)
-             )->pd.DataFrame: # One row an epoch
-    "Train phase `i` and put the best weights so far back."
+def _train(self:Training, i, schedule):
+    "Train phase `i`, and return a row for each epoch."
     phase, watch = self.recipe.phases[i], Stopwatch()
     done = sum(p.epochs for p in self.recipe.phases[:i])
     views = [CycleViews(self, done)] if self.recipe.augment else []
-    start = time.perf_counter()
     with seeded(self.seed, "phase", i) as s:
         learn = self.stage(phase, cbs=[self.best, watch, *views])
         learn.dls.train.rng = random.Random(s)
         with fast_layers(learn.model, self.precision): SCHEDULES[pick(schedule, SCHEDULES, "schedule")](learn, phase)
         self._kept = {}  # a GPU's memory is for what comes next
     names = ["train_loss", "valid_loss", "macro_f1", "accuracy"]
-    rows = [dict(epoch=done+j+1, phase=i+1, **dict(zip(names, map(float, v))), seconds=t) for j, (v, t) in enumerate(zip(learn.recorder.values, watch.seconds))]
+    return [dict(epoch=done+j+1, phase=i+1, **dict(zip(names, map(float, v))), seconds=t) for j, (v, t) in enumerate(zip(learn.recorder.values, watch.seconds))]
+
+# %% ../nbs/09_train.ipynb #f4e36bac
+class Accumulate(GradientAccumulation):
+    "Let the gradients of several batches make one step, as if their images had been one batch of `bs`."
+    def __init__(self,
+                 bs:int # Images a step
+                ): self.bs = bs
+    def before_epoch(self): self.seen = 0
+    def after_loss(self):
+        n = self.dl.n - (self.dl.n % self.dl.bs if self.dl.drop_last else 0)
+        self.whole = min(self.bs, n - self.seen//self.bs*self.bs)  # images of the step that this batch belongs to
+        self.learn.loss_grad = self.loss_grad * (find_bs(self.yb)/self.whole)
+    def before_step(self):
+        self.seen += find_bs(self.yb)
+        at = self.seen % self.bs
+        if at and at != self.whole: raise CancelBatchException()  # neither a step nor gradients set to zero
+
+# %% ../nbs/09_train.ipynb #20b37e06
+@patch
+def fit_phase(self:Training,
+              i:int, # Which phase of the recipe, from 0
+              schedule:str="study" # "study" (flat) or "fine_tune" (one-cycle)
+             )->pd.DataFrame: # One row an epoch
+    "Train phase `i` and put the best weights so far back; with fewer images in memory at a time if a GPU's memory runs out."
+    start, rows = time.perf_counter(), None
+    best, at_start = (self.best.best, self.best.state), self._copy() if self._may_run_out() else None
+    while rows is None:
+        try: rows = self._train(i, schedule)
+        except torch.cuda.OutOfMemoryError:
+            if at_start is None: raise
+        if rows is None: self._halve(best, at_start)  # out here the exception no longer keeps what it had in its hands
     self.history += rows
     self.seconds += time.perf_counter() - start
     return pd.DataFrame(rows)
+
+@patch
+def _may_run_out(self:Training): return self.device.type == "cuda"
+
+@patch
+def _copy(self:Training): return {k: v.detach().to("cpu", copy=True) for k, v in self.learn.model.state_dict().items()}
+
+@patch
+def _halve(self:Training, best, at_start):
+    "Go back to where a phase began, with half as many images in memory at a time."
+    held = self.held//2
+    if held < 2: raise RunError(f"The memory of {self.device} is too small for 2 images of {self.img_size} pixels: give a smaller img_size, or device='cpu'.")  # BatchNorm needs two
+    self.learn.model.load_state_dict(at_start)
+    (self.best.best, self.best.state), self.held, self._nets, self._kept = best, held, {}, {}
+    gc.collect()
+    if self.device.type == "cuda": torch.cuda.empty_cache()
+    if self.progress: print(f"Out of memory: going on with {held} images in memory at a time, {self.recipe.bs} a step as before.", flush=True)
 
 # %% ../nbs/09_train.ipynb #52399d62
 @patch
@@ -313,8 +360,8 @@ def answers(self:Training,
     part, found = self.recipe.phases[-1].train, []
     self._nets, (below, head) = {}, self.cut(part)[1].to(self.device).eval()
     for x in self._inputs(part, np.asarray(rows)):
-        maps = below(x)
-        found.append((head(maps).double().softmax(1).cpu(), gate_features(maps, self.recipe.net).cpu()))
+        def answer(x): return head(maps := below(x)).double().softmax(1), gate_features(maps, self.recipe.net)
+        found.append([o.cpu() for o in in_halves(answer, x)])
     return tuple(torch.cat(o).numpy() for o in zip(*found))
 
 @patch
@@ -335,7 +382,7 @@ def pictures(self:Training,
 
 @patch
 def _inputs(self:Training, part, rows):
-    if self.cache: yield from (self.fetch(part, r) for r in np.array_split(rows, -(-len(rows)//self.recipe.bs)))
+    if self.cache: yield from (self.fetch(part, r) for r in np.array_split(rows, -(-len(rows)//self.held)))
     else:
         for x, _ in rows_dl(self.learn.dls, self.df.iloc[rows]):
             x = x.as_subclass(torch.Tensor).to(self.device)
@@ -378,7 +425,7 @@ def _note(self:Training, folder, i):
     last = i == len(self.recipe.phases) - 1
     name = "model.safetensors" if last else f"phase{i+1}.safetensors"
     save_weights(self.learn.model, folder/name)
-    write_json(folder/"progress.json", dict(phases=i+1, weights=name, best=float(self.best.best), seconds=self.seconds, history=self.history))
+    write_json(folder/"progress.json", dict(phases=i+1, weights=name, best=float(self.best.best), held=self.held, seconds=self.seconds, history=self.history))
     for old in folder.glob("phase*.safetensors"):
         if old.name != name: old.unlink()
 
@@ -387,5 +434,5 @@ def _resume(self:Training, folder):
     if not (folder/"progress.json").exists(): return 0
     note = read_json(folder/"progress.json")
     load_weights(self.learn.model, folder/note["weights"])
-    self.best.best, self.seconds, self.history = note["best"], note["seconds"], note["history"]
+    self.best.best, self.held, self.seconds, self.history = note["best"], min(self.held, note["held"]), note["seconds"], note["history"]
     return note["phases"]

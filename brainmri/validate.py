@@ -56,7 +56,8 @@ def _says(name, title, s, drop, inside, left_out, tested, missing):
     "What came out, in sentences."
     lo, hi = s["interval"]
     n, known = s["n"] + len(left_out), "nearly repeat an image that the network was trained or chosen on"
-    out = [f"{len(left_out)} of the {n} images of {name} {known}, and were left out." if len(left_out) else f"None of the {n} images of {name} {known.replace('repeat', 'repeats')}."]
+    several, once = len(left_out) > 1, known.replace("repeat", "repeats")
+    out = [f"{len(left_out)} of the {n} images of {name} {known if several else once}, and {'were' if several else 'was'} left out." if len(left_out) else f"None of the {n} images of {name} {once}."]
     interval = "no interval: they are of one group" if np.isnan(lo) else f"95 % interval {lo:.3f} to {hi:.3f}"
     out.append(f"On the {s['n']} others “{title}” has macro-F1 {s['macro_f1']:.3f} ({interval}) and accuracy {s['accuracy']:.3f}.")
     if tested: out.append(f"{tested} of these nearly repeat one of the run's own test images: unseen by the network, but not from elsewhere; they don't count in what follows.")

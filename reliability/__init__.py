@@ -1,0 +1,1 @@
+"Trials that try to break brainmri: see `python -m reliability --help`."
