@@ -61,7 +61,7 @@ def forward(self:Served,
 def distance(self:Served,
              features # float32, (n, d), from `gate_features`
             )->torch.Tensor: # float32, (n,)
-    "Mahalanobis' distance of each row of `features` from the nearest class, as `Gate.distance` has it."
+    "Mahalanobis' distance of each row of `features` from the nearest class, as a `Gate` has it."
     return ((features @ self.whiten)[:, None] - self.means).square().sum(2).min(1).values.sqrt()
 
 # %% ../nbs/11b_engine.ipynb #15d6249e
