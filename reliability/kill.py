@@ -1,10 +1,11 @@
 """Kill a run at random moments, and go on with it.
 
-Each case is a run with an empty folder and an empty cache that is killed (SIGKILL, so that nothing can be tidied up) at a moment drawn
-evenly from the seconds that an undisturbed run takes, or is killed several times. Held: every file that stands in the folder then can be
+Each case is a run with an empty folder and an empty cache that is killed (SIGKILL, so that nothing can be tidied up): at a moment drawn
+evenly from the seconds that an undisturbed run takes, or within a third of a second after a file appeared that was drawn from all that it
+writes, or several times. Held: every file that stands in the folder then can be
 read to its end, every row that a cache calls done equals that of the undisturbed run, and the same call, made again, ends with the same table,
 bit for bit."""
-import contextlib, json, random, shutil, subprocess, tempfile
+import contextlib, json, random, shutil, subprocess, tempfile, time
 from pathlib import Path
 
 import numpy as np, pandas as pd
@@ -54,25 +55,30 @@ def run(quick):
         status, table, err, seconds = Run(d/"cache", images=images, out=d/"whole").result()
         assert status == 0, err
         whole, n = rows(d/"cache"), len(pd.read_csv(d/"whole"/"index.csv"))
+        files = sorted((o.relative_to(d/"whole") for o in (d/"whole").rglob("*") if o.is_file()), key=str)
         for i in range(3 if quick else 20):
-            times = [rng.uniform(0, seconds)] if i % 5 else sorted(rng.uniform(0, seconds/2) for _ in range(3))  # every fifth is killed three times
-            out, cache, bad = d/"run", d/"killed", []
-            stages = []
-            for t in times:
-                r = Run(cache, images=images, out=out)
-                with contextlib.suppress(subprocess.TimeoutExpired): r.process.wait(t)
+            out, cache, bad, stages = d/"run", d/"killed", [], []
+            for _ in range(1 if i % 5 else 3):  # every fifth is killed three times
+                r, file, wait = Run(cache, images=images, out=out), rng.choice(files), rng.random()
+                if i % 2: until(r, out/file)
+                with contextlib.suppress(subprocess.TimeoutExpired): r.process.wait(wait/3 if i % 2 else wait*seconds)
+                ended = r.process.poll() is not None
                 r.kill()
-                stages.append(stage(out, cache))
+                stages.append("had ended" if ended else stage(out, cache))
                 bad += unreadable(out) + wrong_rows(cache, whole, n) if out.exists() else []
             status, again, err, _ = Run(cache, images=images, out=out).result()
             left = [str(o.relative_to(out)) for o in out.rglob(".*.tmp")]
             held = status == 0 and again == table and not bad and not left
             why = "the same table, every file whole" if held else "; ".join([*bad, *(f"left behind: {o}" for o in left), err if status else "", "another table" if status == 0 and again != table else ""]).strip("; ")
-            found.append(dict(case=f"killed after {' and '.join(f'{t:.1f}' for t in times)} s of {seconds:.1f}: {', '.join(stages)}", found=why, held=held))
+            found.append(dict(case=f"killed {'soon after a file was written' if i % 2 else 'at a random second'}: {', then '.join(stages)}", found=why, held=held))
             print(found[-1], flush=True)
             shutil.rmtree(out, ignore_errors=True)
             shutil.rmtree(cache, ignore_errors=True)
     return pd.DataFrame(found)
+
+
+def until(r, file):
+    while not file.exists() and r.process.poll() is None: time.sleep(.002)
 
 
 def stage(out, cache):

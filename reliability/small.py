@@ -25,8 +25,8 @@ def phantoms(folder, n=60):
 
 class Run:
     "`train_all` in another process; `ready` once its packages are loaded."
-    def __init__(self, cache, threads=1, **kwargs):
-        env = {**os.environ, "BRAINMRI_CACHE": str(cache), "OMP_NUM_THREADS": str(threads), "PYTHONWARNINGS": "ignore"}
+    def __init__(self, caches, threads=1, **kwargs):
+        env = {**os.environ, "BRAINMRI_CACHE": str(caches), "OMP_NUM_THREADS": str(threads), "PYTHONWARNINGS": "ignore"}
         self.process = subprocess.Popen([sys.executable, "-m", "reliability.small", json.dumps(settings(**kwargs), default=str)], env=env, text=True,
                                         cwd=Path(__file__).parent.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
         self.err = []
