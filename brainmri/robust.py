@@ -4,7 +4,7 @@
 
 # %% ../nbs/13a_robust.ipynb #af302892
 from __future__ import annotations
-import importlib.util, sys, threading, warnings
+import importlib.util, os, sys, threading, warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -47,13 +47,15 @@ def _artefact(name, what, amounts, extra=False):
 _LOADING = threading.Lock()
 
 def _monai():
-    "MONAI's transforms; loading them leaves random generators and warning filters as they were."
+    "MONAI's transforms; loading them leaves random generators, warning filters and the environment as they were."
     if importlib.util.find_spec("monai") is None:
         raise ConfigError("This artefact needs MONAI, which isn't installed: pip install 'brainmri[artefacts]'. "
                           "Without it there are blur, noise and contrast.")
     with _LOADING:
         if "monai.transforms" not in sys.modules:
+            before = set(os.environ)
             with seeded("monai"), warnings.catch_warnings(): import monai.transforms
+            for k in set(os.environ) - before: del os.environ[k]  # it sets one for cuBLAS
     return sys.modules["monai.transforms"]
 
 # %% ../nbs/13a_robust.ipynb #9d599660
