@@ -19,6 +19,7 @@ from .data import *
 from .recipes import *
 from .fast import *
 from .features import *
+from .processes import *
 from .train import *
 from .metrics import *
 from .bundle import *
@@ -33,6 +34,7 @@ from .robust import *
 from .validate import *
 from .export import *
 from .pipeline import *
+from .cluster import *
 from .app import *
 
 # %% ../nbs/all.ipynb #82e5bdad

@@ -65,7 +65,8 @@ def make_app(bundle # A folder or an .onnx file, as `load` takes it, or a `Predi
     gr, predictor = _gradio(), bundle if isinstance(bundle, Predictor) else load(bundle)
     levels = sorted(map(float, predictor.bundle.get("conformal") or {"0.9": None}))
     with gr.Blocks(title="brainmri", analytics_enabled=False, delete_cache=(600, 3600)) as app:
-        gr.Markdown(f"# What does `{predictor.bundle['recipe']['name']}` make of a picture?\n{_CAVEAT}")
+        name = " ".join(str(predictor.bundle["recipe"]["name"]).replace("`", "'").split())  # text within backticks is no HTML
+        gr.Markdown(f"# What does `{name}` make of a picture?\n{_CAVEAT}")
         with gr.Row():
             with gr.Column():
                 file = gr.File(label="A picture, a DICOM or a NIfTI file", type="filepath", elem_id="file")

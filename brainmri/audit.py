@@ -105,7 +105,7 @@ def clusters(n:int, # Images
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
     if not len(pairs): return np.arange(n)
-    i, j = np.asarray(pairs, dtype=int)[:, :2].T
+    i, j = np.asarray(pairs, dtype=np.int32)[:, :2].T  # with 64 bits scipy before 1.12 prints an error and joins them all
     return pd.factorize(connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(n, n)), directed=False)[1])[0]
 
 # %% ../nbs/03_audit.ipynb #cb4d7000

@@ -4,7 +4,7 @@
 
 # %% ../nbs/10b_bundle.ipynb #b0c30ed3
 from __future__ import annotations
-import hashlib, json, math, os
+import hashlib, json, os, re
 from dataclasses import asdict
 from pathlib import Path
 from .core import *
@@ -66,7 +66,7 @@ def _check_bundle(bundle, file):
     schema = bundle.get("schema", 0)
     if schema != BUNDLE_SCHEMA:
         todo = "upgrade brainmri" if isinstance(schema, int) and schema > BUNDLE_SCHEMA else "train again with this version"
-        raise RunError(f"{file} has schema {schema!r}, this version of brainmri reads {BUNDLE_SCHEMA}: {todo}.")
+        raise RunError(f"{file} has schema {str(schema)[:60]!r}, this version of brainmri reads {BUNDLE_SCHEMA}: {todo}.")
     missing = [k for k in _NEEDED if k not in bundle]
     if missing: raise RunError(f"{file} lacks {', '.join(missing)}: {again}.")
     if bundle["checksum"] != _checksum(bundle): raise RunError(f"{file} is not as it was written (its checksum differs): restore it or train again.")
@@ -75,18 +75,19 @@ def _check_bundle(bundle, file):
     return bundle
 
 # %% ../nbs/10b_bundle.ipynb #d9252443
-def _number(v): return isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v)
-def _whole(v, least): return isinstance(v, int) and not isinstance(v, bool) and v >= least
+def _number(v): return isinstance(v, (int, float)) and not isinstance(v, bool) and -1e300 < v < 1e300
+def _whole(v, least, most): return isinstance(v, int) and not isinstance(v, bool) and least <= v <= most
 def _stats(v): return v is None or isinstance(v, list) and len(v) == 3 and all(map(_number, v))
+def _plain(files): return isinstance(files, dict) and all(re.fullmatch(r"[\w.-]{1,80}", k) and isinstance(v, str) for k, v in files.items())
 def _sets(v): return v is None or isinstance(v, dict) and all(isinstance(q, dict) and set(q) == set(CLASSES) and all(map(_number, q.values())) for q in v.values())
 def _limits(v): return v is None or isinstance(v, dict) and all(_number(v.get(k)) for k in ("limit", "contrast", "colour", "grain"))
 
 def _unusable(bundle):
     "The first entry that no version of this library writes, however right the checksum is."
     T, parts = bundle.get("temperature"), {"model.safetensors", *(["gate.safetensors"] if bundle["gate"] else [])}
-    ok = dict(classes=isinstance(bundle["classes"], list) and tuple(bundle["classes"]) == CLASSES, margin=_whole(bundle["margin"], 0), img_size=_whole(bundle["img_size"], 1),
-              mean=_stats(bundle["mean"]), std=_stats(bundle["std"]), temperature=T is None or _number(T) and T > 0, conformal=_sets(bundle.get("conformal")),
-              gate=_limits(bundle["gate"]), files=isinstance(bundle["files"], dict) and parts <= set(bundle["files"]))
+    ok = dict(classes=isinstance(bundle["classes"], list) and tuple(bundle["classes"]) == CLASSES, margin=_whole(bundle["margin"], 0, 10_000), img_size=_whole(bundle["img_size"], 1, 4096),
+              mean=_stats(bundle["mean"]), std=_stats(bundle["std"]) and min(bundle["std"] or [1]) > 0, temperature=T is None or _number(T) and T > 0, conformal=_sets(bundle.get("conformal")),
+              gate=_limits(bundle["gate"]), files=_plain(bundle["files"]) and parts <= set(bundle["files"]))
     return next((k for k, v in ok.items() if not v), None)
 
 # %% ../nbs/10b_bundle.ipynb #ada3a650

@@ -4,13 +4,13 @@
 
 # %% ../nbs/15_cli.ipynb #33af402b
 from __future__ import annotations
-import sys, warnings
+import os, sys, warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 from fastcore import script
 from fastcore.script import call_parse
-from .core import BrainMRIError, ConfigError, DataWarning
+from .core import BrainMRIError, ConfigError, DataWarning, csv_text
 
 # %% auto #0
 __all__ = ['brainmri_train', 'brainmri_audit', 'brainmri_predict', 'brainmri_report', 'brainmri_export', 'brainmri_app']
@@ -57,6 +57,17 @@ def _group(column, blocks):
     from brainmri.audit import by_blocks
     return column if blocks is None else by_blocks(blocks)
 
+# %% ../nbs/15_cli.ipynb #93b929bc
+def _command():
+    "The command `brainmri_NAME` that the arguments `NAME …` of this process mean; they become its own."
+    from brainmri import cli
+    names = [o.removeprefix("brainmri_") for o in cli.__all__]
+    if sys.argv[1:2] == [] or sys.argv[1] not in names: sys.exit(f"usage: python -m brainmri.cli {{{','.join(names)}}} …")
+    sys.argv = [f"brainmri_{sys.argv[1]}", *_spelled(sys.argv[2:])]
+    return getattr(cli, sys.argv[0])
+
+if __name__ == "__main__" and Path(sys.argv[0]).name == "cli.py": sys.exit(_command()())  # called from here, since fastcore parses arguments only for the file that is run
+
 # %% ../nbs/15_cli.ipynb #3b9e13ac
 @call_parse
 def brainmri_train(
@@ -88,6 +99,7 @@ def brainmri_train(
         res = train_all(data, recipes=recipes and recipes.split(","), preset=preset, arch=arch, weights=None if weights.lower() == "none" else weights, split=split,
                         group=_group(group, blocks), img_size=img_size, epochs=epochs, out=out, seed=seed, device=device, precision=precision, cache=not no_cache, aug_views=aug_views,
                         test_top=test_top, seeds=seeds, turned=turned, robust=robust, resume=not no_resume)
+        if os.environ.get("RANK", "0") != "0": return  # of several processes the first one says it
         for what, file in {"Bar chart": "figures/comparison.png", "Confusion matrix": f"figures/confusion_{res.best}.png", "Report": "report.html"}.items():
             print(f"{what}: {res.path/file}")
 
@@ -119,10 +131,8 @@ def brainmri_audit(
 
 # %% ../nbs/15_cli.ipynb #90973fff
 def _as_csv(found):
-    "Comma-separated values; a name that a spreadsheet would take for a formula gets an apostrophe."
-    table = found.to_frame()
-    for c in ("source", "reason"): table[c] = ["'" + o if o[:1] in ("=", "+", "-", "@", "\t") else o for o in table[c]]
-    return table.to_csv(index=False).rstrip("\n")
+    "Comma-separated values."
+    return csv_text(found.to_frame()).rstrip("\n")
 
 def _as_json(found):
     "The predictions and, if there are series, what their slices say together."

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from .core import IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError, counted
-from .image import MAX_PIXELS, _bytes, _decode, _refuse, _to_8_bits, _upright, to_rgb
+from .core import IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError, counted, size_text
+from .image import MAX_BYTES, MAX_PIXELS, _bytes, _check_claims, _decode, _directories, _is_honest, _one_large, _refuse, _to_8_bits, _upright, to_rgb
 
 # %% auto #0
-__all__ = ['MAX_VOXELS', 'Slice', 'is_picture', 'read_slices', 'write_dicom', 'write_nifti', 'SliceFile', 'place_slices',
-           'find_slices']
+__all__ = ['MAX_VOXELS', 'MAX_SLICES', 'Slice', 'is_picture', 'read_slices', 'write_dicom', 'write_nifti', 'SliceFile',
+           'place_slices', 'find_slices']
 
 # %% ../nbs/01b_clinic.ipynb #3bcfa255
 @dataclass(frozen=True)
@@ -28,13 +28,17 @@ class Slice:
 
 # %% ../nbs/01b_clinic.ipynb #835c14dd
 #: Files of more pixels than this, over all their slices, are refused before they are decoded.
-MAX_VOXELS = 200_000_000
+MAX_VOXELS = 120_000_000
+#: Files of more slices than this are refused.
+MAX_SLICES = 5000
 
-def _limit(name, width, height, n=1):
-    "Refuse the file `name` if `n` slices of `width`×`height` are too many pixels."
-    if width*height <= MAX_PIXELS and width*height*n <= MAX_VOXELS: return
-    size = f"{width}×{height}" + (f", {n} slices" if n > 1 else "")
-    raise _refuse(name, f"is too large ({size})", f"expected at most {MAX_PIXELS//10**6} million pixels a slice and {MAX_VOXELS//10**6} million in a file; make it smaller")
+def _limit(name, width, height, n=1, size=1):
+    "Refuse the file `name` if `n` slices of `width`×`height` pixels, which take `size` bytes each, are too much."
+    if width*height <= MAX_PIXELS and width*height*n <= MAX_VOXELS and n <= MAX_SLICES and width*height*n*size <= _MOST: return
+    found = f"{width}×{height}" + (f", {counted(n, 'slice')}" if n > 1 else "") + (f" of {size} bytes a pixel" if size > 1 else "")
+    raise _refuse(name, f"is too large ({found})", f"expected at most {MAX_PIXELS//10**6} million pixels a slice, {MAX_VOXELS//10**6} million pixels and {size_text(_MOST)} in a file, and {MAX_SLICES} slices; make it smaller")
+
+_MOST, _MOST_DECODED = 400_000_000, 2*MAX_VOXELS  # bytes
 
 # %% ../nbs/01b_clinic.ipynb #a0a45af3
 _PICTURES = (b"\xff\xd8", b"\x89PNG", b"BM", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -76,16 +80,10 @@ def read_slices(source, # Path of a file, or its bytes
                )->list: # Of `Slice`, in the order of the file
     "The slices in a DICOM, a NIfTI or a picture, as a radiologist sees them; a file that can't be used raises `ImageError` with its name."
     if isinstance(source, bytes): data, name = source, name or "the image"
-    else: data, name = _contents(source), name or str(source)
-    pictures, other = _READERS[_kind(data[:_HEAD], Path(name).suffix)](data, name)
+    else: data, name = _bytes(source, _MOST), name or str(source)
+    with _one_large if len(data) > MAX_BYTES/10 else contextlib.nullcontext(): pictures, other = _READERS[_kind(data[:_HEAD], Path(name).suffix)](data, name)
     if len(pictures) == 1: return [Slice(name, pictures[0], other=other)]
     return [Slice(f"{name}#{k}", im, 1, k, other) for k, im in enumerate(pictures, 1)]
-
-# %% ../nbs/01b_clinic.ipynb #8e113cb3
-def _contents(path):
-    "The contents of the file `path`, unless it is larger than anything that would be accepted."
-    if os.path.isfile(path) and os.path.getsize(path) > 8*MAX_VOXELS: raise _refuse(path, f"is too large ({os.path.getsize(path)/1e9:.1f} GB)", f"expected at most {8*MAX_VOXELS/1e9:.1f} GB; save fewer slices in it")
-    return _bytes(path)
 
 # %% ../nbs/01b_clinic.ipynb #6a3bd070
 def _picture(data, name):
@@ -98,36 +96,48 @@ def _picture(data, name):
 # %% ../nbs/01b_clinic.ipynb #2fcf5740
 def _pages(data, name):
     "The pages of a TIFF."
-    pages = []
+    pages, held = [], 0
     try:
+        n = len(list(itertools.islice(_directories(io.BytesIO(data)), MAX_SLICES + 1)))
+        if n < 2 or not _is_honest(data, MAX_SLICES): return [_decode(data, name)[0]]
         with Image.open(io.BytesIO(data), formats=["TIFF"]) as im:
-            n = getattr(im, "n_frames", 1)
-            if n == 1: return [_decode(data, name)[0]]
             for k in range(n):
                 im.seek(k)
-                _limit(name, im.width, im.height, n)
-                pages.append(_upright(im.copy()))
+                _check_claims(im, data, name, pages=True)
+                held += im.width*im.height*(2 if im.mode == "L" or ";" in im.mode else 4)
+                if held > _MOST_DECODED: raise _refuse(name, f"is too large ({n} pages)", f"expected at most {size_text(_MOST_DECODED)} of pixels; save fewer pages in it")
+                page = _upright(im)
+                pages.append(page.copy() if page.mode[0] in "LI" else to_rgb(page, name))
     except ImageError: raise
     except Exception: raise _refuse(name, "is damaged or cut short", "copy it again or delete it") from None
-    if all(o.mode.startswith("I") for o in pages): pages = _one_scale(pages, name)
-    return [to_rgb(o, name) for o in pages]
+    if all(o.mode.startswith("I") for o in pages): return _one_scale(pages, name)
+    return [o if o.mode == "L" else to_rgb(o, name) for o in pages]
 
 # %% ../nbs/01b_clinic.ipynb #7540f272
 def _one_scale(pages, name):
     "Pages of 16 bits, scaled to 8 as if they were one picture."
-    bits = _to_8_bits(np.concatenate([np.asarray(o).ravel() for o in pages]), name)
-    parts = np.split(bits, np.cumsum([o.width*o.height for o in pages])[:-1])
-    return [Image.fromarray(a.reshape(o.height, o.width)) for a, o in zip(parts, pages)]
+    return [Image.fromarray(a) for a in _to_8_bits([np.asarray(o) for o in pages], name)]
 
 _READERS["picture"] = _picture
 
 # %% ../nbs/01b_clinic.ipynb #0377bf00
-def _range(values):
-    "The smallest and the 99.8th percentile of the finite numbers in the list of arrays `values`."
-    x = np.concatenate([v[np.isfinite(v)] for v in values])
-    if not x.size: return 0., 0.
-    lo, hi = float(x.min()), float(np.percentile(x, 99.8))
-    return lo, hi if hi > lo else float(x.max())
+def _range(values, n=0):
+    "The smallest and the 99.8th percentile of the finite numbers in the arrays `values`; of `n` numbers in all, if they are many, the percentile is that of every second, or third, …"
+    lo, top, some = math.inf, -math.inf, [np.zeros(0)]
+    for v in values:
+        v = v[np.isfinite(v)]
+        if v.size: lo, top = min(lo, float(v.min())), max(top, float(v.max()))
+        some.append(v[::1 + n//_MANY].copy())
+    if lo > top: return 0., 0.
+    hi = float(np.percentile(np.concatenate(some[1:]), 99.8))
+    return lo, hi if hi > lo else top
+
+_MANY = 20_000_000  # more need much memory and tell no more
+
+def _rows(x):
+    "The array `x` a few rows at a time, for what needs several times its memory."
+    n = max(1, 2**20//max(1, x[0].size))
+    return (x[k:k + n] for k in range(0, len(x), n))
 
 def _grey(x, lo, hi):
     "The numbers `x` as bytes, `lo` black and `hi` white; what isn't a number is black."
@@ -178,11 +188,15 @@ def _need(module, name, what):
     except ImportError: raise _refuse(name, f"is {what}, which needs {module}", "pip install 'brainmri[dicom]'") from None
 
 # %% ../nbs/01b_clinic.ipynb #ca17e2ad
+_ELEMENTS = 500_000  # thousands of frames have that many; a file of zeros is read as millions
+
 class _Stream:
-    "The stream `f`, in which pydicom doesn't recognise the character set, (0008,0005)."
-    def __init__(self, f): self.f, self.seek, self.tell = f, f.seek, f.tell
+    "The stream `f`, in which pydicom doesn't recognise the character set, (0008,0005), and which ends with an error after `_ELEMENTS` elements."
+    def __init__(self, f): self.f, self.seek, self.tell, self.left = f, f.seek, f.tell, _ELEMENTS
     def read(self, n=-1):
         b = self.f.read(n)
+        self.left -= n == 8
+        if self.left < 0: raise ValueError("more elements than any image has")
         return b.replace(b"\5", b"\4", 1) if n == 8 and b[:4] in (b"\x08\0\x05\0", b"\0\x08\0\x05") else b  # elements begin with 8 bytes
 
 # %% ../nbs/01b_clinic.ipynb #a242e7b4
@@ -236,13 +250,19 @@ def _elements(f, pixels=True):
     meta = {e.tag: e for e in elements(f, False, True, lambda tag, *_: tag >> 16 != 2, specific_tags=[0x00020002, 0x00020010])}
     syntax = _uid(meta.get(0x00020010))
     if 0x00020010 in meta and not syntax: raise ValueError("the transfer syntax is no UID")
-    if syntax == _DEFLATED: f = _Stream(io.BytesIO(zlib.decompressobj(-15).decompress(f.read(), 2*MAX_VOXELS)))
+    if syntax == _DEFLATED: f = _Stream(io.BytesIO(zlib.decompressobj(-15).decompress(f.read(), _MOST_DECODED)))
     at, head = f.tell(), f.read(6)
     f.seek(at)
     big, explicit = syntax == _BIG or not syntax and head[:1] == b"\0", head[4:].isalpha() and head[4:].isupper()
-    stop = None if pixels else lambda tag, *_: tag >> 16 == 0x7FE0
+    ended = []
+    def stop(tag, *_):
+        "Stop before the pixels, or after them."
+        if tag == 0x7FE00010: ended.append(tag)
+        return tag >> 16 == 0x7FE0 and not pixels or ended and tag != 0x7FE00010
     found = {0x00080016: o for t, o in meta.items() if t == 0x00020002}  # the kind of object is said twice
-    found |= {int(e.tag): e for e in elements(f, not explicit, not big, stop, specific_tags=[_tag(o) for o in _KEYWORDS])}
+    found |= {int(e.tag): e for e in elements(f, not explicit, not big, stop, 50_000_000, specific_tags=[_tag(o) for o in _KEYWORDS])}
+    e = found.get(0x7FE00010)
+    if e and e.value is None: found[0x7FE00010] = e._replace(value=memoryview(f.f.getvalue())[e.value_tell:e.value_tell + e.length])  # pixels are large, and not copied
     return found, syntax or (_BIG if big else _EXPLICIT if explicit else _IMPLICIT)
 
 # %% ../nbs/01b_clinic.ipynb #a4681365
@@ -262,12 +282,17 @@ def _group(item): return {t: e for o in _MACROS for inner in _items(item.get(_ta
 class _Header:
     "What the `elements` of a file say of frame `k`, as numbers and as words that are known."
     def __init__(self, elements):
-        self.top, self.shared, self.frames = elements, {}, []
+        self.top, self.shared, self.frames, self.parsed = elements, {}, [], {}
         self.shared = next((_group(o) for o in _items(self.raw("SharedFunctionalGroupsSequence"))), {})
         self.frames = [_group(o) for o in _items(self.raw("PerFrameFunctionalGroupsSequence"))]
     def raw(self, keyword, k=0):
         tag = _tag(keyword)
         return next((o[tag] for o in (*self.frames[k:k+1], self.shared, self.top) if tag in o), None)
+    def items(self, keyword, k=0):
+        "The items of a sequence, which many frames may share."
+        e = self.raw(keyword, k)
+        if id(e) not in self.parsed: self.parsed[id(e)] = _items(e)
+        return self.parsed[id(e)]
     def numbers(self, keyword, k=0):
         from pydicom.datadict import dictionary_VR
         return _numbers(self.raw(keyword, k), dictionary_VR(_tag(keyword)))
@@ -304,7 +329,7 @@ def _window(center, width, function=None):
 # %% ../nbs/01b_clinic.ipynb #e32705cf
 def _modality(h, k, frame):
     "The stored numbers `frame` in their unit."
-    for item in _items(h.raw("ModalityLUTSequence", k)):
+    for item in h.items("ModalityLUTSequence", k):
         lut = _table(item.get(_tag("LUTDescriptor")), item.get(_tag("LUTData")), h.count("PixelRepresentation"))
         if lut: return lut[0](frame).astype(np.float64)
     return frame*(h.number("RescaleSlope", 1., k) or 1.) + h.number("RescaleIntercept", 0., k)
@@ -313,7 +338,7 @@ def _modality(h, k, frame):
 def _interest(h, k):
     "The function that takes numbers in their unit to 0 (black) … 1 (white), as frame `k` asks for; `None` if it doesn't ask."
     negative = h.count("PixelRepresentation") or h.number("RescaleIntercept", 0., k) < 0
-    for item in _items(h.raw("VOILUTSequence", k)):
+    for item in h.items("VOILUTSequence", k):
         lut = _table(item.get(_tag("LUTDescriptor")), item.get(_tag("LUTData")), negative)
         if lut: return lambda x: lut[0](x)/lut[1]
     center, width = h.number("WindowCenter", None, k), h.number("WindowWidth", 0., k)
@@ -325,20 +350,21 @@ def _greys(h, frames):
     pad = h.number("PixelPaddingValue", math.nan)  # which equals nothing
     if h.count("PixelRepresentation") and pad > 32767: pad -= 65536
     wanted = [_interest(h, k) for k in range(len(frames))]
-    lo, hi = _range([_modality(h, k, f[f != pad]).astype(np.float32) for k, f in enumerate(frames) if wanted[k] is None] or [np.zeros(0)])
+    lo, hi = _range((_modality(h, k, o[o != pad]).astype(np.float32) for k, f in enumerate(frames) if wanted[k] is None for o in _rows(f)), sum(f.size for f in frames))
     inverted = h.word("PhotometricInterpretation", ["MONOCHROME1"])
-    for k, frame in enumerate(frames):
-        x = _modality(h, k, frame)
+    def shown(k, part):
+        x = _modality(h, k, part)
         a = _grey(wanted[k](x), 0, 1) if wanted[k] else _grey(x, lo, hi)
-        yield np.where(frame == pad, 0, 255 - a if inverted else a).astype(np.uint8)
+        return np.where(part == pad, 0, 255 - a if inverted else a).astype(np.uint8)
+    for k, frame in enumerate(frames): yield np.concatenate([shown(k, o) for o in _rows(frame)])
 
 # %% ../nbs/01b_clinic.ipynb #42dbb492
 def _colours(h, frames):
     "Frames in colour, as bytes."
     channels = [_table(h.raw(f"{c}PaletteColorLookupTableDescriptor"), h.raw(f"{c}PaletteColorLookupTableData"), h.count("PixelRepresentation")) for c in ("Red", "Green", "Blue")]
     for frame in frames:
-        if frame.ndim == 3: yield _grey(frame, 0, 2**h.count("BitsStored") - 1)
-        else: yield np.stack([_grey(look(frame), 0, top) for look, top in channels], -1)
+        if frame.ndim == 3: yield np.concatenate([_grey(o, 0, 2**h.count("BitsStored") - 1) for o in _rows(frame)])
+        else: yield np.concatenate([np.stack([_grey(look(o), 0, top) for look, top in channels], -1) for o in _rows(frame)])
 
 # %% ../nbs/01b_clinic.ipynb #b1520a9b
 #: What DICOM calls the pictures of other machines; a screenshot or a drawing, "OT" or "SC", may show an MRI.
@@ -375,7 +401,9 @@ def _check_layout(o, name):
     if of not in (1, 8, 16, 32) or not 0 < bits <= of: raise _refuse(name, f"has {bits} bits in {of}", "expected up to 8, 16 or 32 bits in as many; export it again")
     wanted = 1 if model.startswith(("MONO", "PALETTE")) else 3
     if samples != wanted: raise _refuse(name, f"has {samples} numbers a pixel, for {model}", f"expected {wanted}; export it again")
-    _limit(name, o["columns"], o["rows"], o["number_of_frames"])
+    size = samples*max(1, of//8)
+    _limit(name, o["columns"], o["rows"], o["number_of_frames"], size)
+    if o["columns"]*o["rows"]*o["number_of_frames"]*size > _MOST_DECODED: raise _refuse(name, "holds too much", f"expected at most {size_text(_MOST_DECODED)} of pixels; export fewer frames")
 
 # %% ../nbs/01b_clinic.ipynb #8c2cf2ca
 def _decoder(syntax, name):
@@ -408,6 +436,7 @@ def _check_sizes(data, o, name):
     n, size = o["number_of_frames"], (o["columns"], o["rows"])
     for b in itertools.islice(generate_frames(data, number_of_frames=n), n):
         coded = _coded_size(b)
+        if b.count(b"\xff\xda") > 100: raise _refuse(name, "holds a JPEG of over 100 scans", "it is damaged, or made to take long; export it again")
         if coded not in (None, size): raise _refuse(name, f"is {size[0]}×{size[1]} by its header and {coded[0]}×{coded[1]} by its pixels", "export it again")
 
 # %% ../nbs/01b_clinic.ipynb #df62e041
@@ -456,6 +485,7 @@ def _shown(h, k, a, name):
 def _dicom(data, name):
     "The slices of a DICOM file."
     _need("pydicom", name, "a DICOM file")
+    if len(data) > _MOST_DECODED + 10**7: raise _refuse(name, f"is too large ({size_text(len(data))})", f"expected at most {size_text(_MOST_DECODED)} of pixels; export fewer frames")
     try:
         with _quiet():
             h, syntax = _header(io.BytesIO(data))
@@ -482,7 +512,7 @@ def _nifti_header(head, name):
     if len(shape) < 2 or min(shape) < 1: raise _refuse(name, f"has the shape {tuple(shape)}", "expected two or three dimensions")
     shape += [1]*(3 - len(shape))
     a, b, n = sorted(shape, reverse=True)
-    _limit(name, a, b, n)
+    _limit(name, a, b, n, h.get_data_dtype().itemsize)
     if not 0 <= start < 2**24: raise _refuse(name, "says that its voxels begin where they can't", "copy it again or save it again")
     return h, shape, max(int(start), size + 4)
 
@@ -495,7 +525,7 @@ def _unzip(data, n, name):
 
 # %% ../nbs/01b_clinic.ipynb #06535b8b
 def _volume(data, name):
-    "The numbers in a NIfTI, its axes running to the right, to the front and up, and the sides of its voxels in mm."
+    "The numbers stored in a NIfTI, its axes running to the right, to the front and up, the sides of its voxels in mm, and what gives the numbers their scale."
     zipped = data[:2] == b"\x1f\x8b"
     head = _unzip(data, _HEAD, name) if zipped else data[:_HEAD]
     if head[:4] not in _NIFTI: raise _refuse(name, "is a gzip archive of something other than NIfTI", "unpack it")
@@ -507,8 +537,7 @@ def _volume(data, name):
     if len(data) < need: raise _refuse(name, f"is cut short ({len(data)} of {need} bytes)", "copy it again or delete it")
     a = np.frombuffer(data, dtype, n, start).reshape(shape, order="F")
     slope, intercept = h.get_slope_inter()
-    if slope is not None: a = a.astype(np.float32)*slope + intercept
-    return _canonical(a, h.get_best_affine(), name)
+    return *_canonical(a, h.get_best_affine(), name), (lambda o: o) if slope is None else (lambda o: o.astype(np.float32)*slope + intercept)
 
 # %% ../nbs/01b_clinic.ipynb #d051c3e7
 def _canonical(a, affine, name):
@@ -521,13 +550,15 @@ def _canonical(a, affine, name):
 def _nifti(data, name):
     "The slices of a NIfTI."
     try:
-        a, mm = _volume(data, name)
+        a, mm, scaled = _volume(data, name)
         thick = max(range(3), key=lambda i: (a.shape[i] == 1, mm[i]))
         axis = thick if a.shape[thick] == 1 or mm[thick] > 1.5*sorted(mm)[1] else 2
         across, up = (mm[i] for i in range(3) if i != axis)
-        lo, hi = _range([a])
-        cuts = (_grey(o[::-1, ::-1].T, lo, hi) for o in np.moveaxis(a, axis, 0))
-        return [_square(Image.fromarray(o), (up, across), name) for o in cuts], None
+        _limit(name, *(n for i, n in enumerate(a.shape) if i != axis), a.shape[axis])
+        cuts = np.moveaxis(a, axis, 0)
+        lo, hi = _range((scaled(o) for cut in cuts for o in _rows(cut)), a.size)
+        cuts = (np.concatenate([_grey(scaled(o), lo, hi) for o in _rows(cut)])[::-1, ::-1].T for cut in cuts)
+        return [_square(Image.fromarray(np.ascontiguousarray(o)), (up, across), name) for o in cuts], None
     except ImageError: raise
     except Exception: raise _refuse(name, "is a NIfTI file that is damaged", "copy it again or save it again") from None
 
@@ -590,19 +621,18 @@ def _place(path):
             kind = _kind(head, Path(path).suffix)
             listed = path.lower().endswith(_SUFFIXES)
             if kind == "dicom" and (listed or head[128:132] == b"DICM" or not Path(path).suffix): return _dicom_place(f, path)
+            several = kind in ("nifti", "gzip") or _several_pages(f, head)
     except OSError: return _Place(path) if path.lower().endswith(_SUFFIXES) else None
     if not listed and not _begins_picture(head): return None
-    return _Place(path, path if kind in ("nifti", "gzip") or _n_pages(path, head) > 1 else None)
+    return _Place(path, path if several else None)
 
 def _begins_picture(head):
     "Does `head` begin a picture, and not only with two or four bytes that happen to be the same?"
     return head.startswith(_PICTURES) and (head[:4] != b"RIFF" or head[8:12] == b"WEBP") and (head[:2] != b"BM" or head[6:10] == bytes(4))
 
-def _n_pages(path, head):
-    if not head.startswith(_PICTURES[5:]): return 1
-    try:
-        with Image.open(path, formats=["TIFF"]) as im: return getattr(im, "n_frames", 1)
-    except Exception: return 1
+def _several_pages(f, head):
+    f.seek(0)
+    return head.startswith(_PICTURES[5:]) and len(list(itertools.islice(_directories(f), 2))) > 1
 
 # %% ../nbs/01b_clinic.ipynb #baa9d33b
 def _dicom_place(f, path):

@@ -4,7 +4,7 @@
 
 # %% ../nbs/00_core.ipynb #f4fa98d3
 from __future__ import annotations
-import contextlib, difflib, hashlib, importlib, json, math, os, random, shutil, sys, tempfile, types
+import contextlib, csv, difflib, errno, hashlib, importlib, json, math, os, random, re, shutil, sys, tempfile, types
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,8 +12,8 @@ from pathlib import Path
 # %% auto #0
 __all__ = ['CLASSES', 'CROP_MARGIN', 'IMAGE_SUFFIXES', 'IMAGENET_MEAN', 'IMAGENET_STD', 'BrainMRIError', 'DataError',
            'ImageError', 'ConfigError', 'WeightsError', 'RunError', 'DataWarning', 'pick', 'Phase', 'Recipe', 'seeded',
-           'stable_seed', 'atomic', 'write_json', 'read_json', 'cache_dir', 'size_text', 'counted', 'need_disk',
-           'pick_device', 'track', 'thread_map', 'lazy_attributes']
+           'stable_seed', 'atomic', 'write_json', 'read_json', 'csv_text', 'write_csv', 'cache_dir', 'size_text',
+           'counted', 'need_disk', 'pick_device', 'track', 'thread_map', 'lazy_attributes']
 
 # %% ../nbs/00_core.ipynb #3bce31ad
 #: The class names in the order of the label `y`: glioma is 0, notumor is 3.
@@ -26,13 +26,22 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # %% ../nbs/00_core.ipynb #36e494ca
-class BrainMRIError(ValueError): "Anything this library refuses: the message says what was expected, what was found and what to do."
+def _one_line(text, most=1500):
+    "`text` with line breaks and other control characters as `?`, and without its middle if it has more than `most` letters."
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", "?", str(text))
+    return text if len(text) <= most else f"{text[:most//2]} … {text[len(text) + 3 - most//2:]}"
+
+class BrainMRIError(ValueError):
+    "Anything this library refuses: the message says what was expected, what was found and what to do."
+    def __init__(self, message=""): super().__init__(_one_line(message))
 class DataError(BrainMRIError): "A folder, a table or a split that can't be used."
 class ImageError(DataError): "One image file that can't be used; the message names it."
 class ConfigError(BrainMRIError): "An argument that has no meaning here, such as a recipe that doesn't exist."
 class WeightsError(BrainMRIError): "Network weights that are missing or of another shape."
 class RunError(BrainMRIError): "A run folder that is incomplete or of another run, or a cache that doesn't fit."
-class DataWarning(UserWarning): "Input that was used in part; what was left out is named."
+class DataWarning(UserWarning):
+    "Input that was used in part; what was left out is named."
+    def __init__(self, message=""): super().__init__(_one_line(message))
 
 # %% ../nbs/00_core.ipynb #5f03ca8d
 def pick(name:str, # What the caller asked for
@@ -105,22 +114,33 @@ def stable_seed(*key # Anything that prints
     "A 32-bit seed from `key`, unlike `hash()` the same in every Python process."
     return int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:4], "little")
 
+# %% ../nbs/00_core.ipynb #32af448f
+@contextlib.contextmanager
+def _full_disk(path):
+    "Raise `RunError` where writing `path` within the block fails because the disk is full, or the user's share of it."
+    try: yield
+    except Exception as e:
+        full = getattr(e, "errno", None) in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)) or "No space left" in str(e)
+        if not full or isinstance(e, BrainMRIError): raise
+        raise RunError(f"The disk is full: {path} can't be written. Free some space and make the same call again; what was written before is kept.") from None
+
 # %% ../nbs/00_core.ipynb #2b50091f
 @contextlib.contextmanager
 def atomic(path # The file to write
           ): # Yields the temporary path to write to, in the same folder
-    "Yield a temporary path beside `path`; move it into place if the block succeeds, remove it if it fails."
+    "Yield a temporary path beside `path`; move it into place if the block succeeds, remove it if it fails. A full disk raises `RunError`."
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd, tmp = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(fd)
-    tmp = Path(tmp)
-    try:
-        yield tmp
-        with open(tmp, "rb+") as f: os.fsync(f.fileno())  # the name must not arrive before the contents
-        os.chmod(tmp, 0o666 & ~_umask())  # mkstemp makes files that only their owner can read
-        os.replace(tmp, path)
-    finally: tmp.unlink(missing_ok=True)
+    with _full_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd, tmp = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        os.close(fd)
+        tmp = Path(tmp)
+        try:
+            yield tmp
+            with open(tmp, "rb+") as f: os.fsync(f.fileno())  # the name must not arrive before the contents
+            os.chmod(tmp, 0o666 & ~_umask())  # mkstemp makes files that only their owner can read
+            os.replace(tmp, path)
+        finally: tmp.unlink(missing_ok=True)
 
 def _umask():
     mask = os.umask(0)
@@ -144,15 +164,49 @@ def write_json(path, # The file to write
     with atomic(path) as tmp: tmp.write_text(json.dumps(_plain(obj), indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     return Path(path)
 
+_JSON_BYTES = 100_000_000  # a run's records have a few megabytes
+
 def read_json(path # A file written by `write_json`
              ): # What it holds
     "Read the JSON file at `path`; a missing or broken one raises `RunError` with its name."
     path = Path(path)
-    try: return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        if path.exists() and not path.is_dir() and not path.is_file(): raise RunError(f"{path} is not a file: expected one that train_all wrote.")  # a named pipe would be waited for
+        if path.is_file() and path.stat().st_size > _JSON_BYTES: raise RunError(f"{path} is too large for what train_all writes ({size_text(path.stat().st_size)}): it was changed; train again or restore it.")
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError: raise RunError(f"{path} is missing: expected a folder that train_all wrote.") from None
+    except BrainMRIError: raise
     except IsADirectoryError: raise RunError(f"{path} is a folder: expected a file that train_all wrote.") from None
     except RecursionError: raise RunError(f"{path} is nested too deeply: it was changed; train again or restore it.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as e: raise RunError(f"{path} is not readable JSON ({e}): it was changed or cut off; train again or restore it.") from None
+    except OSError as e: raise RunError(f"{path} can't be read ({e.strerror}): check its permissions and its disk.") from None
+    except ValueError as e: raise RunError(f"{path} is not readable JSON ({_one_line(e, 100)}): it was changed or cut off; train again or restore it.") from None
+
+# %% ../nbs/00_core.ipynb #386abcd7
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+
+def _harmless(v, path=False):
+    "`v`, unless it is a text that a spreadsheet takes for a formula: then with `./` or an apostrophe before it."
+    if not isinstance(v, str) or not v.startswith(_FORMULA): return v
+    try: return v if math.isfinite(float(v)) else "'" + v
+    except ValueError: return ("./" if path else "'") + v
+
+def csv_text(table, # A DataFrame; its columns `filepath` and `source` hold paths
+             index:bool=False # Write its index too?
+            )->str: # Lines that end in \n
+    "`table` as comma-separated values in which nothing is a formula to a spreadsheet."
+    safe = table.set_axis([_harmless(c) for c in table], axis=1)
+    for i, c in enumerate(table):
+        if table.dtypes.iloc[i].kind not in "biufc": safe.isetitem(i, [_harmless(v, c in ("filepath", "source")) for v in table.iloc[:, i]])
+    torn = any("\r" in v for i in range(safe.shape[1]) for v in safe.iloc[:, i] if isinstance(v, str))  # else it would end the line
+    return safe.to_csv(index=index, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC if torn else csv.QUOTE_MINIMAL)
+
+def write_csv(path, # The file to write
+              table, # A DataFrame
+              index:bool=False # Write its index too?
+             )->Path: # `path`
+    "Write `table` to `path` as `csv_text` has it, atomically."
+    with atomic(path) as tmp: tmp.write_bytes(csv_text(table, index).encode())
+    return Path(path)
 
 # %% ../nbs/00_core.ipynb #c866d091
 def cache_dir()->Path: # The folder, made if it wasn't there

@@ -4,14 +4,14 @@
 
 # %% ../nbs/06_data.ipynb #70e3a152
 from __future__ import annotations
-import contextlib, functools, hashlib, os, shutil
+import contextlib, hashlib, os, shutil
 import numpy as np, torch
 from fastcore.basics import patch
 from filelock import FileLock
 from joblib.externals.loky import ProcessPoolExecutor, as_completed
 from matplotlib.patches import Rectangle
 from fastai.vision.all import (CategoryBlock, CategoryMap, ColReader, DataBlock, DataLoader, DataLoaders, IndexSplitter, IntToFloatTensor, Normalize,
-                               PILImage, RandTransform, TensorCategory, TensorImage, TransformBlock)
+                               PILImage, RandTransform, TensorCategory, TensorImage, Transform, TransformBlock)
 from .core import *
 from .image import image_array, open_image, write_squares
 from .index import _subplots
@@ -48,10 +48,16 @@ def mri_block(img_size:int=224, # Side of the square the network sees, in pixels
     "The study's preprocessing as a fastai `DataBlock`."
     batch = [MildAugment()] if augment else []
     if normalize: batch.append(Normalize.from_stats(IMAGENET_MEAN, IMAGENET_STD))
-    read = functools.partial(read_mri, img_size=img_size, margin=margin)
-    return DataBlock(blocks=(TransformBlock(type_tfms=read, batch_tfms=IntToFloatTensor), CategoryBlock(vocab=list(CLASSES), sort=False)),
+    return DataBlock(blocks=(TransformBlock(type_tfms=_ReadMRI(img_size, margin), batch_tfms=IntToFloatTensor), CategoryBlock(vocab=list(CLASSES), sort=False)),
                      get_x=ColReader("filepath"), get_y=ColReader("label"), splitter=_by_split,
                      batch_tfms=batch)
+
+class _ReadMRI(Transform):
+    "`read_mri` as a class: where worker processes are started afresh, as on Windows, they are sent it, and can't be sent a partial function."
+    def __init__(self, img_size, margin):
+        super().__init__()
+        self.img_size, self.margin = img_size, margin
+    def encodes(self, path): return read_mri(path, self.img_size, self.margin)
 
 def _by_split(df): return IndexSplitter(np.flatnonzero(df["split"].values == "valid"))(df)
 
@@ -243,7 +249,7 @@ def need_room(caches # `RowCache`s that will be in use together, made with `make
     caches = {c.folder: c for c in caches}.values()
     total, new = sum(c.nbytes for c in caches), sum(c.nbytes for c in caches if not c.exists)
     _check_limit(total)
-    need_disk(cache_dir(), max(0, new - _freed(new, keep={c.folder for c in caches})), "The caches of this run")
+    need_disk(cache_dir(), max(0, new - _freed(new, keep={c.folder for c in caches})), "The run's set of caches")
     return f"{size_text(total)} of caches in {cache_dir()}" + (f", {size_text(total - new)} of it there already" if total > new else "")
 
 def _freed(new, keep):

@@ -102,7 +102,7 @@ def open_engine(folder, # Holds model.safetensors
     "The network of a bundle with its weights."
     try:
         with torch.device("meta"): net = recipe_network(Recipe.from_dict(bundle["recipe"]), bundle["arch"] or "vgg16_bn", bundle["img_size"])
-    except (TypeError, KeyError, AttributeError) as e: raise RunError(f"{Path(folder)/'bundle.json'} doesn't describe a network ({e}): it was changed; restore it or train again.") from None
+    except (TypeError, KeyError, AttributeError, ConfigError, RuntimeError) as e: raise RunError(f"{Path(folder)/'bundle.json'} doesn't describe a network ({str(e)[:100]}): it was changed; restore it or train again.") from None
     width = gate.means.shape[1] if gate else None
     if gate and width != GATE_WIDTH[bundle["recipe"]["net"]]: raise RunError(f"The gate in {folder} is for {width} features, this network gives {GATE_WIDTH[bundle['recipe']['net']]}: it is another network's; restore the bundle or train again.")
     return TorchEngine(load_weights(net, Path(folder)/"model.safetensors"), bundle, gate, precision, device)

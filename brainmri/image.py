@@ -4,30 +4,33 @@
 
 # %% ../nbs/01a_image.ipynb #6b44aedf
 from __future__ import annotations
-import io, math, re
+import contextlib, io, itertools, math, struct, threading
 from pathlib import Path
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
-from .core import CROP_MARGIN, ImageError
+from PIL import Image, UnidentifiedImageError
+from .core import CROP_MARGIN, ImageError, size_text
 
 # %% auto #0
-__all__ = ['MAX_PIXELS', 'FORMATS', 'to_rgb', 'from_array', 'open_image', 'crop_border', 'image_array', 'write_squares']
+__all__ = ['MAX_PIXELS', 'MAX_BYTES', 'FORMATS', 'to_rgb', 'from_array', 'open_image', 'crop_border', 'image_array',
+           'write_squares']
 
 # %% ../nbs/01a_image.ipynb #390026b0
 def _refuse(name, found, todo):
     "The `ImageError` for the file `name`; `found` is kept for the table of problems."
-    e = ImageError(re.sub(r"[\x00-\x1f\x7f]", "?", f"{name} {found}: {todo}."))  # one line, whatever a file is called
+    e = ImageError(f"{name} {found}: {todo}.")
     e.found = found
     return e
 
-def _to_8_bits(a, name):
-    "The integer array `a` scaled to 0..255 by the smallest of 8, 10, 12 or 16 bits that holds its maximum."
-    a = np.asarray(a).astype(np.int64)
-    lo, hi = int(a.min()), int(a.max())
+def _to_8_bits(arrays, name):
+    "The integer `arrays` scaled together to 0..255, by the smallest of 8, 10, 12 or 16 bits that holds their maximum; row by row, since they may be large."
+    lo, hi = min(int(a.min()) for a in arrays), max(int(a.max()) for a in arrays)
     if lo < 0 or hi > 65535: raise _refuse(name, f"holds values from {lo} to {hi}", "expected 0 to 65535; rescale it to 8 or 16 bits")
-    if not (a % 257).any(): return (a // 257).astype(np.uint8)  # 8 bits stretched to 16, however dark
-    top = 2 ** next(b for b in (8, 10, 12, 16) if hi < 2 ** b) - 1
-    return ((a * 255 + top // 2) // top).astype(np.uint8)
+    every = np.arange(hi + 1)
+    if any((row % 257).any() for a in arrays for row in a):
+        top = 2 ** next(b for b in (8, 10, 12, 16) if hi < 2 ** b) - 1
+        table = ((every*255 + top//2)//top).astype(np.uint8)
+    else: table = (every//257).astype(np.uint8)  # 8 bits stretched to 16, however dark
+    return [np.stack([table[row] for row in a]) for a in arrays]
 
 # %% ../nbs/01a_image.ipynb #19f2da60
 def to_rgb(im:Image.Image, # An image of any mode
@@ -35,12 +38,13 @@ def to_rgb(im:Image.Image, # An image of any mode
           )->Image.Image: # A new image, mode RGB
     "`im` as 8-bit RGB: transparency over black, 16-bit greys by the bits they use; floats are refused."
     if im.mode == "F": raise _refuse(name, "holds floating-point values, whose scale isn't known", "save it with 8 or 16 bits")
-    if im.mode.startswith("I"): im = Image.fromarray(_to_8_bits(im, name))
+    if im.mode.startswith("I"): im = Image.fromarray(_to_8_bits([np.asarray(im)], name)[0])
     try:
         if im.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in im.info:
-            im = im.convert("RGBA")
-            im = Image.alpha_composite(Image.new("RGBA", im.size, (0, 0, 0, 255)), im)
-        rgb = im.convert("RGB")
+            im = im if im.mode == "RGBA" else im.convert("RGBA")
+            rgb = Image.new("RGB", im.size)
+            rgb.paste(im, mask=im.getchannel("A"))
+        else: rgb = im.convert("RGB")
     except ValueError: raise _refuse(name, f"has the colour mode {im.mode}", "expected grey or colour; save it as RGB") from None
     rgb.info = {}  # a palette's transparency or an orientation no longer applies
     return rgb
@@ -55,33 +59,95 @@ def from_array(a:np.ndarray # Bytes, (h, w), (h, w, 3) or (h, w, 4)
 
 # %% ../nbs/01a_image.ipynb #0e2f745a
 #: Images of more pixels than this are refused before they are decoded.
-MAX_PIXELS = 80_000_000
+MAX_PIXELS = 25_000_000
+#: Files of more bytes than this are refused before they are read.
+MAX_BYTES = 250_000_000
 #: Kinds of file that are opened. Pillow knows many more, and starts another program for one of them (PostScript).
 FORMATS = "JPEG PNG BMP GIF WEBP TIFF".split()
 
 def _reduction(im, needed):
     "By how much a JPEG may be reduced so that at least twice the pixels that are `needed` remain in each direction."
-    if im.format != "JPEG" or im.getexif().get(0x0112, 1) != 1: return 1
+    if im.format != "JPEG" or _turn(im) is not None: return 1
     return next((by for by in (8, 4, 2) if min(im.size) >= 2*by*needed), 1)
+
+# %% ../nbs/01a_image.ipynb #1c936d2e
+_WAYS = dict(zip(range(2, 9), (Image.Transpose[o] for o in "FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_270 TRANSVERSE ROTATE_90".split())))
+#: Bytes that the types of a TIFF's entries take.
+_SIZES = (2, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 1, 1, 8, 8, 8)
+
+def _directories(f):
+    "For each directory of the TIFF in the stream `f`, how many of its bytes the entries claim to hold."
+    length = f.seek(0, 2)
+    f.seek(0)
+    head = f.read(16).ljust(16, b"\0")
+    order, big = {b"II": "<", b"MM": ">"}.get(head[:2]), head[2:4] in (b"+\0", b"\0+")
+    if not order: return
+    offset, number, entry = (struct.Struct(order + o) for o in (("Q", "Q", "HHQQ") if big else ("I", "H", "HHII")))
+    at, seen = offset.unpack_from(head, 8 if big else 4)[0], {0}
+    while at not in seen and at + number.size <= length:
+        seen.add(at)
+        f.seek(at)
+        b = f.read(number.unpack(f.read(number.size))[0]*entry.size + offset.size)
+        whole = max(0, len(b) - offset.size)//entry.size*entry.size
+        yield sum(min(n*_SIZES[kind if kind < len(_SIZES) else 0], length) for _, kind, n, _ in entry.iter_unpack(b[:whole]))
+        at = offset.unpack_from(b, whole)[0] if len(b) >= whole + offset.size else 0
+
+# %% ../nbs/01a_image.ipynb #7e437a0e
+def _is_honest(block, most=1):
+    "Do the directories of a TIFF or EXIF `block` claim little more than there is, and are there no more than `most`?"
+    found = list(itertools.islice(_directories(io.BytesIO(block)), most + 1))
+    return len(found) <= most and sum(found) <= 2*len(block) + 2**24
+
+def _jpeg_exif(data):
+    "The EXIF block of the JPEG `data`, of which each 64 kB are a segment; PIL reads it as soon as it opens the file."
+    at, found = 2, []
+    while data[:2] == b"\xff\xd8" and at + 4 <= len(data) and data[at] == 0xFF and data[at+1] not in (0xDA, 0xD9):
+        n = int.from_bytes(data[at+2:at+4], "big")
+        if data[at+1] == 0xE1 and data[at+4:at+10] == b"Exif\0\0": found.append(data[at+10:at+2+n])
+        at += 2 + n if data[at+1] != 0xFF else 1
+    return b"".join(found)
+
+def _turn(im):
+    "What turns `im` as its EXIF block says, one of PIL's transpositions; `None` if nothing is said."
+    try:
+        block = im.info.get("exif") or bytes.fromhex("".join(im.info.get("Raw profile type exif", "").split("\n")[3:]))
+        return _WAYS.get(im.getexif().get(0x0112)) if _is_honest(block.removeprefix(b"Exif\0\0"), 9) else None
+    except Exception: return None  # a broken EXIF block tells nothing about the orientation
 
 def _upright(im):
     "`im` turned as its EXIF block says."
-    try: return ImageOps.exif_transpose(im)
-    except Exception: return im  # a broken EXIF block tells nothing about the orientation
+    im.load()
+    turn = _turn(im)
+    return im if turn is None else im.transpose(turn)
+
+# %% ../nbs/01a_image.ipynb #9f59e685
+_one_large = threading.RLock()  # what takes much memory is done by one thread at a time
+
+def _frames(im, size):
+    "How many frames `im` has, which is `size` bytes long; in words where counting them takes long."
+    if not getattr(im, "is_animated", False) or im.format == "MPO": return 1  # an MPO is a photograph with its previews: the first is the picture
+    return im.n_frames if size < 10**6 or im.format != "GIF" else "many"
+
+def _check_claims(im, data, name, pages=False):
+    "Refuse what is too large, too slow or, unless its `pages` are looked at one by one, more than one picture."
+    tile = [im.tag_v2.get(o, 1) for o in (322, 323)] if im.format == "TIFF" else [1, 1]
+    for w, h in (im.size, tile):
+        if w*h > MAX_PIXELS: raise Image.DecompressionBombError(f"{w}×{h} pixels")
+    scans = data.count(b"\xff\xda") if im.format in ("JPEG", "MPO") else 1
+    if scans > 30 and scans*im.width*im.height > 10*MAX_PIXELS: raise _refuse(name, f"is a JPEG of {scans} scans", "it is damaged, or made to take long; save it again")
+    if not pages and (n := _frames(im, len(data))) != 1: raise _refuse(name, f"is animated or has several pages ({n} frames)", "save the frame you mean as a file of its own")
 
 # %% ../nbs/01a_image.ipynb #ccb2d17d
 def _decode(data, name, needed=None):
     "The bytes of an image file as an upright RGB image, and the mode that the file had; a JPEG may be reduced if only `needed` pixels are needed."
     try:
+        if not (_is_honest(data, 10_000) and _is_honest(_jpeg_exif(data), 9)): raise _refuse(name, "claims to hold more than it has, or over 10,000 pages", "it is damaged, or made to fill the memory; delete it")
         with Image.open(io.BytesIO(data), formats=FORMATS) as im:
-            if im.width * im.height > MAX_PIXELS: raise Image.DecompressionBombError(f"{im.width}×{im.height} pixels")
-            n = getattr(im, "n_frames", 1)
-            if n > 1 and im.format != "MPO":  # an MPO is a photograph with its previews: the first is the picture
-                raise _refuse(name, f"is animated or has several pages ({n} frames)", "save the frame you mean as a file of its own")
+            _check_claims(im, data, name)
             full, by = im.size, _reduction(im, needed) if needed else 1
             if by > 1: im.draft(im.mode, (full[0]//by, full[1]//by))
-            im.load()
-            rgb = to_rgb(_upright(im), name)
+            with _one_large if full[0]*full[1] > MAX_PIXELS/10 else contextlib.nullcontext():
+                rgb = to_rgb(_upright(im), name)
             if by > 1: rgb.info.update(reduced=by, full_size=full)
             return rgb, im.mode
     except ImageError: raise
@@ -92,12 +158,13 @@ def _decode(data, name, needed=None):
     except Exception as e: raise _refuse(name, f"is damaged or cut short ({e})", "copy it again or delete it") from None
 
 # %% ../nbs/01a_image.ipynb #ee663cf0
-def _bytes(path):
-    "The contents of the file `path`, if it is a file that holds something."
+def _bytes(path, most=MAX_BYTES):
+    "The contents of the file `path`, if it is a file that holds something, and `most` bytes of it."
     path = Path(path)
     try:
         if not path.exists(): raise _refuse(path, "does not exist", "check the name, or where a link points")
         if not path.is_file(): raise _refuse(path, "is not a file", "expected an image file")
+        if path.stat().st_size > most: raise _refuse(path, f"is too large ({size_text(path.stat().st_size)})", f"expected at most {size_text(most)}; make it smaller")
         data = path.read_bytes()
     except OSError as e: raise _refuse(path, f"can't be read ({e.strerror})", "check its permissions and its disk") from None
     if not data: raise _refuse(path, "is zero bytes long", "copy it again or delete it")
@@ -135,9 +202,10 @@ def _from_memory(img):
     "A PIL image, of which nothing may have been read so far, as upright RGB."
     n = getattr(img, "n_frames", 1)
     if n > 1 and img.format != "MPO": raise _refuse("An image in memory", f"is animated or has several pages ({n} frames)", "give the frame you mean")
-    try: img.load()
+    if img.width*img.height > MAX_PIXELS: raise _refuse("An image in memory", f"is too large ({img.width}×{img.height} pixels)", f"expected at most {MAX_PIXELS//10**6} million pixels; make it smaller")
+    try: img = _upright(img)
     except Exception as e: raise _refuse("An image in memory", f"is damaged, cut short or closed ({e})", "open it again") from None
-    return to_rgb(_upright(img))
+    return to_rgb(img)
 
 def _resized_part(img, size, margin):
     "`image_array` of an image that was reduced while it was decoded, in which a margin need not be a whole number of pixels."

@@ -9,12 +9,12 @@ from collections import Counter
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from .core import CLASSES, CROP_MARGIN, IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError, counted, pick, stable_seed, thread_map
+from .core import _one_line, CLASSES, CROP_MARGIN, IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError, counted, pick, size_text, stable_seed, thread_map
 from .image import _bytes, _decode, _refuse, open_image
 
 # %% auto #0
-__all__ = ['CLASS_COLORS', 'match_class', 'match_split', 'index_images', 'problems', 'class_counts', 'plot_class_counts',
-           'show_samples', 'plot_sizes', 'channel_means', 'plot_channel_means']
+__all__ = ['MAX_TABLE', 'CLASS_COLORS', 'match_class', 'match_split', 'index_images', 'problems', 'class_counts',
+           'plot_class_counts', 'show_samples', 'plot_sizes', 'channel_means', 'plot_channel_means']
 
 # %% ../nbs/02_index.ipynb #605b70e3
 def match_class(name # A folder's name or a label
@@ -77,10 +77,15 @@ def _layout(root):
     return found, unknown
 
 # %% ../nbs/02_index.ipynb #93b484fc
-def _listed(names, most=5):
-    "The first names of a list, and how many more there are."
-    names = [str(o) for o in names]
-    return ", ".join(names[:most]) + (f" and {len(names)-most} more" if len(names) > most else "")
+def _listed(names, most=5, letters=90):
+    "The first names of a list, each of `letters` at most, and how many more there are."
+    names = list(names)
+    return ", ".join(_one_line(o, letters) for o in names[:most]) + (f" and {len(names)-most} more" if len(names) > most else "")
+
+def _is_text(path):
+    "Can the name `path` be written in a table?"
+    try: return bool(path.encode())
+    except UnicodeEncodeError: return False  # bytes that aren't UTF-8, from another system's archive
 
 def _from_folder(root, classes):
     "The rows (filepath, label[, folder]) of the class folders below `root`."
@@ -98,6 +103,8 @@ def _from_folder(root, classes):
         others += more
         if files: full.add(label)
         rows += [dict(filepath=str(o), label=label) | (dict(folder=part) if part else {}) for o in files]
+    odd = [o["filepath"] for o in rows if not _is_text(o["filepath"])]
+    if odd: raise DataError(f"{root} has files whose names aren't text ({_listed(odd)}): rename them, in letters that UTF-8 has.")
     kinds = _listed(f"{k} ({n})" for k, n in others.items())
     empty = [str(o) for o, c, _ in found if c in classes and c not in full]
     if empty: raise DataError(f"No images in {_listed(empty)}: expected files ending in {', '.join(IMAGE_SUFFIXES)}; found {kinds or 'none'}.")
@@ -112,18 +119,28 @@ def _from_table(df, base, what):
     df = df.reset_index(drop=True).copy()
     blank = df.index[df.filepath.isna() | df.label.isna()]
     if len(blank): raise DataError(f"{what} has rows without filepath or label: {_listed(blank + 1)} (the first is 1). Fill them in or delete them.")
-    label = df.label.map(match_class)
+    label = df.label.map({o: match_class(o) for o in df.label.unique()})
     if label.isna().any(): raise DataError(f"{what} has labels that are none of {', '.join(CLASSES)}: {_listed(df.label[label.isna()].unique())}. Rename or delete those rows.")
     df["label"], df["filepath"] = label, [str(Path(base)/str(o)) for o in df.filepath]
     twice = df.filepath[df.filepath.duplicated()]
     if len(twice): raise DataError(f"{what} names files more than once: {_listed(twice.unique())}. Keep one row for each.")
-    gone = [o for o in df.filepath if not Path(o).is_file()]
+    gone = [o for o in df.filepath if not os.path.isfile(o)]
     if gone: raise DataError(f"{what} names {counted(len(gone), 'file')} that {'does' if len(gone) == 1 else 'do'}n't exist: {_listed(gone)}. Paths are relative to {base}.")
     return df
 
+#: A CSV has at most so many bytes, columns and rows: a table of a million images stays below.
+MAX_TABLE = dict(bytes=40_000_000, columns=200, rows=1_000_000)
+
 def _from_csv(path):
-    try: df = pd.read_csv(path, dtype=dict(filepath=str, label=str, group=str), encoding="utf-8-sig", skipinitialspace=True)
-    except (OSError, ValueError) as e: raise DataError(f"{path} can't be read as a CSV ({e}): expected a first line filepath,label[,group].") from None
+    expected = "expected a first line filepath,label[,group]"
+    try:
+        if (n := os.path.getsize(path)) > MAX_TABLE["bytes"]: raise DataError(f"{path} is too large for a table of images ({size_text(n)}): {expected}, and a line for each image.")
+        with open(path, "rb") as f: first = f.readline(2**16)
+        if len(first) == 2**16 or first.count(b",") >= MAX_TABLE["columns"]: raise DataError(f"{path} has a first line of more than {2**16:,} letters or {MAX_TABLE['columns']} columns: {expected}.")
+        df = pd.read_csv(path, dtype=dict(filepath=str, label=str, group=str), encoding="utf-8-sig", skipinitialspace=True, nrows=MAX_TABLE["rows"] + 1)
+    except DataError: raise
+    except (OSError, ValueError) as e: raise DataError(f"{path} can't be read as a CSV ({_one_line(e, 200)}): {expected}.") from None
+    if len(df) > MAX_TABLE["rows"]: raise DataError(f"{path} has more than {MAX_TABLE['rows']:,} rows: split it.")
     return _from_table(df, path.parent, str(path))
 
 # %% ../nbs/02_index.ipynb #a441fdbd
@@ -142,8 +159,11 @@ def _find(data, classes):
     if not isinstance(data, (str, os.PathLike)): raise DataError(f"Expected a folder, a CSV, a DataFrame or 'kaggle:owner/name'; found {type(data).__name__}.")
     if str(data).startswith("kaggle:"): return _from_folder(_from_kaggle(str(data)[7:]), classes)
     path = Path(data).expanduser()
-    if path.is_dir(): return _from_folder(path, classes)
-    if path.is_file() and path.suffix.lower() == ".csv": return _from_csv(path)
+    try: return _from_folder(path, classes) if path.is_dir() else _from_csv(path) if path.is_file() and path.suffix.lower() == ".csv" else _missing(path)
+    except OSError as e: raise DataError(f"{path} can't be read ({e.strerror}): check its name, its permissions and its disk.") from None
+
+def _missing(path):
+    "Say what there is instead of `path`."
     if path.exists(): raise DataError(f"{path} is a file, and not a CSV: expected a folder of class folders or a CSV with filepath,label[,group].")
     up = next(o for o in path.absolute().parents if o.is_dir())
     near = difflib.get_close_matches(path.absolute().relative_to(up).parts[0], [o.name for o in up.iterdir()], n=1)
@@ -164,7 +184,7 @@ def _check(path, margin):
 
 def _report_bad(bad, n, max_bad):
     "Warn of the files that are left out, or refuse the whole if they are too many."
-    text = _listed((f"{o['filepath']} {o['problem']}" for o in bad), 10)
+    text = _listed((f"{o['filepath']} {o['problem']}" for o in bad), 10, 400)
     if len(bad) > max_bad*n: raise DataError(f"{len(bad)} of {n} images can't be used, more than {max_bad:.0%}: {text}. Repair or delete them, or raise `max_bad`.")
     if bad: warnings.warn(f"{len(bad)} of {counted(n, 'image')} {'was' if len(bad) == 1 else 'were'} left out: {text}. `problems(df)` lists them.", DataWarning, stacklevel=3)
 
@@ -188,7 +208,7 @@ def index_images(data, # A folder of class folders, a CSV with filepath,label[,g
     good = checked.loc[checked.problem.isna(), ["filepath", *_FACTS]].astype(dict.fromkeys(("width", "height", "bytes"), int))
     df = rows.drop(columns=["y", *_FACTS], errors="ignore").merge(good, on="filepath")
     gone = [c for c in classes if c not in set(df.label)]
-    if gone: raise DataError(f"There are no usable images of {', '.join(gone)} ({counted(len(rows), 'file')} in all). Add some, or name the other classes in `classes`.")
+    if gone: raise DataError(f"There are no usable images of {', '.join(gone)} in {'the table' if isinstance(data, pd.DataFrame) else data} ({counted(len(rows), 'file')} in all). Add some, or name the other classes in `classes`.")
     df.insert(2, "y", df.label.map(CLASSES.index))
     extra = [c for c in df.columns if c not in ("filepath", "label", "y", *_FACTS)]
     df = df[["filepath", "label", "y", *_FACTS, *extra]].sort_values(["y", "filepath"], ignore_index=True)

@@ -26,6 +26,7 @@ from .interpret import MRIInterpretation, plot_top_losses
 from .metrics import calibrate, conformal_quantiles, coverages, fit_temperature, judge
 from .phantom import make_phantoms
 from .predict import load
+from .processes import from_first, is_first, processes, start_processes, wait_for_all
 from .recipes import (BLOCK5, ann_learner, count_params, get_recipe, list_recipes, load_weights, set_phase, settle_batchnorm, vgg_learner, vgg_network,
                               vgg_weights)
 from .report import choose, chosen_by, comparison_table, headline, plot_comparison, plot_reliability, read_history, read_predictions, read_run, readable_table, summary_text, table_html, tied, write_report
@@ -91,11 +92,11 @@ def _adapted(r, p, img_size, epochs):
 # %% ../nbs/14_pipeline.ipynb #78e6060f
 def environment(device="cpu", # Where training runs
                 precision:str="fp32" # Arithmetic of the frozen part
-               )->dict: # Python, platform, processor, packages, GPU
+               )->dict: # Python, platform, processor, packages, GPU, processes that train together
     "The machine and the packages, for the record."
     packages = {p: _version(p) for p in ("brainmri", "torch", "torchvision", "fastai", "fastcore", "numpy", "pandas", "scikit-learn", "pillow", "nilearn")}
     gpu = torch.cuda.get_device_name() if torch.device(device).type == "cuda" else None
-    return dict(python=platform.python_version(), platform=platform.system(), cpu=_cpu(), cores=os.cpu_count(), gpu=gpu, device=str(device), precision=precision, **packages)
+    return dict(python=platform.python_version(), platform=platform.system(), cpu=_cpu(), cores=os.cpu_count(), gpu=gpu, device=str(device), precision=precision, processes=processes(), **packages)
 
 def _version(p):
     try: return importlib.metadata.version(p)
@@ -113,16 +114,17 @@ def _make_learner(r, df, arch, state, seed, device, margin):
 # %% ../nbs/14_pipeline.ipynb #9319e2fd
 class _Run:
     "The folder and the settings of a run in progress. It trains on `df`, in which the test images have no label; `index` is the whole table."
-    def __init__(self, config, df, found, recipes, state, folder, progress, num_workers):
-        self.config, self.index, self.df, self.audit, self.recipes, self.state = config, df, sealed(df), found, recipes, state
-        self.folder, self.progress, self.num_workers, self.features = Path(folder), progress, num_workers, {}
+    def __init__(self, config, df, recipes, state, folder, progress, num_workers):
+        self.config, self.index, self.df, self.recipes, self.state = config, df, sealed(df), recipes, state
+        self.folder, self.progress, self.num_workers, self.features, self.processes = Path(folder), progress, num_workers, {}, processes()
     def say(self, text):
         if self.progress: print(text, flush=True)
 
 # %% ../nbs/14_pipeline.ipynb #84eb16b0
 @patch
 def begin(self:_Run,
-          resume # Go on with a run that is in the folder?
+          resume, # Go on with a run that is in the folder?
+          found # The `Audit` of its images
          )->None:
     "Write what the run consists of, or check that the folder holds the same run."
     f = self.folder/"config.json"
@@ -134,12 +136,12 @@ def begin(self:_Run,
     write_json(f, self.config)
     for o in self.folder.rglob(".*.tmp"): o.unlink()  # what a killed process left half-written
     index = self.index.drop(columns=[c for c in self.index if c.startswith("_")])
-    with atomic(self.folder/"index.csv") as tmp: index.to_csv(tmp, index=False)
-    write_json(self.folder/"audit.json", self.audit.to_json())
+    write_csv(self.folder/"index.csv", index)
+    write_json(self.folder/"audit.json", found.to_json())
     write_json(self.folder/"environment.json", environment(self.config["device"], self.config["precision"]))
 
-#: Settings in which a call may differ from the run that it goes on with: the images count, not what the folder is called, and more repetitions or finalists only add to it.
-_MAY_DIFFER = ("data.name", "data.path", "test_top", "seeds", "robust")
+#: Settings in which a call may differ from the run that it goes on with: the images and their split count, not what the folder is called or whence the split came, and more repetitions or finalists only add to it.
+_MAY_DIFFER = ("data.name", "data.path", "split_seed", "test_top", "seeds", "robust")
 
 def _leaves(d, at=""):
     "The values in nested dictionaries, by their dotted names."
@@ -195,7 +197,9 @@ def training(self:_Run,
     device = torch.device(c["device"])
     learn = _make_learner(r, self.df, c["arch"], self.state, seed, device, c["margin"])
     features = self.feature_cache(r.img_size) if r.net == "vgg" and c["cache"] else None
-    return Training(learn, self.df, r, c["arch"], features, c["cache"], r.img_size, c["margin"], c["aug_views"], c["precision"], device, self.num_workers, seed, self.progress)
+    t = Training(learn, self.df, r, c["arch"], features, c["cache"], r.img_size, c["margin"], c["aug_views"], c["precision"], device, self.num_workers, seed, self.progress)
+    t.processes = self.processes
+    return t
 
 # %% ../nbs/14_pipeline.ipynb #74dc968e
 @patch
@@ -215,13 +219,14 @@ def train(self:_Run,
          )->None:
     "Train `r` unless its folder says that it is done, and calibrate it on the validation images."
     folder = self.folder/r.name
-    if (folder/"metrics.json").exists(): return
+    if from_first((folder/"metrics.json").exists): return
     t = self.training(r)
     history = t.fit(PRESETS[self.config["preset"]].schedule, folder, shared=self.shared())
-    with atomic(folder/"history.csv") as tmp: history.to_csv(tmp, index=False)
+    if not is_first(): return
+    write_csv(folder/"history.csv", history)
     valid, y, probs = self.score(t, "valid", folder)
     about = dict(temperature=(T := fit_temperature(y, probs)), conformal=conformal_quantiles(y, calibrate(probs, T)))
-    metrics = dict(recipe=r.name, title=r.title, valid=valid, test=None, epochs=len(history), seconds=round(t.seconds, 2), held=t.held,
+    metrics = dict(recipe=r.name, title=r.title, valid=valid, test=None, epochs=len(history), seconds=round(t.seconds, 2), held=t.held, processes=t.processes,
                    params=count_params(set_phase(t.learn, r.phases[-1]).model), **about)  # a run that was resumed hasn't been through its phases
     write_bundle(folder, r, self.config["arch"], r.img_size, self.config["margin"], self.gate(t), weights=self.config["weights"], valid={k: v for k, v in valid.items() if k != "measures"},
                  trained_on=self.trained_on(), **about)
@@ -259,7 +264,7 @@ def keep_predictions(file, # predictions.csv
     "Write or add the probabilities of the images of `split`."
     table = part[["filepath", "split", "y"]].assign(pred=probs.argmax(1), **{f"prob_{c}": probs[:, i] for i, c in enumerate(CLASSES)})
     if Path(file).exists() and split != "valid": table = pd.concat([pd.read_csv(file).query("split != @split"), table])
-    with atomic(file) as tmp: table.to_csv(tmp, index=False)
+    write_csv(file, table)
 
 # %% ../nbs/14_pipeline.ipynb #146ffab8
 @patch
@@ -288,11 +293,12 @@ def repeat(self:_Run,
     "Train `r` again from each of the other seeds, unless its folder says that this is done."
     file = self.folder/r.name/"metrics.json"
     for s in self.seeds():
-        folder, metrics = self.folder/r.name/f"seed-{s}", read_json(file)
+        folder, metrics = self.folder/r.name/f"seed-{s}", from_first(lambda: read_json(file))
         if any(o["seed"] == s for o in metrics.get("seeds", [])): continue
         t = self.training(r, s)
         history = t.fit(PRESETS[self.config["preset"]].schedule, folder)
-        with atomic(folder/"history.csv") as tmp: history.to_csv(tmp, index=False)
+        if not is_first(): continue
+        write_csv(folder/"history.csv", history)
         valid = self.score(t, "valid", folder)[0]
         write_json(file, {**metrics, "seeds": [*metrics.get("seeds", []), dict(seed=s, valid_macro_f1=valid["macro_f1"], test_macro_f1=None)]})
 
@@ -357,7 +363,7 @@ def note_opening(folder, # The run's
 def finish(self:_Run):
     "Write the comparison, the pictures and the report."
     run = read_run(self.folder)
-    with atomic(self.folder/"comparison.csv") as tmp: run.table.to_csv(tmp, index=False)
+    write_csv(self.folder/"comparison.csv", run.table)
     best = choose(run)
     p = read_predictions(run, best, "valid")
     write_report(self.folder, {
@@ -390,10 +396,10 @@ def worsen(self:_Run)->None:
     table = robustness(predictor, rows, n=n, seed=self.config["seed"], progress=self.progress)
     try: border, says = (found := border_test(predictor, rows, n=n, seed=self.config["seed"], progress=self.progress)), say_border(found)
     except DataError as e: border, says = None, f"It couldn't be: {e}"  # too few images of a class, which is known only now
-    with atomic(folder/"robustness.csv") as tmp: table.to_csv(tmp, index=False)
+    write_csv(folder/"robustness.csv", table)
     with atomic(folder/"robustness.png") as tmp: plot_robustness(table).savefig(tmp, format="png", dpi=110)
     if border is not None:
-        with atomic(folder/"border.csv") as tmp: border.to_csv(tmp)
+        write_csv(folder/"border.csv", border, index=True)
     write_json(folder/"border.json", dict(says=says, split=split, n=n))
 
 # %% ../nbs/14_pipeline.ipynb #9ac56464
@@ -404,20 +410,22 @@ def refuse(self:_Run)->None:
     if _tried(folder/"refused.json", split, n): return
     predictor = load(folder, self.config["precision"], self.config["device"])
     table = refusals(predictor, self.index[self.index["split"] == split], n=None, seed=self.config["seed"], progress=self.progress)
-    with atomic(folder/"refused.csv") as tmp: table.to_csv(tmp)
+    write_csv(folder/"refused.csv", table, index=True)
     write_json(folder/"refused.json", dict(says=say_refusals(table), split=split, n=n))
 
 # %% ../nbs/14_pipeline.ipynb #5634b0d4
 @patch
 def go(self:_Run)->None:
     "Train what isn't trained yet, open the test set, write the report, and say what came out."
-    if self.config["cache"] and (caches := self.caches()): self.say(f"Up to {need_room(caches)}")
+    if self.config["cache"] and (room := from_first(lambda: need_room(o) if (o := self.caches()) else None)): self.say(f"Up to {room}")
     parts = dict(head="the head", block5="block 5 and head", all="all layers")
     for i, r in enumerate(self.recipes):
         self.say(f"[{i+1}/{len(self.recipes)}] {r.title}: {', then '.join(f'{p.epochs} epochs of {parts[p.train]}' for p in r.phases)}")
         self.train(r)
         self.repeat(r)
         gc.collect()  # a learner refers to itself: without this, its gigabytes stay a while
+    if not is_first(): return
+    self.processes = 1  # the others have left
     shutil.rmtree(self.folder/"shared", ignore_errors=True)
     self.open_test()
     self.open_repeats()
@@ -446,7 +454,7 @@ def _read_data(data, seed, progress):
         df = index_images(data, progress=progress)
         return df, dict(name=Path(name.replace(":", "-")).name or "data", path=name, n=len(df), synthetic=_is_synthetic(data))
     folder = cache_dir()/f"phantoms-{N_PHANTOMS}-{seed}"
-    make_phantoms(folder, n=N_PHANTOMS, seed=seed)
+    with FileLock(f"{folder}.lock"): make_phantoms(folder, n=N_PHANTOMS, seed=seed)  # drawn once, if several runs begin together
     df = index_images(folder, progress=progress)
     return df, dict(name="phantoms", path=None, n=len(df), synthetic=True)
 
@@ -471,6 +479,7 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
               epochs:int=None, # At most so many epochs in each phase
               out=None, # The run's folder; by default one in `runs/`, named by data and settings
               seed:int=42, # Of split, weights, order, dropout and augmentation
+              split_seed:int=None, # Of the split (and of the phantoms, where they are drawn) instead of `seed`
               device=None, # "cpu" or "cuda"; the GPU if there is one
               precision:str="auto", # Arithmetic of convolutions: "auto", "fp32", "winograd" or "bf16" (see `pick_precision`)
               cache:bool=True, # Keep decoded images and frozen activations on disk?
@@ -489,24 +498,32 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
     robust = PRESETS[preset].robust if robust is None else robust
     if aug_views is None: aug_views = 0 if device.startswith("cuda") else PRESETS[preset].aug_views
     for name, options, what in ((split, list_splits(), "split"), (arch, BLOCK5, "architecture")): pick(name, options, what)
-    _whole(test_top=(test_top, 0, 100), aug_views=(aug_views, 0, 100), seed=(seed, 0, 2**32-1), seeds=(seeds, 1, 100), robust=(robust, 0, 10**6), num_workers=(num_workers, 0, 256))
+    _whole(test_top=(test_top, 0, 100), aug_views=(aug_views, 0, 100), seed=(seed, 0, 2**32-1), split_seed=(split_seed, 0, 2**32-1), seeds=(seeds, 1, 100), robust=(robust, 0, 10**6), num_workers=(num_workers, 0, 256))
     precision = pick_precision(precision, device)
-    if out:
-        with _alone(_check_out(out)): pass  # not only after the images were read
-    df, about = _read_data(data, seed, progress)
-    state, source = vgg_weights(weights, arch, download=not about["synthetic"]) if any(r.net == "vgg" for r in recipes) else (None, "not needed")
-    found = audit(df, group=group, turned=turned, progress=progress) if audited is None else audited.of(df, group)
-    df = split_images(df, how=split, seed=seed, audit=found).assign(phash=found.phashes)
-    if state is None and source != "not needed":
-        state, source = _random_weights(df, recipes, arch, seed, source)
-        if progress: print(f"The VGGs start from {source}. What they learn here is all they know.", flush=True)
-    config = _config(recipes, df, found, about, state, preset=preset, arch=arch, weights=source, split=split, seed=seed, device=device, cache=cache, aug_views=aug_views,
-                     precision=precision, test_top=test_top, seeds=seeds, robust=robust)
-    folder = Path(out) if out else Path("runs")/f"{about['name']}-{preset}-{split}-{content_key(json.dumps(config, sort_keys=True))[:6]}"
-    with _alone(_check_out(folder)):
-        run = _Run(config, df, found, recipes, state, folder, progress, num_workers)
-        run.begin(resume)
-        run.go()
+    split_seed = seed if split_seed is None else split_seed
+    start_processes(device, min(r.bs for r in recipes))
+    def prepare():
+        "What the first process finds, and all work with."
+        if out:
+            with _alone(_check_out(out)): pass  # not only after the images were read
+        df, about = _read_data(data, split_seed, progress)
+        state, source = vgg_weights(weights, arch, download=not about["synthetic"]) if any(r.net == "vgg" for r in recipes) else (None, "not needed")
+        found = audit(df, group=group, turned=turned, progress=progress) if audited is None else audited.of(df, group)
+        df = split_images(df, how=split, seed=split_seed, audit=found).assign(phash=found.phashes)
+        if state is None and source != "not needed":
+            state, source = _random_weights(df, recipes, arch, seed, source)
+            if progress: print(f"The VGGs start from {source}. What they learn here is all they know.", flush=True)
+        config = _config(recipes, df, found, about, state, preset=preset, arch=arch, weights=source, split=split, split_seed=split_seed, seed=seed, device=device, cache=cache, aug_views=aug_views,
+                         precision=precision, test_top=test_top, seeds=seeds, robust=robust)
+        folder = Path(out) if out else Path("runs")/f"{about['name']}-{preset}-{split}-{content_key(json.dumps(config, sort_keys=True))[:6]}"
+        lock.enter_context(_alone(_check_out(folder)))
+        _Run(config, df, recipes, state, folder, progress, num_workers).begin(resume, found)
+        return config, df, state, folder
+    with contextlib.ExitStack() as lock:
+        lock.enter_context(seeded(seed, "run"))  # fastai's loaders draw from Python's generator, which is the caller's
+        config, df, state, folder = from_first(prepare)
+        _Run(config, df, recipes, state, folder, progress and is_first(), num_workers).go()
+        wait_for_all()
     return Results(folder)
 
 # %% ../nbs/14_pipeline.ipynb #29acb5a9
@@ -638,7 +655,7 @@ def _opened(self:Results, name, file, why):
     keep_predictions(self.path/name/"predictions.csv", part, "test", probs)
     write_json(file, {**read_json(file), "test": judge(part["y"].values, probs, part["group"].values)})
     new = Results(self.path)
-    with atomic(self.path/"comparison.csv") as tmp: new.table.to_csv(tmp, index=False)
+    write_csv(self.path/"comparison.csv", new.table)
     write_report(self.path)
     write_card(self.path)
     return new

@@ -17,6 +17,7 @@ from PIL import Image
 from .bundle import _check_bundle, bundle_gate, check_seal, read_bundle
 from .clinic import find_slices, is_picture, place_slices, read_slices
 from .core import *
+from .core import _one_line
 from .gate import Gate, plain_checks, read_gate
 from .image import from_array, image_array, open_image
 from .metrics import _softmax, calibrate, conformal_sets
@@ -28,7 +29,7 @@ __all__ = ['VERDICTS', 'Prediction', 'Predictions', 'OnnxEngine', 'Predictor', '
 def _row(p):
     "A prediction as a flat dictionary."
     where = dict(series=p.series, slice=p.number) if p.series is not None else {}
-    return dict(source=p.source, **where, label=p.label, verdict=p.verdict, set=None if p.set is None else "|".join(p.set), level=p.level,
+    return dict(source=_one_line(p.source), **where, label=p.label, verdict=p.verdict, set=None if p.set is None else "|".join(p.set), level=p.level,
                 **{f"prob_{k}": None if p.failed else p.probs[k] for k in CLASSES}, distance=p.distance, reason=p.reason)
 
 # %% ../nbs/13_predict.ipynb #e7a0dbbe
@@ -174,9 +175,10 @@ class Predictor:
     def __init__(self,
                  engine, # From pictures to logits and distances: a `TorchEngine` or an `OnnxEngine`
                  bundle:dict, # What `bundle.json` holds
-                 gate:Gate=None # Its limits
+                 gate:Gate=None, # Its limits
+                 path=None # Where it was read from, for messages
                 ):
-        self.engine, self.bundle, self.gate, self._kept = engine, bundle, gate, (None, None)
+        self.engine, self.bundle, self.gate, self.path, self._kept = engine, bundle, gate, path, (None, None)
     def __repr__(self): return f"Predictor({self.bundle['recipe']['name']}, {self.bundle['img_size']}×{self.bundle['img_size']})"
 
     @property
@@ -280,7 +282,7 @@ def _is_single(x): return not isinstance(x, (str, Path, bytes)) or is_picture(x)
 def _why(e, name, source):
     "The error `e` with the `name` of what `source` holds in it: what is refused must be found again."
     if isinstance(e, (OSError, ValueError)) and not isinstance(e, DataError): return ImageError(f"{name} can't be read ({getattr(e, 'strerror', None) or e}): check its name, and that it is whole.")
-    return e if name in str(e) or not _on_disk(source) else ImageError(f"{name}: {str(e).removeprefix('An image in memory: ')}")
+    return e if _one_line(name) in str(e) or not _on_disk(source) else ImageError(f"{name}: {str(e).removeprefix('An image in memory: ')}")
 
 def _open(predictor, s):
     "The slices of source `s`, each as (name, square, series, number, what it is if not MRI), with an error instead of the square where there is none."
@@ -308,6 +310,7 @@ def _judged(predictor, opened, level, limits):
     "Predictions for slices as `_open` gives them."
     pictures = np.stack([o[1] for o in opened])
     logits, distance = predictor.engine(pictures)
+    if not np.isfinite(logits).all(): raise WeightsError(f"{predictor.path or predictor} gives numbers that aren't finite: its weights are damaged; restore the bundle or train again.")
     probs = calibrate(_softmax(logits), predictor.bundle.get("temperature") or 1.)
     refusals = predictor.gate.reasons(plain_checks(pictures), distance) if predictor.gate else [None]*len(opened)
     sets = [None]*len(opened) if limits is None else [tuple(c for c, s in zip(CLASSES, row) if s) for row in conformal_sets(probs, limits)]
@@ -363,12 +366,18 @@ def load(path, # A folder with bundle.json and model.safetensors, or an .onnx fi
         )->Predictor: # Ready to answer
     "The predictor in `path`; a missing, changed or newer bundle raises `RunError` or `WeightsError`."
     path = Path(path)
-    if path.is_file() and path.suffix.lower() != ".onnx": raise RunError(f"{path} is a file: expected the folder of a bundle, {path.parent} perhaps, or an .onnx file.")
-    if path.suffix.lower() == ".onnx":
-        engine = OnnxEngine(path)
-        limits = engine.bundle["gate"]
-        return Predictor(engine, engine.bundle, limits and read_gate(dict(means=np.zeros((1, 1)), whiten=np.zeros((1, 1))), limits))  # the distance is part of the graph
+    try:
+        if path.is_file() and path.suffix.lower() != ".onnx": raise RunError(f"{path} is a file: expected the folder of a bundle, {path.parent} perhaps, or an .onnx file.")
+        return _load_onnx(path) if path.suffix.lower() == ".onnx" else _load_bundle(path, precision, device)
+    except OSError as e: raise RunError(f"{e.filename or path} can't be read ({e.strerror or e}): check its permissions and its disk.") from None
+
+def _load_onnx(path):
+    engine = OnnxEngine(path)
+    limits = engine.bundle["gate"]
+    return Predictor(engine, engine.bundle, limits and read_gate(dict(means=np.zeros((1, 1)), whiten=np.zeros((1, 1))), limits), path)  # the distance is part of the graph
+
+def _load_bundle(path, precision, device):
     bundle = read_bundle(path)
     gate = bundle_gate(path, bundle)
     from brainmri.engine import open_engine
-    return Predictor(open_engine(path, bundle, gate, precision, device), bundle, gate)
+    return Predictor(open_engine(path, bundle, gate, precision, device), bundle, gate, path)

@@ -316,8 +316,16 @@ def load_weights(model:nn.Module, # Of the architecture that was saved; made on 
                  path # A file from `save_weights`
                 )->nn.Module: # `model`
     "Load `path` into `model`; a missing, damaged or foreign file raises `WeightsError`."
-    try: model.load_state_dict(load_file(path), assign=any(p.is_meta for p in model.parameters()))
+    try: model.load_state_dict(_checked(load_file(path), model, path), assign=any(p.is_meta for p in model.parameters()))
     except FileNotFoundError: raise WeightsError(f"{path} is missing: expected the weights that train_all wrote.") from None
     except SafetensorError as e: raise WeightsError(f"{path} is damaged ({e}): restore it or train again.") from None
-    except RuntimeError as e: raise WeightsError(f"{path} doesn't fit this network: {str(e).splitlines()[1].strip() if chr(10) in str(e) else e}") from None
+    except RuntimeError as e: raise WeightsError(f"{path} doesn't fit this network: {str(e).splitlines()[1].strip()[:300] if chr(10) in str(e) else str(e)[:300]}") from None
     return model
+
+def _checked(tensors, model, path):
+    "`tensors`, if they are numbers of the types that `model` has."
+    like = model.state_dict()
+    for k, v in tensors.items():
+        if k in like and v.dtype != like[k].dtype: raise WeightsError(f"{path} doesn't fit this network: {k} is {str(v.dtype)[6:]}, expected {str(like[k].dtype)[6:]}; restore it or train again.")
+        if not torch.isfinite(v).all(): raise WeightsError(f"{path} holds numbers that aren't finite, in {k[:100]}: restore it or train again.")
+    return tensors

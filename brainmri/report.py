@@ -392,7 +392,7 @@ def headline(run # A `Run` or the path of a run folder
     elif m.get("test"): out.append(f"On the test set, which had been opened for others before, it scores {score(m['test'])}.")
     elif run.openings: out.append("The test set was opened for others, and not for it; so its figures flatter: recipe and best epoch were chosen on the validation set.")
     else: out.append("The test set was not opened, so these figures flatter: recipe and best epoch were chosen on the validation set.")
-    return out + _again(run) + [_versus(run, d) for _, d in compare(run).iterrows()] + _views(run)
+    return out + _again(run) + [_versus(run, d) for _, d in compare(run).iterrows()] + _held(run) + _views(run)
 
 # %% ../nbs/12_report.ipynb #589c5d28
 def _again(run):
@@ -402,6 +402,12 @@ def _again(run):
                "with the first results known. The test score no longer judges a choice made without it."] if was and was != best else []
     return changed + [f"The test set was opened again on {o['when'][:10]} for {', '.join('“' + run.titles.get(r, r) + '”' for r in o['recipes'])} ({o.get('why') or 'no reason given'}), "
             "after its first results were known: a choice made since then is no longer judged by unseen images." for o in run.openings[1:]]
+
+def _held(run):
+    "Which recipes had to be trained with fewer images in memory than a step has, because a GPU's memory ran out."
+    bs = {r: o.get("bs") for r, o in run.config.get("trained", {}).items()}
+    less = {r: m["held"] for r, m in run.metrics.items() if m.get("held") and bs.get(r) and m["held"] < bs[r]}
+    return [f"Memory ran out while “{run.titles[r]}” was trained: {k} images were in memory at a time, {bs[r]} a step as the recipe says." for r, k in less.items()]
 
 def _views(run):
     "What augmentation was, where a recipe of the run has it."

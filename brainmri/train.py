@@ -5,19 +5,22 @@
 # %% ../nbs/09_train.ipynb #b9132a34
 from __future__ import annotations
 import gc, random, time
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from fastai.callback.training import GradientAccumulation
 from fastai.vision.all import (AMPMode, AvgSmoothLoss, Callback, CancelBatchException, DataLoaders, Learner, MixedPrecision, ProgressCallback,
-                               TrackerCallback, find_bs, noop, params)
+                               TrackerCallback, find_bs, get_model, noop, params)
 from torch import nn
 from .core import *
 from .data import ArrayDL, DeviceRows, content_key, decoded, mri_dls, rows_dl, send
 from .fast import FrozenNet, fast_layers, factored_adam, in_halves, pick_precision
 from .features import FeatureCache
 from .image import image_array
+from .processes import ShareDL, ShareOfBatch, first_alone, from_first, is_first, processes, same_weights, together
 from .recipes import BLOCK5, gate_features, get_recipe, learner_args, load_weights, save_weights, set_phase
 from .transform import imagenet_denorm, imagenet_norm, mild_affine, to_float, view_numbers, warp
 
@@ -41,8 +44,8 @@ class BestWeights(TrackerCallback):
         super().after_epoch()
         if self.new_best: self._keep()
     def after_fit(self):
-        if self.state is not None: self.learn.model.load_state_dict(self.state)
-    def _keep(self): self.state = {k: v.detach().clone() for k, v in self.learn.model.state_dict().items()}
+        if self.state is not None: get_model(self.learn.model).load_state_dict(self.state)
+    def _keep(self): self.state = {k: v.detach().clone() for k, v in get_model(self.learn.model).state_dict().items()}
 
 # %% ../nbs/09_train.ipynb #a0539632
 class _Replay(Callback):
@@ -78,6 +81,7 @@ class Training:
         self.precision, self.block5, self.view, self.history, self.seconds, self.best = pick_precision(precision, device), BLOCK5[arch], None, [], 0., BestWeights()
         self._nets, self._kept, self._maps = {}, {}, (None, None)
         self.held = self.recipe.bs  # images in memory at once: fewer than in a batch if memory ran out
+        self.processes = processes()  # that train together
         self.rows = {s: np.flatnonzero(df["split"].values == s) for s in ("train", "valid")}
         learn.model.to(self.device)
 
@@ -204,12 +208,15 @@ def loaders(self:Training,
     "Loaders of the input of `part`, from the cache or from the files."
     y, bs = self.df["y"].values, self.held
     if not self.cache: return mri_dls(self.df, self.img_size, bs, self.margin, False, self.recipe.net == "vgg", self.device, self.num_workers)
-    if part != "all" and self.features: self._fill()
+    if self.processes == 1: self._fill(part)
+    else: first_alone(partial(self._fill, part))
     dl = lambda split, fetch, bs, shuffle: ArrayDL(fetch, self.rows[split], y[self.rows[split]], bs, shuffle, self.device)
     return DataLoaders(dl("train", lambda r: self.fetch(part, r, self.view), bs, True), dl("valid", lambda r: self.fetch(part, r), 4*bs, False), device=self.device)
 
 @patch
-def _fill(self:Training):
+def _fill(self:Training, part):
+    if self.processes > 1: decoded(self.df, self.img_size, self.margin, np.concatenate([*self.rows.values()]), self.progress)
+    if part == "all" or not self.features: return
     self._wanted(None)
     for view in range(self.aug_views if self.recipe.augment else 0): self._wanted(view)
 
@@ -224,6 +231,7 @@ def stage(self:Training,
     set_phase(self.learn, phase)
     self._nets, self._kept = {}, {}  # the weights below may have moved
     (frozen, top), dls = self.cut(phase.train), self.loaders(phase.train)
+    if self.processes > 1: dls.loaders, cbs = [ShareDL(dls.train), ShareDL(dls.valid, whole=True)], [*cbs, ShareOfBatch()]
     if not self.cache and self.recipe.augment: cbs = [*cbs, AugmentBatch(self, _watch_order(dls.train))]
     if not self.cache and frozen: cbs = [*cbs, RunFrozen(self._frozen(phase.train))]
     if self.held < self.recipe.bs: cbs = [*cbs, Accumulate(self.recipe.bs)]
@@ -294,10 +302,17 @@ def _train(self:Training, i, schedule):
     with seeded(self.seed, "phase", i) as s:
         learn = self.stage(phase, cbs=[self.best, watch, *views])
         learn.dls.train.rng = random.Random(s)
-        with fast_layers(learn.model, self.precision): SCHEDULES[pick(schedule, SCHEDULES, "schedule")](learn, phase)
+        with self._group(learn): SCHEDULES[pick(schedule, SCHEDULES, "schedule")](learn, phase)
         self._kept = {}  # a GPU's memory is for what comes next
     names = ["train_loss", "valid_loss", "macro_f1", "accuracy"]
     return [dict(epoch=done+j+1, phase=i+1, **dict(zip(names, map(float, v))), seconds=t) for j, (v, t) in enumerate(zip(learn.recorder.values, watch.seconds))]
+
+@patch
+@contextmanager
+def _group(self:Training, learn):
+    "Within the block, layers are fast and processes train together; factors of a gradient can't be averaged, so with several processes no layer leaves them."
+    alone = self.processes == 1
+    with nullcontext() if alone else together(learn, self.device), fast_layers(learn.model, self.precision, **({} if alone else dict(least=float("inf")))): yield
 
 # %% ../nbs/09_train.ipynb #f4e36bac
 class Accumulate(GradientAccumulation):
@@ -334,7 +349,7 @@ def fit_phase(self:Training,
     return pd.DataFrame(rows)
 
 @patch
-def _may_run_out(self:Training): return self.device.type == "cuda"
+def _may_run_out(self:Training): return self.device.type == "cuda" and self.processes == 1  # one process can't begin again alone
 
 @patch
 def _copy(self:Training): return {k: v.detach().to("cpu", copy=True) for k, v in self.learn.model.state_dict().items()}
@@ -422,6 +437,7 @@ def _taken(self:Training, i, shared):
 
 @patch
 def _note(self:Training, folder, i):
+    if not is_first(): return
     last = i == len(self.recipe.phases) - 1
     name = "model.safetensors" if last else f"phase{i+1}.safetensors"
     save_weights(self.learn.model, folder/name)
@@ -431,8 +447,16 @@ def _note(self:Training, folder, i):
 
 @patch
 def _resume(self:Training, folder):
-    if not (folder/"progress.json").exists(): return 0
+    note = self._noted(folder) if self.processes == 1 else from_first(partial(self._noted, folder))
+    if note is None: return 0
+    if self.processes > 1: same_weights(self.learn.model)
+    else: self.held = min(self.held, note["held"])
+    self.best.best, self.seconds, self.history = note["best"], note["seconds"], note["history"]
+    return note["phases"]
+
+@patch
+def _noted(self:Training, folder):
+    if not (folder/"progress.json").exists(): return None
     note = read_json(folder/"progress.json")
     load_weights(self.learn.model, folder/note["weights"])
-    self.best.best, self.held, self.seconds, self.history = note["best"], min(self.held, note["held"]), note["seconds"], note["history"]
-    return note["phases"]
+    return note

@@ -120,7 +120,7 @@ def _keep(folder, found, new, probs):
     stem = f"{plain}-{found.recipe}-{content_key(list(new.sha), list(new.y))[:6]}"
     table = new[["filepath", "label", "y"]].assign(pred=probs.argmax(1), **{f"prob_{c}": probs[:, i] for i, c in enumerate(CLASSES)})
     (folder/"external").mkdir(exist_ok=True)
-    with atomic(folder/"external"/f"{stem}.csv") as tmp: table.to_csv(tmp, index=False)
+    write_csv(folder/"external"/f"{stem}.csv", table)
     write_json(folder/"external"/f"{stem}.json", dict(name=found.name, recipe=found.recipe, scores=found.scores, measures=found.measures.to_dict("records"), drop=found.drop, says=found.says,
                coverage=None if found.coverage is None else found.coverage.reset_index().to_dict("records"), left_out=found.left_out.to_dict("records")))
     write_report(folder)

@@ -1,0 +1,155 @@
+"""Files that nobody should have to open, opened as users do.
+
+Each case of `corpus` is given to everything that reads such a file: the index of its class folder, `image_array`, `predict` for the file alone, beside
+a whole one and for its folder, `read_slices`, `load`, the command line. It held if each call answered, or refused the file by one of the package's
+own errors: one line that names the file. It didn't if there was any other exception or a signal, if a call took over 10 s of processor time or waited for
+half a minute, or if the case took over 1 GB of memory beyond what the process had. A case runs in a process of its own, forked from one that has
+imported everything."""
+import json, os, re, resource, select, signal, subprocess, sys, tempfile, time, warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from . import corpus
+
+SECONDS, MEGABYTES, LETTERS = 10, 1000, 500
+
+
+def calls(case, predictor):
+    "What users do with `case`: names, and functions that return the lines in which something was refused."
+    from brainmri.clinic import read_slices
+    from brainmri.image import image_array, open_image
+    from brainmri.predict import load
+    path, root = case.path, case.path.parents[1]
+    def refused(found): return [p.reason for p in (found if isinstance(found, list) else [found]) if p.failed]
+    def index(data):
+        from brainmri.index import index_images, problems
+        df = index_images(data, classes="glioma", max_bad=1., progress=False)
+        assert len(df) and df.label.eq("glioma").all() and np.isfinite(df[["width", "height"]].to_numpy()).all(), f"a table that makes no sense: {df.iloc[:3].to_dict()}"
+        return [f"{o.filepath} {o.problem}" for o in problems(df).itertuples()]
+    def pixels(source):
+        a = image_array(source, 32)
+        assert a.shape == (32, 32, 3) and a.dtype == np.uint8, f"{a.dtype} of shape {a.shape}"
+    def answer(x, by=predictor):
+        found = by.predict(x, progress=False)
+        for p in found if isinstance(found, list) else [found]: assert p.failed or abs(sum(p.probs.values()) - 1) < 1e-6, f"probabilities {p.probs}"
+        return refused(found)
+    predict = {"predict a list": lambda: answer([path, path.parent/"whole.png"]), "predict its folder": lambda: answer(path.parent)}
+    if case.kind == "picture": return {"index": lambda: index(root), "open_image": lambda: open_image(path) and None, "image_array": lambda: pixels(path), "predict": lambda: answer(path), **predict}
+    if case.kind == "volume": return {"read_slices": lambda: read_slices(path) and None, **predict}
+    if case.kind == "table": return {"index": lambda: index(path)}
+    if case.kind == "bundle": return {"load": lambda: answer(path.parent/"whole.png", load(path))}
+    if case.kind == "memory":
+        im = corpus._in_mode(Image.open(path), *case.extra)
+        return {"image_array": lambda: pixels(im), "predict": lambda: answer([im])}
+    return {"brainmri_predict": lambda: command(case, root.parent/"whole")}
+
+def command(case, bundle):
+    "What the command prints for a file in the folder that it works in, which it refuses with status 2."
+    done = subprocess.run([Path(sys.executable).parent/"brainmri_predict", bundle, *case.extra, "--", case.path.name], cwd=case.path.parent, capture_output=True, timeout=2*SECONDS)
+    text = done.stderr.decode(errors="replace")
+    assert done.returncode in (0, 2) and "Traceback" not in text, f"status {done.returncode}: {text[-300:]}"
+    lines = text.splitlines()
+    assert len(lines) == (done.returncode == 2), f"status {done.returncode} with {len(lines)} lines: {text[:300]}"
+    return lines
+
+def _unclear(line, case):
+    "What is wrong with the line in which `case` was refused; nothing if it is clear."
+    named = {re.sub(r"[\W_]", "", o) for o in (case.path.name, case.path.parents[1].name)}
+    if len(line) > LETTERS: return f"a message of {len(line):,} letters"
+    if any(ord(o) < 32 or 127 <= ord(o) < 160 or o in "\u2028\u2029" for o in line): return "a message with control characters"
+    if not any(o in re.sub(r"[\W_]", "", line) for o in named) and case.kind != "memory": return "a message that doesn't name the file"
+
+def _tried(f, case):
+    "Whether the call held, and what was found."
+    from brainmri.core import BrainMRIError
+    try: lines, answered = f() or [], True
+    except BrainMRIError as e: lines, answered = [str(e)], False
+    except AssertionError as e: return False, str(e)
+    except BaseException as e: return False, f"{type(e).__name__}: {e}"
+    for o in lines:
+        if bad := _unclear(o, case): return False, f"{bad}: {o}"
+    return True, lines[0] if lines else "answered"
+
+def _child(case, predictor, out):
+    "Try all calls of `case`, and write to the pipe `out` what comes of them."
+    say = lambda **o: os.write(out, json.dumps(o).encode() + b"\n")
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    for fd in (1, 2): os.dup2(quiet, fd)
+    os.setsid()
+    peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1000
+    before = peak()
+    if case.closed and os.getuid() == 0: os.setgroups([]), os.setgid(65534), os.setuid(65534)  # permissions don't bind root
+    warnings.simplefilter("ignore")
+    for name, f in calls(case, predictor).items():
+        say(call=name)
+        start = time.process_time()
+        held, found = _tried(f, case)
+        say(call=name, held=held, found=found[:1000], mb=peak() - before, seconds=time.process_time() - start)
+
+def _forked(case, predictor):
+    "The lines that a process of its own says of `case`, and why it ended before its time, if it did."
+    out, into = os.pipe()
+    pid = os.fork()
+    if not pid:
+        status = 1
+        try:
+            _child(case, predictor, into)
+            status = 0
+        finally: os._exit(status)
+    os.close(into)
+    text, end, begun, cpu = b"", None, time.monotonic(), 0
+    while True:
+        if select.select([out], [], [], .05)[0]:
+            more = os.read(out, 65536)
+            if not more: break
+            text, begun, cpu = text + more, time.monotonic(), _used(pid)[0]
+        end = end or _over(pid, begun, cpu)
+        if end: os.killpg(pid, signal.SIGKILL)
+    os.close(out)
+    status = os.waitpid(pid, 0)[1]
+    if status and not end: end = f"ended by {signal.Signals(status & 127).name}" if status & 127 else "ended with a traceback"
+    return [json.loads(o) for o in text.decode().splitlines()], end
+
+def _over(pid, begun, cpu):
+    "What process `pid` has had too much of since it began a call, if anything."
+    seconds, mb = _used(pid)
+    if seconds - cpu > SECONDS: return f"took over {SECONDS} s"
+    if time.monotonic() - begun > 3*SECONDS: return f"waited for over {3*SECONDS} s"
+    if mb > 6*MEGABYTES: return f"took over {6*MEGABYTES//1000} GB"
+
+def _used(pid):
+    "Seconds of processor time, and MB of memory, of the process `pid`."
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(stat[11]) + int(stat[12]))/os.sysconf("SC_CLK_TCK"), int(stat[21])*resource.getpagesize()/1e6
+    except (OSError, IndexError): return 0, 0
+
+def _row(case, lines, end):
+    "The row of the table."
+    done = [o for o in lines if "held" in o]
+    mb, seconds = (max((o[k] for o in done), default=0) for k in ("mb", "seconds"))
+    bad = next((f"{o['call']}: {o['found']}" for o in done if not o["held"]), None)
+    if end: bad = f"{lines[-1]['call'] if lines else 'begin'}: {end}"
+    elif mb > MEGABYTES: bad = bad or f"took {mb:,.0f} MB"
+    found = bad or next((o["found"] for o in done if o["found"] != "answered"), "answered")
+    for o in (str(case.path.parent), str(case.path.parents[1]), str(case.path.parents[2])): found = found.replace(o + "/", "").replace(o, "the folder")
+    shown = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", "?", found)
+    return dict(case=case.name.encode(errors="replace").decode(), kind=case.kind, found=shown[:200] + "…"*(len(shown) > 200), held=not bad, seconds=round(seconds, 1), mb=round(mb))
+
+def run(quick):
+    "The table of all cases."
+    import brainmri.all, encodings.utf_8_sig, nibabel, pydicom, pydicom.pixels.decoders  # a case's process has them all
+    import torch
+    from brainmri.predict import load
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as root:
+        os.chmod(root, 0o755)
+        whole = corpus.write_untrained(Path(root)/"whole")
+        cases, predictor = corpus.build(root, whole, quick), load(whole)
+        rows = [_row(o, *_forked(o, predictor)) for o in (cases[::8] if quick else cases)]
+        for o in (o for o in cases if o.closed):
+            for folder in (o.path.parent, o.path): folder.chmod(0o700)  # so that it can be deleted
+    return pd.DataFrame(rows)
