@@ -12,7 +12,7 @@ from pathlib import Path
 # %% auto #0
 __all__ = ['CLASSES', 'CROP_MARGIN', 'IMAGE_SUFFIXES', 'IMAGENET_MEAN', 'IMAGENET_STD', 'BrainMRIError', 'DataError',
            'ImageError', 'ConfigError', 'WeightsError', 'RunError', 'DataWarning', 'pick', 'Phase', 'Recipe', 'seeded',
-           'stable_seed', 'atomic', 'write_json', 'read_json', 'csv_text', 'write_csv', 'cache_dir', 'size_text',
+           'stable_seed', 'atomic', 'size_text', 'write_json', 'read_json', 'csv_text', 'write_csv', 'cache_dir',
            'counted', 'need_disk', 'pick_device', 'track', 'thread_map', 'lazy_attributes']
 
 # %% ../nbs/00_core.ipynb #3bce31ad
@@ -147,6 +147,16 @@ def _umask():
     os.umask(mask)
     return mask
 
+# %% ../nbs/00_core.ipynb #dff30c7e
+def size_text(n # Bytes
+             )->str: # Such as "1.5 GB"
+    "`n` bytes as a person would say it."
+    n = float(n)
+    for unit in ("B", "kB", "MB", "GB"):
+        if n < 1000: return f"{n:.0f} {unit}" if unit in ("B", "kB") or n >= 100 else f"{n:.1f} {unit}"
+        n /= 1000
+    return f"{n:.1f} TB"
+
 # %% ../nbs/00_core.ipynb #51d0cc49
 def _plain(o):
     "`o` as something that JSON can hold."
@@ -215,15 +225,6 @@ def cache_dir()->Path: # The folder, made if it wasn't there
     d = Path(d).expanduser()
     d.mkdir(parents=True, exist_ok=True)
     return d
-
-def size_text(n # Bytes
-             )->str: # Such as "1.5 GB"
-    "`n` bytes as a person would say it."
-    n = float(n)
-    for unit in ("B", "kB", "MB", "GB"):
-        if n < 1000: return f"{n:.0f} {unit}" if unit in ("B", "kB") or n >= 100 else f"{n:.1f} {unit}"
-        n /= 1000
-    return f"{n:.1f} TB"
 
 # %% ../nbs/00_core.ipynb #f9871b65
 def counted(n:int, # How many
