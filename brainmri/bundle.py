@@ -66,7 +66,7 @@ def _check_bundle(bundle, file):
     schema = bundle.get("schema", 0)
     if schema != BUNDLE_SCHEMA:
         todo = "upgrade brainmri" if isinstance(schema, int) and schema > BUNDLE_SCHEMA else "train again with this version"
-        raise RunError(f"{file} has schema {str(schema)[:60]!r}, this version of brainmri reads {BUNDLE_SCHEMA}: {todo}.")
+        raise RunError(f"{file} has schema {repr(schema)[:60]}, this version of brainmri reads {BUNDLE_SCHEMA}: {todo}.")
     missing = [k for k in _NEEDED if k not in bundle]
     if missing: raise RunError(f"{file} lacks {', '.join(missing)}: {again}.")
     if bundle["checksum"] != _checksum(bundle): raise RunError(f"{file} is not as it was written (its checksum differs): restore it or train again.")

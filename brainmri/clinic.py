@@ -588,9 +588,9 @@ _SUFFIXES = (*IMAGE_SUFFIXES, ".tif", ".tiff", ".dcm", ".nii", ".nii.gz", ".hdr"
 
 # %% ../nbs/01b_clinic.ipynb #f74d3e0c
 def _walk(folder):
-    "All files below `folder`, in order; each real folder is entered once, whatever links there are."
+    "All files below `folder`, in order; each real folder is entered once, whatever links there are, and none above."
     def closed(e): raise DataError(f"The folder {e.filename} can't be read ({e.strerror}): check its permissions and its disk.") from None
-    seen = set()
+    seen = {str(o) for o in Path(os.path.realpath(folder)).parents}
     for d, subs, names in os.walk(folder, onerror=closed, followlinks=True):
         real = os.path.realpath(d)
         if real in seen: subs.clear()

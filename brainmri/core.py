@@ -33,7 +33,9 @@ def _one_line(text, most=1500):
 
 class BrainMRIError(ValueError):
     "Anything this library refuses: the message says what was expected, what was found and what to do."
-    def __init__(self, message=""): super().__init__(_one_line(message))
+    def __init__(self,
+                 message="" # Becomes one line, shortened if it is very long
+                ): super().__init__(_one_line(message))
 class DataError(BrainMRIError): "A folder, a table or a split that can't be used."
 class ImageError(DataError): "One image file that can't be used; the message names it."
 class ConfigError(BrainMRIError): "An argument that has no meaning here, such as a recipe that doesn't exist."
@@ -41,7 +43,9 @@ class WeightsError(BrainMRIError): "Network weights that are missing or of anoth
 class RunError(BrainMRIError): "A run folder that is incomplete or of another run, or a cache that doesn't fit."
 class DataWarning(UserWarning):
     "Input that was used in part; what was left out is named."
-    def __init__(self, message=""): super().__init__(_one_line(message))
+    def __init__(self,
+                 message="" # Becomes one line, shortened if it is very long
+                ): super().__init__(_one_line(message))
 
 # %% ../nbs/00_core.ipynb #5f03ca8d
 def pick(name:str, # What the caller asked for

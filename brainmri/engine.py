@@ -105,7 +105,10 @@ def open_engine(folder, # Holds model.safetensors
     except (TypeError, KeyError, AttributeError, ConfigError, RuntimeError) as e: raise RunError(f"{Path(folder)/'bundle.json'} doesn't describe a network ({str(e)[:100]}): it was changed; restore it or train again.") from None
     width = gate.means.shape[1] if gate else None
     if gate and width != GATE_WIDTH[bundle["recipe"]["net"]]: raise RunError(f"The gate in {folder} is for {width} features, this network gives {GATE_WIDTH[bundle['recipe']['net']]}: it is another network's; restore the bundle or train again.")
-    return TorchEngine(load_weights(net, Path(folder)/"model.safetensors"), bundle, gate, precision, device)
+    file = Path(folder)/"model.safetensors"
+    bad = next((k for k, v in load_weights(net, file).state_dict().items() if not torch.isfinite(v).all()), None)
+    if bad: raise WeightsError(f"{file} holds numbers that aren't finite, in {bad}: restore it or train again.")
+    return TorchEngine(net, bundle, gate, precision, device)
 
 # %% ../nbs/11b_engine.ipynb #e20b2631
 #: What a program in another language has to know to use the file, kept in its metadata.

@@ -128,8 +128,8 @@ def _from_table(df, base, what):
     if gone: raise DataError(f"{what} names {counted(len(gone), 'file')} that {'does' if len(gone) == 1 else 'do'}n't exist: {_listed(gone)}. Paths are relative to {base}.")
     return df
 
-#: A CSV has at most so many bytes, columns and rows: a table of a million images stays below.
-MAX_TABLE = dict(bytes=40_000_000, columns=200, rows=1_000_000)
+#: A CSV has at most so many bytes, columns and rows.
+MAX_TABLE = dict(bytes=40_000_000, columns=200, rows=500_000)
 
 def _from_csv(path):
     expected = "expected a first line filepath,label[,group]"

@@ -4,14 +4,17 @@
 
 # %% ../nbs/08a_processes.ipynb #1812791f
 from __future__ import annotations
+import json
 from datetime import timedelta
 from functools import partial
-import torch
+from pathlib import Path
+import numpy as np, pandas as pd, torch
 from fastai.vision.all import Callback, Learner, find_bs, num_distrib, rank_distrib
+from safetensors.torch import load, save
 from torch import distributed, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.functional import dropout
 from torch.nn.modules.batchnorm import _BatchNorm
+from . import core
 from .core import *
 
 # %% auto #0
@@ -47,18 +50,62 @@ def start_processes(device, # "cpu" or "cuda"
     if processes() != num_distrib(): raise ConfigError(f"{num_distrib()} processes were launched, but they can't train together on {device.type!r}: launch one for each GPU, or give device='cpu'.")
     return processes()
 
+# %% ../nbs/08a_processes.ipynb #ce0c4677
+def _plain(o, tensors):
+    "`o` as something that JSON can hold; its tensors go to `tensors`."
+    if torch.is_tensor(o):
+        tensors[name := str(len(tensors))] = o.detach().cpu().contiguous().clone()  # safetensors refuses two that share their memory
+        return dict(tensor=name)
+    if isinstance(o, pd.DataFrame): return dict(table=[[c, str(o[c].dtype), _plain(o[c].tolist(), tensors)] for c in o.columns], index=o.index.tolist(), attrs=_plain(o.attrs, tensors))
+    if isinstance(o, Path): return dict(path=str(o))
+    if isinstance(o, dict): return dict(dict=[[_plain(k, tensors), _plain(v, tensors)] for k, v in o.items()])
+    if isinstance(o, tuple): return dict(tuple=[_plain(v, tensors) for v in o])
+    if isinstance(o, list): return [_plain(v, tensors) for v in o]
+    return o.item() if isinstance(o, np.generic) else o
+
+def _packed(o):
+    tensors = {}
+    text = json.dumps(_plain(o, tensors)).encode()
+    return len(text).to_bytes(8, "little") + text + (save(tensors) if tensors else b"")
+
+# %% ../nbs/08a_processes.ipynb #be97f314
+def _whole(o, tensors):
+    "What `_plain` made JSON of."
+    if isinstance(o, list): return [_whole(v, tensors) for v in o]
+    if not isinstance(o, dict): return o
+    if "tensor" in o: return tensors[o["tensor"]]
+    if "path" in o: return Path(o["path"])
+    if "tuple" in o: return tuple(_whole(v, tensors) for v in o["tuple"])
+    if "dict" in o: return {_whole(k, tensors): _whole(v, tensors) for k, v in o["dict"]}
+    table = pd.DataFrame({c: pd.Series(_whole(v, tensors), index=o["index"], dtype=kind) for c, kind, v in o["table"]}, index=o["index"])
+    table.attrs.update(_whole(o["attrs"], tensors))
+    return table
+
+def _unpacked(data):
+    n = 8 + int.from_bytes(data[:8], "little")
+    return _whole(json.loads(data[8:n]), load(data[n:]) if len(data) > n else {})
+
 # %% ../nbs/08a_processes.ipynb #d1e60ce6
-def from_first(f # Function without arguments
+def from_first(f # Function without arguments, to anything made of tables, tensors, paths, numbers, texts, lists, tuples and dicts
               ): # What it gave, the same in all processes
     "`f()` of the first process, in all of them; what it refuses, all refuse."
     if processes() == 1: return f()
-    found = [None]
+    sent = None
     if is_first():
-        try: found = [f()]
-        except BrainMRIError as e: found = [e]
-    distributed.broadcast_object_list(found)
-    if isinstance(found[0], BrainMRIError): raise found[0]
-    return found[0]
+        try: sent = _packed(f())
+        except BrainMRIError as e: sent = _packed(dict(refused=type(e).__name__, message=str(e)))
+    found = _unpacked(_broadcast(sent))
+    if isinstance(found, dict) and found.keys() == {"refused", "message"}: raise getattr(core, found["refused"])(found["message"])
+    return found
+
+def _broadcast(sent):
+    "The bytes that the first process sends, in all of them."
+    device = torch.device("cuda", torch.cuda.current_device()) if distributed.get_backend() == "nccl" else "cpu"
+    size = torch.tensor([len(sent) if sent else 0], device=device)
+    distributed.broadcast(size, 0)
+    data = torch.frombuffer(bytearray(sent), dtype=torch.uint8).to(device) if sent else torch.empty(size.item(), dtype=torch.uint8, device=device)
+    distributed.broadcast(data, 0)
+    return data.cpu().numpy().tobytes()
 
 # %% ../nbs/08a_processes.ipynb #950ec973
 def first_alone(f # Function without arguments that has less to do when it is called again
@@ -113,6 +160,7 @@ class ShareDL(DistributedDL):
 def _whole_norm(m, x):
     "BatchNorm `m` by the mean and variance of all processes' shares."
     if not m.training: return type(m).forward(m, x)
+    from torch.distributed.nn.functional import all_reduce  # with gradients; not every PyTorch has it
     dims, shape = [0, *range(2, x.dim())], (1, -1, *[1]*(x.dim() - 2))
     n = x.new_tensor(x.numel()/x.shape[1])
     distributed.all_reduce(n)

@@ -323,9 +323,8 @@ def load_weights(model:nn.Module, # Of the architecture that was saved; made on 
     return model
 
 def _checked(tensors, model, path):
-    "`tensors`, if they are numbers of the types that `model` has."
+    "`tensors`, if they have the types of those of `model`."
     like = model.state_dict()
     for k, v in tensors.items():
         if k in like and v.dtype != like[k].dtype: raise WeightsError(f"{path} doesn't fit this network: {k} is {str(v.dtype)[6:]}, expected {str(like[k].dtype)[6:]}; restore it or train again.")
-        if not torch.isfinite(v).all(): raise WeightsError(f"{path} holds numbers that aren't finite, in {k[:100]}: restore it or train again.")
     return tensors

@@ -450,7 +450,7 @@ def _resume(self:Training, folder):
     note = self._noted(folder) if self.processes == 1 else from_first(partial(self._noted, folder))
     if note is None: return 0
     if self.processes > 1: same_weights(self.learn.model)
-    else: self.held = min(self.held, note["held"])
+    else: self.held = min(self.held, note.get("held", self.held))  # a record may be from before it had this
     self.best.best, self.seconds, self.history = note["best"], note["seconds"], note["history"]
     return note["phases"]
 

@@ -29,7 +29,7 @@ def table(folder):
     return read
 
 def bundle(folder):
-    "A bundle: the first letter says which of its files follows; checksums are made to fit, as anyone can."
+    "A bundle; the first byte says which of its files follows, and checksums are made to fit, as anyone can."
     from brainmri.predict import load
     from .corpus import NAMES, seal
     files = folder/"files"
@@ -109,7 +109,7 @@ def _try(reader, folder, seconds):
         found[why] = FOUND/f"{reader}-{hashlib.sha256(kept.read_bytes()).hexdigest()[:12]}"
         shutil.copyfile(kept, found[why])
     shown = f"{executions:,} inputs, {int(cover[0]):,} branches and {int(cover[1]):,} features reached, " + ("nothing found" if not found else "found: " + "; ".join(found))
-    return dict(case=f"{reader}: {READERS[reader].__doc__}", found=shown, held=not found and executions > 100, executions=executions, branches=int(cover[0]), features=int(cover[1]), kept=int(cover[2]), findings=len(found), seconds=round(time.monotonic() - start))
+    return dict(case=f"{reader}: {READERS[reader].__doc__[:-1]}", found=shown, held=not found and executions > 100, executions=executions, branches=int(cover[0]), features=int(cover[1]), kept=int(cover[2]), findings=len(found), seconds=round(time.monotonic() - start))
 
 def run(quick):
     "A row for each reader."

@@ -20,15 +20,19 @@ SECONDS, MEGABYTES, LETTERS = 10, 1000, 500
 def calls(case, predictor):
     "What users do with `case`: names, and functions that return the lines in which something was refused."
     from brainmri.clinic import read_slices
+    from brainmri.core import DataWarning
     from brainmri.image import image_array, open_image
     from brainmri.predict import load
     path, root = case.path, case.path.parents[1]
     def refused(found): return [p.reason for p in (found if isinstance(found, list) else [found]) if p.failed]
     def index(data):
         from brainmri.index import index_images, problems
-        df = index_images(data, classes="glioma", max_bad=1., progress=False)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", DataWarning)
+            df = index_images(data, classes="glioma", max_bad=1., progress=False)
         assert len(df) and df.label.eq("glioma").all() and np.isfinite(df[["width", "height"]].to_numpy()).all(), f"a table that makes no sense: {df.iloc[:3].to_dict()}"
-        return [f"{o.filepath} {o.problem}" for o in problems(df).itertuples()]
+        assert all(len(o.splitlines()) == 1 for o in problems(df).problem), "a problem that is more than a line"
+        return [str(o.message) for o in told if o.category is DataWarning]
     def pixels(source):
         a = image_array(source, 32)
         assert a.shape == (32, 32, 3) and a.dtype == np.uint8, f"{a.dtype} of shape {a.shape}"
