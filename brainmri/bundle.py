@@ -91,6 +91,8 @@ def _unusable(bundle):
     return next((k for k, v in ok.items() if not v), None)
 
 # %% ../nbs/10b_bundle.ipynb #ada3a650
+_FILE_BYTES = 2*10**9  # the largest recipe's weights have a quarter of that
+
 def read_bundle(path # A folder with bundle.json and the files that it names
                )->dict: # What `bundle.json` holds
     "The description of a bundle whose files are all there and as they were written; else `RunError` or `WeightsError` says which isn't."
@@ -100,6 +102,7 @@ def read_bundle(path # A folder with bundle.json and the files that it names
     bundle = _check_bundle(read_json(path/"bundle.json"), path/"bundle.json")
     for name, sha in bundle["files"].items():
         if not (path/name).is_file(): raise WeightsError(f"{path/name} is missing: a bundle is bundle.json, {' and '.join(bundle['files'])} together.")
+        if os.path.getsize(path/name) > _FILE_BYTES: raise WeightsError(f"{path/name} is too large ({size_text(os.path.getsize(path/name))}): expected at most {size_text(_FILE_BYTES)}; restore it or train again.")
         if file_hash(path/name) != sha: raise WeightsError(f"{path/name} is not the file that bundle.json describes (its SHA-256 differs): restore both, or train again.")
     return bundle
 

@@ -164,6 +164,7 @@ def _find(data, classes):
 
 def _missing(path):
     "Say what there is instead of `path`."
+    if path.is_symlink() and not path.exists(): raise DataError(f"{path} is a link to nothing: check where it points.")
     if path.exists(): raise DataError(f"{path} is a file, and not a CSV: expected a folder of class folders or a CSV with filepath,label[,group].")
     up = next(o for o in path.absolute().parents if o.is_dir())
     near = difflib.get_close_matches(path.absolute().relative_to(up).parts[0], [o.name for o in up.iterdir()], n=1)

@@ -273,7 +273,7 @@ def _bombs(c):
     add("a GIF that claims 65,535×65,535", b"GIF89a" + struct.pack("<2H3B", 65535, 65535, 0, 0, 0) + b"," + struct.pack("<4HB", 0, 0, 65535, 65535, 0) + b"\2\2\x4c\1\0;")
     add("a BMP that claims 60,000×60,000, run-length coded", b"BM" + struct.pack("<I2HI", 70, 0, 0, 54) + struct.pack("<I2i2H6I", 40, 60_000, 60_000, 1, 8, 1, 0, 0, 0, 0, 0) + b"\xff\1"*100, "bomb.bmp")
     add("a WebP that claims 16,384×16,384", b"RIFF" + struct.pack("<I", 52) + b"WEBPVP8L" + struct.pack("<IBI", 40, 0x2F, 2**28 - 1) + bytes(35))
-    for n in (100, 2000): add(f"a JPEG of {n} scans", scans(Image.new("L", (6000, 6000)), n), "bomb.jpg")
+    for n in (10, 100, 2000): add(f"a JPEG of {n} scans", scans(Image.new("L", (4900, 4900)), n), "bomb.jpg")
     add("a PNG whose text unpacks to 1 GB", png(100, 100, 8, 0, bytes(101*100), (b"zTXt", b"Comment\0\0" + zlibbed(2**30))))
     add("a PNG whose colour profile unpacks to 1 GB", png(100, 100, 8, 0, bytes(101*100), (b"iCCP", b"ICC\0\0" + zlibbed(2**30))))
     add("a PNG whose pixels unpack to 1 GB more than there are", png(100, 100, 8, 0, 2**30))
@@ -370,10 +370,10 @@ def _dicoms(c):
     add("with an element that claims 4 GB", raw_dicom(element(8, 0x1140, b"UN", b"", 0xFFFFFFF0), *pixel_module(40, 40), part))
     add("with 200,000 elements", raw_dicom(*[element(9, k % 65536, b"LO", b"x ") for k in range(200_000)], *pixel_module(40, 40), part))
     add("of 1,000,000 frames of one pixel", raw_dicom(*pixel_module(1, 1, 8, 10**6), element(0x7FE0, 0x10, b"OW", bytes(10**6))))
-    body = b"".join([*pixel_module(7000, 7000, 16, 2), element(0x7FE0, 0x10, b"OW", b"", 7000*7000*4)])
-    for name, n in (("the 200 MB that it says", 7000*7000*4), ("4 GB", 2**32)): add(f"that unpacks to {name}", raw_dicom(deflated(body, n), syntax=b"1.2.840.10008.1.2.1.99"))
+    body = b"".join([*pixel_module(4900, 5000, 16, 4), element(0x7FE0, 0x10, b"OW", b"", 4900*5000*8)])
+    for name, n in (("the 200 MB that it says", 4900*5000*8), ("4 GB", 2**32)): add(f"that unpacks to {name}", raw_dicom(deflated(body, n), syntax=b"1.2.840.10008.1.2.1.99"))
     add("of 3 GB", sparse(3*2**30, bytes(128) + b"DICM"))
-    add("of run-length coded zeros that claims to be 5000×5000, 16 frames", raw_dicom(*pixel_module(5000, 5000, 16, 16), element(0x7FE0, 0x10, b"OB", _fragments([_rle(5000*5000)]*16), 0xFFFFFFFF), syntax=b"1.2.840.10008.1.2.5"))
+    add("of run-length coded zeros that unpack to 4 frames of 4900×5000", raw_dicom(*pixel_module(4900, 5000, 16, 4), element(0x7FE0, 0x10, b"OB", _fragments([_rle(4900*5000)]*4), 0xFFFFFFFF), syntax=b"1.2.840.10008.1.2.5"))
 
 def _fragments(parts):
     item = lambda b: struct.pack("<HHI", 0xFFFE, 0xE000, len(b)) + b
