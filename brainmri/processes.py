@@ -152,9 +152,17 @@ class ShareDL(DistributedDL):
         return self.dl.rng
     @rng.setter
     def rng(self, rng): self.dl.rng = rng
-    def get_idxs(self): return self._share(list(self.dl.get_idxs()))
+    def get_idxs(self):
+        "The images of this process, batch after batch, in the order of the epoch."
+        return self._share(list(self.dl.get_idxs()))
     def __len__(self): return -(-self.n//self.bs)
-    def to_detach(self, b, cpu=True, gather=True): return self._to_detach(b, cpu, False)
+    def to_detach(self,
+                  b, # Tensors of a batch
+                  cpu:bool=True, # Move them to the CPU?
+                  gather:bool=True # Ignored
+                 ):
+        "`b` without gradients; nothing is gathered, since validation is whole in every process."
+        return self._to_detach(b, cpu, False)
 
 # %% ../nbs/08a_processes.ipynb #2e8cc9fe
 def _whole_norm(m, x):

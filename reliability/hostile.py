@@ -3,8 +3,8 @@
 Each case of `corpus` is given to everything that reads such a file: the index of its class folder, `image_array`, `predict` for the file alone, beside
 a whole one and for its folder, `read_slices`, `load`, the command line. It held if each call answered, or refused the file by one of the package's
 own errors: one line that names the file. It didn't if there was any other exception or a signal, if a call took over 10 s of processor time or waited for
-half a minute, or if the case took over 1 GB of memory beyond what the process had. A case runs in a process of its own, forked from one that has
-imported everything."""
+half a minute, or if it took over 1 GB of memory beyond what the process had. A call runs in a process of its own, forked from one that has imported
+everything."""
 import json, os, re, resource, select, signal, subprocess, sys, tempfile, time, warnings
 from pathlib import Path
 
@@ -77,50 +77,43 @@ def _tried(f, case):
         if bad := _unclear(o, case): return False, f"{bad}: {o}"
     return True, lines[0] if lines else "answered"
 
-def _child(case, predictor, out):
-    "Try all calls of `case`, and write to the pipe `out` what comes of them."
-    say = lambda **o: os.write(out, json.dumps(o).encode() + b"\n")
+def _child(case, call, out):
+    "Make a `call` for `case`, and write to the pipe `out` what comes of it."
     quiet = os.open(os.devnull, os.O_WRONLY)
     for fd in (1, 2): os.dup2(quiet, fd)
     os.setsid()
     peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1000
-    before = peak()
+    before, start = peak(), time.process_time()
     if case.closed and os.getuid() == 0: os.setgroups([]), os.setgid(65534), os.setuid(65534)  # permissions don't bind root
     warnings.simplefilter("ignore")
-    for name, f in calls(case, predictor).items():
-        say(call=name)
-        start = time.process_time()
-        held, found = _tried(f, case)
-        say(call=name, held=held, found=found[:1000], mb=peak() - before, seconds=time.process_time() - start)
+    held, found = _tried(call, case)
+    os.write(out, json.dumps(dict(held=held, found=found[:1000], mb=peak() - before, seconds=time.process_time() - start)).encode())
 
-def _forked(case, predictor):
-    "The lines that a process of its own says of `case`, and why it ended before its time, if it did."
+def _forked(case, call):
+    "What a process of its own says of a `call` for `case`, or why it ended before its time."
     out, into = os.pipe()
     pid = os.fork()
     if not pid:
         status = 1
         try:
-            _child(case, predictor, into)
+            _child(case, call, into)
             status = 0
         finally: os._exit(status)
     os.close(into)
-    text, end, begun, cpu = b"", None, time.monotonic(), 0
-    while True:
-        if select.select([out], [], [], .05)[0]:
-            more = os.read(out, 65536)
-            if not more: break
-            text, begun, cpu = text + more, time.monotonic(), _used(pid)[0]
-        end = end or _over(pid, begun, cpu)
+    end, begun = None, time.monotonic()
+    while not select.select([out], [], [], .05)[0]:
+        end = end or _over(pid, begun)
         if end: os.killpg(pid, signal.SIGKILL)
+    text = os.read(out, 65536)
     os.close(out)
     status = os.waitpid(pid, 0)[1]
-    if status and not end: end = f"ended by {signal.Signals(status & 127).name}" if status & 127 else "ended with a traceback"
-    return [json.loads(o) for o in text.decode().splitlines()], end
+    if text: return json.loads(text)
+    return dict(held=False, found=end or (f"ended by {signal.Signals(status & 127).name}" if status & 127 else "ended with a traceback"), mb=0, seconds=0)
 
-def _over(pid, begun, cpu):
-    "What process `pid` has had too much of since it began a call, if anything."
+def _over(pid, begun):
+    "What process `pid`, which was `begun` then, has had too much of, if anything."
     seconds, mb = _used(pid)
-    if seconds - cpu > SECONDS: return f"took over {SECONDS} s"
+    if seconds > SECONDS: return f"took over {SECONDS} s"
     if time.monotonic() - begun > 3*SECONDS: return f"waited for over {3*SECONDS} s"
     if mb > 6*MEGABYTES: return f"took over {6*MEGABYTES//1000} GB"
 
@@ -131,14 +124,14 @@ def _used(pid):
         return (int(stat[11]) + int(stat[12]))/os.sysconf("SC_CLK_TCK"), int(stat[21])*resource.getpagesize()/1e6
     except (OSError, IndexError): return 0, 0
 
-def _row(case, lines, end):
-    "The row of the table."
-    done = [o for o in lines if "held" in o]
-    mb, seconds = (max((o[k] for o in done), default=0) for k in ("mb", "seconds"))
-    bad = next((f"{o['call']}: {o['found']}" for o in done if not o["held"]), None)
-    if end: bad = f"{lines[-1]['call'] if lines else 'begin'}: {end}"
-    elif mb > MEGABYTES: bad = bad or f"took {mb:,.0f} MB"
-    found = bad or next((o["found"] for o in done if o["found"] != "answered"), "answered")
+def _row(case, predictor):
+    "Make all calls for `case`; the row of the table."
+    done = {k: _forked(case, f) for k, f in calls(case, predictor).items()}
+    for o in done.values():
+        if o["held"] and o["mb"] > MEGABYTES: o.update(held=False, found=f"took {o['mb']:,.0f} MB")
+    mb, seconds = (max(o[k] for o in done.values()) for k in ("mb", "seconds"))
+    bad = next((f"{k}: {o['found']}" for k, o in done.items() if not o["held"]), None)
+    found = bad or next((o["found"] for o in done.values() if o["found"] != "answered"), "answered")
     for o in (str(case.path.parent), str(case.path.parents[1]), str(case.path.parents[2])): found = found.replace(o + "/", "").replace(o, "the folder")
     shown = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", "?", found)
     return dict(case=case.name.encode(errors="replace").decode(), kind=case.kind, found=shown[:200] + "…"*(len(shown) > 200), held=not bad, seconds=round(seconds, 1), mb=round(mb))
@@ -153,7 +146,7 @@ def run(quick):
         os.chmod(root, 0o755)
         whole = corpus.write_untrained(Path(root)/"whole")
         cases, predictor = corpus.build(root, whole, quick), load(whole)
-        rows = [_row(o, *_forked(o, predictor)) for o in (cases[::8] if quick else cases)]
+        rows = [_row(o, predictor) for o in (cases[::8] if quick else cases)]
         for o in (o for o in cases if o.closed):
             for folder in (o.path.parent, o.path): folder.chmod(0o700)  # so that it can be deleted
     return pd.DataFrame(rows)
