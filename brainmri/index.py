@@ -76,7 +76,7 @@ def _layout(root):
             else: unknown.append(f"{part.name}/{o.name}")
     return found, unknown
 
-# %% ../nbs/02_index.ipynb #93b484fc
+# %% ../nbs/02_index.ipynb #5faa1cf7
 def _listed(names, most=5, letters=90):
     "The first names of a list, each of `letters` at most, and how many more there are."
     names = list(names)
@@ -87,6 +87,7 @@ def _is_text(path):
     try: return bool(path.encode())
     except UnicodeEncodeError: return False  # bytes that aren't UTF-8, from another system's archive
 
+# %% ../nbs/02_index.ipynb #93b484fc
 def _from_folder(root, classes):
     "The rows (filepath, label[, folder]) of the class folders below `root`."
     found, unknown = _layout(root)
@@ -128,6 +129,7 @@ def _from_table(df, base, what):
     if gone: raise DataError(f"{what} names {counted(len(gone), 'file')} that {'does' if len(gone) == 1 else 'do'}n't exist: {_listed(gone)}. Paths are relative to {base}.")
     return df
 
+# %% ../nbs/02_index.ipynb #71d55421
 #: A CSV has at most so many bytes, columns and rows.
 MAX_TABLE = dict(bytes=40_000_000, columns=200, rows=500_000)
 

@@ -95,7 +95,8 @@ def _try(reader, folder, seconds):
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir()
         args = [folder/reader, f"-max_total_time={int(left)}", f"-artifact_prefix={made}/", "-print_final_stats=1", "-max_len=60000", "-verbosity=1", f"-seed={1 + len(found)}"]
-        done = subprocess.run([sys.executable, "-m", "reliability.fuzz", reader, str(folder), *map(str, args)], cwd=HERE.parent, capture_output=True, text=True, errors="replace", timeout=seconds + 300)
+        command = [sys.executable, "-m", "reliability.fuzz", reader, str(folder), *map(str, args)]
+        done = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True, errors="replace", timeout=seconds + 300)
         log = done.stderr + done.stdout
         executions += int((re.findall(r"number_of_executed_units: (\d+)", log) or re.findall(r"#(\d+)\t", log) or ["0"])[-1])
         cover = (re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", log) or [cover])[-1]
@@ -109,7 +110,8 @@ def _try(reader, folder, seconds):
         found[why] = FOUND/f"{reader}-{hashlib.sha256(kept.read_bytes()).hexdigest()[:12]}"
         shutil.copyfile(kept, found[why])
     shown = f"{executions:,} inputs, {int(cover[0]):,} branches and {int(cover[1]):,} features reached, " + ("nothing found" if not found else "found: " + "; ".join(found))
-    return dict(case=f"{reader}: {READERS[reader].__doc__[:-1]}", found=shown, held=not found and executions > 100, executions=executions, branches=int(cover[0]), features=int(cover[1]), kept=int(cover[2]), findings=len(found), seconds=round(time.monotonic() - start))
+    return dict(case=f"{reader}: {READERS[reader].__doc__[:-1]}", found=shown, held=not found and executions > 100, executions=executions,
+                branches=int(cover[0]), features=int(cover[1]), kept=int(cover[2]), findings=len(found), seconds=round(time.monotonic() - start))
 
 def run(quick):
     "A row for each reader."
