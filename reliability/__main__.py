@@ -44,6 +44,7 @@ def main():
     file = a.out/"summary.csv"
     old = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=["trial"])
     new = pd.concat([old[~old.trial.isin([o["trial"] for o in lines])], pd.DataFrame(lines)])
+    new = new.astype(dict(tried=int, held=int, seconds=int))
     new.sort_values("trial", key=lambda c: c.map(list(TRIALS).index)).to_csv(file, index=False)
     return int(any(o["held"] < o["tried"] for o in lines))
 
