@@ -4,7 +4,7 @@ The run's folder and its caches lie on a small file system in memory (tmpfs), of
 somewhere: while it fills a cache, writes a checkpoint, a table, a picture or the report. Held: the call ends with one of the library's own
 errors, which names the disk; what was written before can be read; and when there is room, the same call ends with the table of the
 undisturbed run. Needs the right to mount."""
-import os, shutil, subprocess, sys, tempfile, time
+import contextlib, os, shutil, subprocess, sys, tempfile, time
 from pathlib import Path
 
 import pandas as pd
@@ -22,8 +22,14 @@ def mount(folder, size, *options):
 
 
 def fill(disk, leave):
-    "Take all of `disk` but `leave` bytes."
-    with open(disk/"ballast", "wb") as f: os.posix_fallocate(f.fileno(), 0, shutil.disk_usage(disk).free - leave)
+    "Take all of `disk` but `leave` bytes, while another process is writing to it."
+    with open(disk/"ballast", "wb") as f:
+        size, step = 0, shutil.disk_usage(disk).free - leave
+        while step > 4096:
+            with contextlib.suppress(OSError):
+                os.posix_fallocate(f.fileno(), size, step)
+                size += step
+            step = (shutil.disk_usage(disk).free - leave)//2
 
 
 def run(quick):
