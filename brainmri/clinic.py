@@ -4,7 +4,7 @@
 
 # %% ../nbs/01b_clinic.ipynb #980fc213
 from __future__ import annotations
-import contextlib, gzip, importlib, io, itertools, logging, math, os, re, struct, threading, warnings, zlib
+import contextlib, gzip, importlib, io, itertools, json, logging, math, os, re, struct, subprocess, sys, threading, warnings, zlib
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
@@ -450,6 +450,60 @@ def _native(data, o, name):
     if len(data) < need: raise _refuse(name, f"is cut short ({len(data)} of {need} bytes of pixels)", "copy it again or export it again")
     return memoryview(data)[:need + need%2]
 
+# %% ../nbs/01b_clinic.ipynb #b1c1c01d
+_RLE = "1.2.840.10008.1.2.5"  # decoded by pydicom itself, in Python
+
+def _decode_here(data, syntax, o):
+    "The frames in the pixels `data`, laid out as `o` says."
+    from pydicom.pixels import get_decoder
+    return [a for a, _ in itertools.islice(get_decoder(syntax).iter_array(data, allow_excess_frames=False, **o), o["number_of_frames"])]
+
+def _serve():
+    "Decode what comes in, until nothing more does: what the process does that `_decode_apart` starts."
+    into, out = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a decoder prints isn't an answer
+    while line := into.readline():
+        head = json.loads(line)
+        data = into.read(head["bytes"])
+        try: found = _decode_here(data, head["syntax"], head["layout"])
+        except Exception: found = []
+        out.write(json.dumps([[a.dtype.str, a.shape] for a in found]).encode() + b"\n")
+        for a in found: out.write(np.ascontiguousarray(a))
+        out.flush()
+
+# %% ../nbs/01b_clinic.ipynb #a5a8790c
+_idle = []  # processes that wait for a question, each with the number of the process that started it
+
+def _decoding():
+    "A process that decodes: one that waits, or a new one. A process that was forked needs its own."
+    while _idle:
+        owner, p = _idle.pop()
+        if owner == os.getpid() and p.poll() is None: return p
+    # isolated, so that no module of this name in the working directory is taken for ours
+    command = [sys.executable, "-I", "-c", "import sys; sys.path[:] = sys.argv[1:]; from brainmri.clinic import _serve; _serve()"]
+    return subprocess.Popen([*command, *filter(None, sys.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+def _ask(p, data, syntax, o):
+    "The frames that the process `p` finds in the pixels `data`; none if it can't decode them."
+    p.stdin.write(json.dumps(dict(bytes=len(data), syntax=syntax, layout=o)).encode() + b"\n")
+    p.stdin.write(data)
+    p.stdin.flush()
+    return [np.frombuffer(p.stdout.read(math.prod(shape)*np.dtype(kind).itemsize), kind).reshape(shape) for kind, shape in json.loads(p.stdout.readline())]
+
+def _decode_apart(data, syntax, o):
+    "What `_decode_here` gives, from a process of its own; `OSError` or `ValueError` if that ended over it."
+    p = _decoding()
+    patience = threading.Timer(8 + o["rows"]*o["columns"]*o["number_of_frames"]/10**6, p.kill)
+    patience.start()
+    try: found = _ask(p, data, syntax, o)
+    except BaseException:
+        with p: p.kill()  # what it may still say belongs to no question
+        raise
+    finally: patience.cancel()
+    _idle.append((os.getpid(), p))
+    if not found: raise ValueError("damaged, or of a rare kind")
+    return found
+
 # %% ../nbs/01b_clinic.ipynb #9236d216
 def _stored(h, syntax, name):
     "The frames in `h` as they are stored, and whether they are in colour."
@@ -457,8 +511,8 @@ def _stored(h, syntax, name):
     _check_layout(o, name)
     if decoder.is_encapsulated: _check_sizes(data, o, name)
     else: data = _native(data, o, name)
-    n = o["number_of_frames"]
-    try: frames = [a for a, _ in itertools.islice(decoder.iter_array(data, allow_excess_frames=False, **o), n)]
+    n, decoded = o["number_of_frames"], _decode_apart if decoder.is_encapsulated and decoder.UID != _RLE else _decode_here
+    try: frames = decoded(data, syntax, o)
     except Exception: raise _refuse(name, f"has pixels that can't be decoded ({decoder.UID.name})", "they are damaged, or of a rare kind; export it uncompressed") from None
     if len(frames) < n: raise _refuse(name, f"is cut short ({len(frames)} of {n} frames)", "copy it again or export it again")
     return frames, o["samples_per_pixel"] == 3 or o["photometric_interpretation"] == "PALETTE COLOR"

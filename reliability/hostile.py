@@ -87,7 +87,12 @@ def _child(case, call, out):
     if case.closed and os.getuid() == 0: os.setgroups([]), os.setgid(65534), os.setuid(65534)  # permissions don't bind root
     warnings.simplefilter("ignore")
     held, found = _tried(call, case)
-    os.write(out, json.dumps(dict(held=held, found=found[:1000], mb=peak() - before, seconds=time.process_time() - start)).encode())
+    os.write(out, json.dumps(dict(held=held, found=found[:1000], mb=peak() - before + _others(), seconds=time.process_time() - start)).encode())
+
+def _others():
+    "The most memory, in MB, that the processes had which this one has started."
+    pids = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return sum(int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{o}/status").read_text())[1])/1000 for o in pids)
 
 def _forked(case, call):
     "What a process of its own says of a `call` for `case`, or why it ended before its time."
