@@ -14,7 +14,7 @@ from .bundle import file_hash, read_bundle
 from .clinic import _walk
 from .core import *
 from .data import content_key
-from .pipeline import _alone, _read_data, _whole, plan_recipes, train_all
+from .pipeline import _alone, _expect_same, _read_data, _whole, plan_recipes, train_all
 from .predict import load
 from .report import chosen_by, comparison_table
 
@@ -95,7 +95,7 @@ def train_many(data=None, # Images, as `train_all` takes them
     table = _one_table(names, numbers, metrics)
     leaders = table.sort_values(chosen_by(table), ascending=False, kind="stable").recipe[:test_top]
     if test_top: table = _one_table(names, numbers, metrics | train([next(r for r in plan if r.name == o) for o in leaders], 1))
-    with atomic(out/"comparison.csv") as file: table.to_csv(file, index=False)
+    write_csv(out/"comparison.csv", table)
     return table
 
 # %% ../nbs/16_cluster.ipynb #4af671cd
@@ -146,8 +146,7 @@ def _begin_folder(out, plan):
     note = out/"_predictions.json"  # Parquet's readers pass over names that begin so
     if not note.exists() and any(not o.name.startswith(".") for o in out.iterdir()): raise RunError(f"{out} is not empty and holds no predictions: give a new or an empty folder as `out`.")
     old = read_json(note) if note.exists() else plan
-    changed = [k for k in plan if old.get(k) != plan[k]]
-    if changed: raise RunError(f"{out} holds other predictions: {', '.join(f'{k} was {old.get(k)!r}, now {plan[k]!r}' for k in changed[:3])}. Give another `out`.")
+    _expect_same(f"{out} holds other predictions", old, plan, "key", "its files are others")
     for o in out.glob(".*.tmp"): o.unlink(missing_ok=True)  # what a killed process left half-written
     write_json(note, plan)
 

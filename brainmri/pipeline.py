@@ -130,8 +130,7 @@ def begin(self:_Run,
     f = self.folder/"config.json"
     if f.exists():
         old, new = _leaves(read_json(f)), _leaves(json.loads(json.dumps(self.config)))
-        changed = [k for k in sorted(old | new) if old.get(k) != new.get(k) and k not in _MAY_DIFFER]
-        if changed: raise RunError(f"{self.folder} holds another run: {', '.join(f'{k} was {old.get(k)!r}, now {new.get(k)!r}' for k in changed[:3])}. Give another `out`.")
+        _expect_same(f"{self.folder} holds another run", old, new, "data.key", "its images, or their split, are others")
         if not resume: raise RunError(f"{self.folder} holds this run already: give another `out`, or resume=True to go on with it.")
     write_json(f, self.config)
     for o in self.folder.rglob(".*.tmp"): o.unlink()  # what a killed process left half-written
@@ -142,6 +141,12 @@ def begin(self:_Run,
 
 #: Settings in which a call may differ from the run that it goes on with: the images and their split count, not what the folder is called or whence the split came, and more repetitions or finalists only add to it.
 _MAY_DIFFER = ("data.name", "data.path", "split_seed", "test_top", "seeds", "robust")
+
+def _expect_same(holds, old, new, key, others):
+    "`RunError` unless the settings `new` are the `old` ones, which a folder `holds`; of the hash at `key` it only says that there are `others`."
+    changed = [k for k in sorted(old | new) if old.get(k) != new.get(k) and k not in _MAY_DIFFER]
+    told = [f"{k} was {old.get(k)!r}, now {new.get(k)!r}" for k in changed if k != key][:3] or [others]
+    if changed: raise RunError(f"{holds}: {', '.join(told)}. Give another `out`.")
 
 def _leaves(d, at=""):
     "The values in nested dictionaries, by their dotted names."

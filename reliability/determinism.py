@@ -47,7 +47,7 @@ def run(quick):
         for k in before: note(f"{k} after a run", before[k] == after[k], "as before" if before[k] == after[k] else "changed" + (f": {', '.join(o for o in {*before[k], *after[k]} if before[k].get(o) != after[k].get(o))}" if isinstance(before[k], dict) else ""))
         before = state()
         try: train_all(images, out=d/"here too", **settings(seed=7))  # refused, because it is the run of another seed
-        except BrainMRIError as e: note("a call that is refused", "seed was 42, now 7" in str(e), str(e).replace(str(d), "")[:80])
+        except BrainMRIError as e: note("a call that is refused", "seed was 42, now 7" in str(e), str(e).replace(f"{d}/", ""))
         changed = [k for k in before if before[k] != state()[k]]
         note("all of it after a call that failed", not changed, ", ".join(changed) or "as before")
     return pd.DataFrame(found)

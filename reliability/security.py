@@ -444,10 +444,11 @@ def run(quick):
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as d:
         (closed_, named_) = (Path(d)/o for o in ("closed", "named"))
         for o in (closed_, named_): o.mkdir()
-        parts = [source] if quick else [source, lambda: closed(closed_), lambda: weights(closed_), lambda: archives(closed_), lambda: names(named_), lambda: app(closed_), advisories]
-        for p in parts:
+        parts = {"what the source says": source, "no pickle, network or program": lambda: closed(closed_), "weights, bundles and downloads": lambda: weights(closed_), "archives, and names of data sets": lambda: archives(closed_),
+                 "names as HTML and as formulas": lambda: names(named_), "the app": lambda: app(closed_), "known holes of packages": advisories}
+        for kind, p in list(parts.items())[:1 if quick else None]:
             for r in p() or ():
-                found.append(r)
+                found.append({**r, "kind": kind})
                 print(r, flush=True)
     return pd.DataFrame(found)
 
