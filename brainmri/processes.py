@@ -4,7 +4,7 @@
 
 # %% ../nbs/08a_processes.ipynb #1812791f
 from __future__ import annotations
-import json
+import atexit, json
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -47,8 +47,13 @@ def start_processes(device, # "cpu" or "cuda"
     if device.index is not None: raise ConfigError(f"device={str(device)!r}: each process takes a GPU of its own, so give {device.type!r}, without a number.")
     if bs < 2*num_distrib(): raise ConfigError(f"{num_distrib()} processes can't share batches of {bs} images, since each needs two of them: launch {bs//2} at most.")
     PartialState(cpu=device.type == "cpu", timeout=timedelta(days=1))
+    atexit.register(_leave)
     if processes() != num_distrib(): raise ConfigError(f"{num_distrib()} processes were launched, but they can't train together on {device.type!r}: launch one for each GPU, or give device='cpu'.")
     return processes()
+
+def _leave():
+    "Leave the group before the interpreter ends, which else may abort a process that has done all its work."
+    if distributed.is_initialized(): distributed.destroy_process_group()
 
 # %% ../nbs/08a_processes.ipynb #ce0c4677
 def _plain(o, tensors):
@@ -164,17 +169,26 @@ class ShareDL(DistributedDL):
         "`b` without gradients; nothing is gathered, since validation is whole in every process."
         return self._to_detach(b, cpu, False)
 
+# %% ../nbs/08a_processes.ipynb #b819e7be
+class _Sum(torch.autograd.Function):
+    "The sum of all processes' tensors; a tensor's gradient is the sum of the gradients that they have of it."
+    @staticmethod
+    def forward(ctx, x):
+        x = x.clone()
+        distributed.all_reduce(x)
+        return x
+    backward = forward
+
 # %% ../nbs/08a_processes.ipynb #2e8cc9fe
 def _whole_norm(m, x):
     "BatchNorm `m` by the mean and variance of all processes' shares."
     if not m.training: return type(m).forward(m, x)
-    from torch.distributed.nn.functional import all_reduce  # with gradients; not every PyTorch has it
     dims, shape = [0, *range(2, x.dim())], (1, -1, *[1]*(x.dim() - 2))
     n = x.new_tensor(x.numel()/x.shape[1])
     distributed.all_reduce(n)
-    mean = all_reduce(x.sum(dims))/n
+    mean = _Sum.apply(x.sum(dims))/n
     centred = x - mean.view(shape)
-    var = all_reduce(centred.square().sum(dims))/n
+    var = _Sum.apply(centred.square().sum(dims))/n
     with torch.no_grad():
         m.num_batches_tracked += 1
         for kept, new in ((m.running_mean, mean), (m.running_var, var*n/(n - 1))): kept.lerp_(new, m.momentum)
