@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np, pandas as pd
 
-from .small import phantoms
+from .small import Cases, phantoms
 
 #: Largest difference between the losses of one process and two, in the first epoch.
 TOLERANCE = 1e-3
@@ -163,8 +163,8 @@ def folder(d, quick, note):
 
 
 def run(quick):
-    found, missing = [], sorted({o for k, o in NEEDED.items() if importlib.util.find_spec(k) is None})
-    def note(case, held, text): found.append(dict(case=case, found=text, held=bool(held))); print(found[-1], flush=True)
+    found, missing = Cases(), sorted({o for k, o in NEEDED.items() if importlib.util.find_spec(k) is None})
+    note = found.note
     if missing: return pd.DataFrame([dict(case="packages", found=f"not tried without them: pip install 'brainmri[{','.join(missing)}]'", held=False)])
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as d:
         d = Path(d)

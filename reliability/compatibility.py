@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from .small import Cases
+
 ROOT = Path(__file__).parent.parent
 SHOWN = ("python", "torch", "torchvision", "fastai", "fastcore", "numpy", "scipy", "pandas", "scikit-learn", "pillow", "matplotlib", "nilearn", "cleanlab", "mapie", "captum", "ncnn",
          "imagehash", "safetensors", "joblib", "filelock", "fastprogress", "plum-dispatch")
@@ -150,12 +152,11 @@ def reports(e):
     return "the audit's page, the report and the model card"
 
 
-def attempt(found, case, f, *args, **more):
+def attempt(found, case, f, *args):
     "Add a row for what `f` says or how it fails; is it held?"
     try: said, held = str(f(*args)).strip(), True
     except RuntimeError as e: said, held = str(e), False
-    found.append(dict(case=case, found=said.replace(str(tempfile.gettempdir()), "…"), held=held, **more))
-    print(found[-1], flush=True)
+    found.note(case, held, said.replace(str(tempfile.gettempdir()), "…"))
     return held
 
 
@@ -175,7 +176,7 @@ def try_environment(name, folder, wheel, found):
 
 
 def run(quick):
-    found = []
+    found = Cases()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as d:
         d = Path(d)
         wheel = build(d)

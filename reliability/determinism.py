@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .small import RECIPES, Run, phantoms, settings
+from .small import RECIPES, Cases, Run, phantoms, settings
 
 
 def state():
@@ -23,8 +23,8 @@ def state():
 def run(quick):
     import matplotlib.pyplot
     from brainmri.all import BrainMRIError, train_all
-    found = []
-    def note(case, held, text): found.append(dict(case=case, found=text, held=bool(held))); print(found[-1], flush=True)
+    found = Cases()
+    note = found.note
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as d:
         d = Path(d)
         images = phantoms(d/"images")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from .kill import stage, unreadable
-from .small import Run, phantoms
+from .small import Cases, Run, phantoms
 
 
 def used(folder): return sum(f.stat().st_blocks*512 for f in folder.rglob("*") if f.is_file())
@@ -33,7 +33,7 @@ def fill(disk, leave):
 
 
 def run(quick):
-    found = []
+    found = Cases()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as d:
         d = Path(d)
         images, disk = phantoms(d/"images"), d/"disk"
@@ -58,8 +58,8 @@ def run(quick):
                 last, resumed, late, _ = start().result()
                 held = (status == 0 and again == table or said) and not bad and last == 0 and resumed == table
                 text = "it fitted" if status == 0 else err.replace(str(d), "").split(". ")[0][:160]
-                found.append(dict(case=f"{case}: {at}", found="; ".join(o for o in [text, *bad, "" if last == 0 else late, "then the same table" if resumed == table else "then ANOTHER table"] if o), held=held))
-                print(found[-1], flush=True)
+                then = "then the same table" if resumed == table else "then ANOTHER table"
+                found.note(f"{case}: {at}", held, "; ".join(o for o in [text, *bad, "" if last == 0 else late, then] if o))
 
             # within the caches, and within each recipe's weights
             sizes = [caches*f for f in (.05, .3, .6, .9)] + [caches + (whole - caches)*f for f in (.02, .2, .5, .9)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np, pandas as pd
 
-from .small import Run, phantoms
+from .small import Cases, Run, phantoms
 
 
 def unreadable(folder):
@@ -48,7 +48,7 @@ def wrong_rows(cache, whole, n):
 
 
 def run(quick):
-    rng, found = random.Random(0), []
+    rng, found = random.Random(0), Cases()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as d:
         d = Path(d)
         images = phantoms(d/"images")
@@ -70,8 +70,7 @@ def run(quick):
             left = [str(o.relative_to(out)) for o in out.rglob(".*.tmp")]
             held = status == 0 and again == table and not bad and not left
             why = "the same table, every file whole" if held else "; ".join([*bad, *(f"left behind: {o}" for o in left), err if status else "", "another table" if status == 0 and again != table else ""]).strip("; ")
-            found.append(dict(case=f"killed {'soon after a file was written' if i % 2 else 'at a random second'}: {', then '.join(stages)}", found=why, held=held))
-            print(found[-1], flush=True)
+            found.note(f"killed {'soon after a file was written' if i % 2 else 'at a random second'}: {', then '.join(stages)}", held, why)
             shutil.rmtree(out, ignore_errors=True)
             shutil.rmtree(cache, ignore_errors=True)
     return pd.DataFrame(found)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .small import phantoms, settings
+from .small import Cases, phantoms, settings
 
 
 def held_now():
@@ -32,8 +32,8 @@ if __name__ == "__main__":
 
 def run(quick):
     from brainmri.all import train_all
-    found, seen, n = [], [], 4 if quick else 20
-    def note(case, held, text): found.append(dict(case=case, found=text, held=bool(held))); print(found[-1], flush=True)
+    found, seen, n = Cases(), [], 4 if quick else 20
+    note = found.note
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as d:
         d = Path(d)
         images = phantoms(d/"images", 40)

@@ -1,4 +1,4 @@
-"""A small run that every trial understands, in a process of its own: python -m reliability.small '{"images": ..., "out": ...}'.
+"""What the trials share: the rows of a table, and a small run in a process of its own: python -m reliability.small '{"images": ..., "out": ...}'.
 
 Prints "ready" when the packages are loaded, and at the end the run's table as one line of JSON."""
 import json, os, signal, subprocess, sys, threading, time
@@ -21,6 +21,13 @@ def phantoms(folder, n=60):
     from brainmri.all import make_phantoms
     make_phantoms(folder, n=n, seed=1, duplicates=2, progress=False)
     return Path(folder)
+
+
+class Cases(list):
+    "The rows of a trial's table, each of which is shown as it comes."
+    def note(self, case, held, text):
+        self.append(dict(case=case, found=text, held=bool(held)))
+        print(self[-1], flush=True)
 
 
 class Run:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from .small import Run, phantoms
+from .small import Cases, Run, phantoms
 
 
 def run(quick):
-    found = []
-    def note(case, held, text): found.append(dict(case=case, found=text, held=bool(held))); print(found[-1], flush=True)
+    found = Cases()
+    note = found.note
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as d:
         d = Path(d)
         images = phantoms(d/"images")
