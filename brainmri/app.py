@@ -50,7 +50,7 @@ def _looked(p):
     except BrainMRIError: return None  # a network without convolutions, or an ONNX file
 
 # %% ../nbs/13d_app.ipynb #5a15b1a8
-#: The largest file that is taken.
+#: As many bytes are taken at a time.
 MAX_UPLOAD = 64*2**20
 
 def _gradio():
@@ -91,7 +91,7 @@ def serve(bundle, # A folder or an .onnx file, as `load` takes it, or a `Predict
     if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < 65536: raise ConfigError(f"port={port!r}: expected a number from 0 (any that is free) to 65535.")
     gr, app = _gradio(), make_app(bundle)
     theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])  # named, not fetched
-    own = dict(server_name=host, server_port=port or _free_port(host), share=False, max_file_size=MAX_UPLOAD, app_kwargs=dict(middleware=_only_own_names(host)))
+    own = dict(server_name=host, server_port=port or _free_port(host), share=False, max_file_size=MAX_UPLOAD, app_kwargs=dict(middleware=_guards(host)))
     try: _, url, _ = app.launch(**own, theme=theme, prevent_thread_lock=True, quiet=True, ssr_mode=False, footer_links=[], inbrowser=False, inline=False, show_error=False)
     except OSError as e: raise ConfigError(f"The page can't be shown at {host}:{port} ({e}): give another port.") from None
     if block:
@@ -101,12 +101,28 @@ def serve(bundle, # A folder or an .onnx file, as `load` takes it, or a `Predict
     return url
 
 # %% ../nbs/13d_app.ipynb #eb9d9df0
-def _only_own_names(host):
-    "What refuses requests that name another host: a web page elsewhere could point a name of its own at this machine, and read answers."
+def _guards(host):
+    "What refuses requests that are too large or name another host: a web page elsewhere could point a name of its own at this machine, and read answers."
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
     loopback = ["127.0.0.1", "localhost", "[::1]"]
-    return [Middleware(TrustedHostMiddleware, allowed_hosts=loopback)] if host in ("127.0.0.1", "localhost", "::1") else []
+    own = [Middleware(TrustedHostMiddleware, allowed_hosts=loopback)] if host in ("127.0.0.1", "localhost", "::1") else []
+    return [*own, Middleware(_AtMost)]
+
+class _AtMost:
+    "Refuses a request of much more than `MAX_UPLOAD`, whatever number of files that is."
+    def __init__(self, app): self.app = app
+    async def __call__(self, scope, receive, send):
+        left, said = MAX_UPLOAD + 2**20, dict(scope.get("headers", ())).get(b"content-length", b"0")
+        if scope["type"] == "http" and not (said.isdigit() and int(said) <= left):
+            await send(dict(type="http.response.start", status=413, headers=[]))
+            return await send(dict(type="http.response.body", body=b"Too large."))
+        async def counted():
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            return message if left >= 0 else dict(type="http.disconnect")  # it sends more than it said, or didn't say
+        await self.app(scope, counted, send)
 
 def _free_port(host):
     import socket

@@ -79,13 +79,13 @@ def _number(v): return isinstance(v, (int, float)) and not isinstance(v, bool) a
 def _whole(v, least, most): return isinstance(v, int) and not isinstance(v, bool) and least <= v <= most
 def _stats(v): return v is None or isinstance(v, list) and len(v) == 3 and all(map(_number, v))
 def _plain(files): return isinstance(files, dict) and all(re.fullmatch(r"[\w.-]{1,80}", k) and isinstance(v, str) for k, v in files.items())
-def _sets(v): return v is None or isinstance(v, dict) and all(isinstance(q, dict) and set(q) == set(CLASSES) and all(map(_number, q.values())) for q in v.values())
+def _sets(v): return v is None or isinstance(v, dict) and all(re.fullmatch(r"0\.\d{1,9}", k) for k in v) and all(isinstance(q, dict) and set(q) == set(CLASSES) and all(map(_number, q.values())) for q in v.values())
 def _limits(v): return v is None or isinstance(v, dict) and all(_number(v.get(k)) for k in ("limit", "contrast", "colour", "grain"))
 
 def _unusable(bundle):
     "The first entry that no version of this library writes, however right the checksum is."
     T, parts = bundle.get("temperature"), {"model.safetensors", *(["gate.safetensors"] if bundle["gate"] else [])}
-    ok = dict(classes=isinstance(bundle["classes"], list) and tuple(bundle["classes"]) == CLASSES, margin=_whole(bundle["margin"], 0, 10_000), img_size=_whole(bundle["img_size"], 1, 4096),
+    ok = dict(classes=isinstance(bundle["classes"], list) and tuple(bundle["classes"]) == CLASSES, margin=_whole(bundle["margin"], 0, 10_000), img_size=_whole(bundle["img_size"], 1, 1024),
               mean=_stats(bundle["mean"]), std=_stats(bundle["std"]) and min(bundle["std"] or [1]) > 0, temperature=T is None or _number(T) and T > 0, conformal=_sets(bundle.get("conformal")),
               gate=_limits(bundle["gate"]), files=_plain(bundle["files"]) and parts <= set(bundle["files"]))
     return next((k for k, v in ok.items() if not v), None)
@@ -101,7 +101,7 @@ def read_bundle(path # A folder with bundle.json and the files that it names
     if inside and not (path/"bundle.json").exists(): raise RunError(f"{path} is a run with several networks: name the folder of one, {', '.join(inside)}, such as {path/inside[0]}.")
     bundle = _check_bundle(read_json(path/"bundle.json"), path/"bundle.json")
     for name, sha in bundle["files"].items():
-        if not (path/name).is_file(): raise WeightsError(f"{path/name} is missing: a bundle is bundle.json, {' and '.join(bundle['files'])} together.")
+        if not (path/name).is_file(): raise WeightsError(f"{path/name} is missing: a bundle is bundle.json, {' and '.join(bundle['files'])} together; restore it or train again.")
         if os.path.getsize(path/name) > _FILE_BYTES: raise WeightsError(f"{path/name} is too large ({size_text(os.path.getsize(path/name))}): expected at most {size_text(_FILE_BYTES)}; restore it or train again.")
         if file_hash(path/name) != sha: raise WeightsError(f"{path/name} is not the file that bundle.json describes (its SHA-256 differs): restore both, or train again.")
     return bundle

@@ -6,9 +6,9 @@
 from __future__ import annotations
 from pathlib import Path
 import pandas as pd
-from .core import CLASSES, atomic, counted, read_json
+from .core import CLASSES, atomic, counted
 from .split import leakage, split_summary
-from .report import Run, _MEASURES, _class_table, _coverage_table, _limits, _num, _score, choose, headline, read_predictions, read_run, readable_table
+from .report import Run, _MEASURES, _class_table, _coverage_table, _external, _limits, _num, _score, _table_at, choose, headline, read_predictions, read_run, readable_table
 from .metrics import calibrate, calibration_error
 
 # %% auto #0
@@ -89,14 +89,13 @@ def _performance(run, best):
 def _degrades(run, best):
     said = []
     for file, what in (("robustness.csv", "On worsened images"), ("border.csv", "With another border"), ("refused.csv", "What the gate refuses")):
-        path = run.path/best/file
-        if not path.exists(): said.append(f"{what}: not measured.")
+        t = _table_at(run.path/best/file)
+        if t is None: said.append(f"{what}: not measured.")
         else:
-            t = pd.read_csv(path)
             if file == "robustness.csv": t = t[t.strength > 0].pivot(index="artefact", columns="strength", values="macro_f1").rename_axis("Artefact, by strength")
             else: t = t.set_index(t.columns[0]).filter(["macro_f1", "low", "high", "changed", "refused"])
             said += [what + ":" if file == "refused.csv" else f"{what}, macro-F1:", _md_table(t)]
-    external = [read_json(o) for o in sorted((run.path/"external").glob("*.json"))]
+    external = _external(run)
     return "\n\n".join([*said, *(_md(" ".join(o["says"])) for o in external)] if external else [*said, "It was not tried on images from elsewhere."])
 
 # %% ../nbs/12a_card.ipynb #1c9e0bc9

@@ -4,13 +4,13 @@
 
 # %% ../nbs/01b_clinic.ipynb #980fc213
 from __future__ import annotations
-import contextlib, gzip, importlib, io, itertools, json, logging, math, os, re, struct, subprocess, sys, threading, warnings, zlib
+import contextlib, importlib, io, itertools, json, logging, math, os, re, struct, subprocess, sys, threading, warnings, zlib
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from .core import IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError, counted, size_text
-from .image import MAX_BYTES, MAX_PIXELS, _bytes, _check_claims, _decode, _directories, _is_honest, _one_large, _refuse, _to_8_bits, _upright, to_rgb
+from .core import _folders, _holds_something, IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError, counted, size_text
+from .image import MAX_PIXELS, _check_claims, _contents, _decode, _directories, _in_turn, _is_honest, _refuse, _to_8_bits, _upright, to_rgb
 
 # %% auto #0
 __all__ = ['MAX_VOXELS', 'MAX_SLICES', 'Slice', 'is_picture', 'read_slices', 'write_dicom', 'write_nifti', 'SliceFile',
@@ -42,6 +42,7 @@ _MOST, _MOST_DECODED = 400_000_000, 2*MAX_VOXELS  # bytes
 
 # %% ../nbs/01b_clinic.ipynb #a0a45af3
 _PICTURES = (b"\xff\xd8", b"\x89PNG", b"BM", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_ZIPPED = b"\x1f\x8b"
 _NIFTI = {struct.pack(order + "i", n): n for order in "<>" for n in (348, 540)}
 #: As much of a file as is needed to see what it is.
 _HEAD = 544
@@ -57,7 +58,7 @@ def _bare_dicom(head):
 def _kind(head, suffix=""):
     "What a file that begins with `head` is; its `suffix` counts only where the bytes don't tell."
     if head[128:132] == b"DICM": return "dicom"
-    if head[:2] == b"\x1f\x8b": return "gzip"
+    if head[:2] == _ZIPPED: return "gzip"
     if head[:4] in _NIFTI: return "nifti"
     if head.startswith(_PICTURES): return "picture"
     return "dicom" if _bare_dicom(head) or suffix.lower() == ".dcm" else "picture"
@@ -68,7 +69,7 @@ def is_picture(source # Path of a file, or its bytes
     "Is `source`, by its first bytes, a JPEG, PNG or BMP?"
     if isinstance(source, bytes): return source.startswith(_PICTURES[:3])
     try:
-        if not os.path.isfile(source): return False  # a named pipe would be waited for
+        if not _holds_something(source): return False
         with open(source, "rb") as f: return f.read(4).startswith(_PICTURES[:3])
     except (OSError, ValueError): return False
 
@@ -79,9 +80,9 @@ def read_slices(source, # Path of a file, or its bytes
                 name:str=None # What to call it, in `Slice.name` and in errors; default the path
                )->list: # Of `Slice`, in the order of the file
     "The slices in a DICOM, a NIfTI or a picture, as a radiologist sees them; a file that can't be used raises `ImageError` with its name."
-    if isinstance(source, bytes): data, name = source, name or "the image"
-    else: data, name = _bytes(source, _MOST), name or str(source)
-    with _one_large if len(data) > MAX_BYTES/10 else contextlib.nullcontext(): pictures, other = _READERS[_kind(data[:_HEAD], Path(name).suffix)](data, name)
+    name = name or ("the image" if isinstance(source, bytes) else str(source))
+    with contextlib.nullcontext(source) if isinstance(source, bytes) else _contents(source, _MOST) as data:
+        pictures, other = _READERS[_kind(data[:_HEAD], Path(name).suffix)](data, name)
     if len(pictures) == 1: return [Slice(name, pictures[0], other=other)]
     return [Slice(f"{name}#{k}", im, 1, k, other) for k, im in enumerate(pictures, 1)]
 
@@ -100,7 +101,7 @@ def _pages(data, name):
     try:
         n = len(list(itertools.islice(_directories(io.BytesIO(data)), MAX_SLICES + 1)))
         if n < 2 or not _is_honest(data, MAX_SLICES): return [_decode(data, name)[0]]
-        with Image.open(io.BytesIO(data), formats=["TIFF"]) as im:
+        with _in_turn(math.inf), Image.open(io.BytesIO(data), formats=["TIFF"]) as im:
             for k in range(n):
                 im.seek(k)
                 _check_claims(im, data, name, pages=True)
@@ -191,8 +192,8 @@ def _need(module, name, what):
 _ELEMENTS = 500_000  # thousands of frames have that many; a file of zeros is read as millions
 
 class _Stream:
-    "The stream `f`, in which pydicom doesn't recognise the character set, (0008,0005), and which ends with an error after `_ELEMENTS` elements."
-    def __init__(self, f): self.f, self.seek, self.tell, self.left = f, f.seek, f.tell, _ELEMENTS
+    "The stream `f`, in which pydicom doesn't recognise the character set, (0008,0005), and which ends with an error after `most` elements."
+    def __init__(self, f, most=_ELEMENTS): self.f, self.seek, self.tell, self.left = f, f.seek, f.tell, most
     def read(self, n=-1):
         b = self.f.read(n)
         self.left -= n == 8
@@ -230,7 +231,7 @@ def _uid(e):
 
 def _numbers(e, vr):
     "The numbers in the raw element `e`, which are stored as `vr` says; `None` if there are none."
-    if e is None or not isinstance(e.value, bytes): return None
+    if e is None or not isinstance(e.value, bytes) or len(e.value) > 4096: return None
     order = "<" if e.is_little_endian else ">"
     try:
         if vr in ("DS", "IS"): found = [float(o) for o in e.value.strip(b"\0 ").split(b"\\")]
@@ -240,6 +241,7 @@ def _numbers(e, vr):
 
 # %% ../nbs/01b_clinic.ipynb #34c632a1
 _IMPLICIT, _EXPLICIT, _DEFLATED, _BIG = (f"1.2.840.10008.1.2{o}" for o in ("", ".1", ".1.99", ".2"))
+_LATER = 50_000_000  # bytes; a value of more is left where it is
 
 def _elements(f, pixels=True):
     "The elements of the DICOM stream `f` that are in `_KEYWORDS`, raw and by their tags, and its transfer syntax; without `pixels` it stops before them."
@@ -260,7 +262,7 @@ def _elements(f, pixels=True):
         if tag == 0x7FE00010: ended.append(tag)
         return tag >> 16 == 0x7FE0 and not pixels or ended and tag != 0x7FE00010
     found = {0x00080016: o for t, o in meta.items() if t == 0x00020002}  # the kind of object is said twice
-    found |= {int(e.tag): e for e in elements(f, not explicit, not big, stop, 50_000_000, specific_tags=[_tag(o) for o in _KEYWORDS])}
+    found |= {int(e.tag): e for e in elements(f, not explicit, not big, stop, _LATER, specific_tags=[_tag(o) for o in _KEYWORDS])}
     e = found.get(0x7FE00010)
     if e and e.value is None: found[0x7FE00010] = e._replace(value=memoryview(f.f.getvalue())[e.value_tell:e.value_tell + e.length])  # pixels are large, and not copied
     return found, syntax or (_BIG if big else _EXPLICIT if explicit else _IMPLICIT)
@@ -272,8 +274,9 @@ def _items(e):
     "The items of the sequence `e`, each with its elements raw and by their tags."
     from pydicom.filereader import read_sequence
     if e is None or not e.value: return []
-    if isinstance(e.value, bytes): e = read_sequence(_Stream(io.BytesIO(e.value)), e.is_implicit_VR, e.is_little_endian, len(e.value), "iso8859")
+    if isinstance(e.value, bytes): e = read_sequence(_Stream(io.BytesIO(e.value), 20*MAX_SLICES), e.is_implicit_VR, e.is_little_endian, len(e.value), "iso8859")
     else: e = e.value
+    if len(e) > MAX_SLICES: raise ValueError("more items than an image has frames")
     return [{int(t): o.get_item(t, keep_deferred=True) for t in o.keys()} for o in e]
 
 def _group(item): return {t: e for o in _MACROS for inner in _items(item.get(_tag(o)))[:1] for t, e in inner.items()}
@@ -453,55 +456,76 @@ def _native(data, o, name):
 # %% ../nbs/01b_clinic.ipynb #b1c1c01d
 _RLE = "1.2.840.10008.1.2.5"  # decoded by pydicom itself, in Python
 
-def _decode_here(data, syntax, o):
-    "The frames in the pixels `data`, laid out as `o` says."
+def _decoded(data, syntax, o):
+    "The frames in the pixels `data`, one after another, laid out as `o` says."
     from pydicom.pixels import get_decoder
-    return [a for a, _ in itertools.islice(get_decoder(syntax).iter_array(data, allow_excess_frames=False, **o), o["number_of_frames"])]
+    return (a for a, _ in itertools.islice(get_decoder(syntax).iter_array(data, allow_excess_frames=False, **o), o["number_of_frames"]))
 
 def _serve():
     "Decode what comes in, until nothing more does: what the process does that `_decode_apart` starts."
     into, out = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a decoder prints isn't an answer
+    def say(found):
+        out.write(json.dumps(found).encode() + b"\n")
+        out.flush()
+    say("ready")
     while line := into.readline():
         head = json.loads(line)
-        data = into.read(head["bytes"])
-        try: found = _decode_here(data, head["syntax"], head["layout"])
-        except Exception: found = []
-        out.write(json.dumps([[a.dtype.str, a.shape] for a in found]).encode() + b"\n")
-        for a in found: out.write(np.ascontiguousarray(a))
-        out.flush()
+        try:
+            for a in _decoded(into.read(head["bytes"]), head["syntax"], head["layout"]):
+                say([a.dtype.str, a.shape])
+                out.write(np.ascontiguousarray(a))
+            say("done")
+        except Exception: say("failed")
 
 # %% ../nbs/01b_clinic.ipynb #a5a8790c
 _idle = []  # processes that wait for a question, each with the number of the process that started it
 
 def _decoding():
-    "A process that decodes: one that waits, or a new one. A process that was forked needs its own."
+    "A process that decodes, and whether it has done so before; one that was forked needs its own."
     while _idle:
         owner, p = _idle.pop()
-        if owner == os.getpid() and p.poll() is None: return p
+        if owner == os.getpid() and p.poll() is None: return p, True
     # isolated, so that no module of this name in the working directory is taken for ours
     command = [sys.executable, "-I", "-c", "import sys; sys.path[:] = sys.argv[1:]; from brainmri.clinic import _serve; _serve()"]
-    return subprocess.Popen([*command, *filter(None, sys.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    here = str(Path(importlib.import_module("brainmri").__path__[0]).parent)
+    try: p = subprocess.Popen([*command, *filter(None, sys.path), here], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    except (OSError, TypeError): raise ChildProcessError from None  # TypeError where Python doesn't know what started it
+    if p.stdout.readline() == b'"ready"\n': return p, False
+    _end(p)
+    raise ChildProcessError
 
+def _end(p):
+    p.kill()
+    with contextlib.suppress(OSError), p: pass  # what was still to be written to it can't be
+
+# %% ../nbs/01b_clinic.ipynb #e090ff10
 def _ask(p, data, syntax, o):
-    "The frames that the process `p` finds in the pixels `data`; none if it can't decode them."
+    "The frames that the process `p` finds in the pixels `data`."
     p.stdin.write(json.dumps(dict(bytes=len(data), syntax=syntax, layout=o)).encode() + b"\n")
     p.stdin.write(data)
     p.stdin.flush()
-    return [np.frombuffer(p.stdout.read(math.prod(shape)*np.dtype(kind).itemsize), kind).reshape(shape) for kind, shape in json.loads(p.stdout.readline())]
+    found = []
+    while isinstance(head := json.loads(p.stdout.readline()), list):
+        kind, shape = np.dtype(head[0]), head[1]
+        found.append(np.frombuffer(p.stdout.read(math.prod(shape)*kind.itemsize), kind).reshape(shape))
+    return found if head == "done" else None
 
 def _decode_apart(data, syntax, o):
-    "What `_decode_here` gives, from a process of its own; `OSError` or `ValueError` if that ended over it."
-    p = _decoding()
+    "The frames that another process finds; `OSError` or `ValueError` if it can't, or ended over it."
+    p, used = _decoding()
     patience = threading.Timer(8 + o["rows"]*o["columns"]*o["number_of_frames"]/10**6, p.kill)
     patience.start()
     try: found = _ask(p, data, syntax, o)
-    except BaseException:
-        with p: p.kill()  # what it may still say belongs to no question
+    except BaseException as e:
+        late = patience.finished.is_set()
+        _end(p)  # what it may still say belongs to no question
+        if used and not late and isinstance(e, (OSError, ValueError)): return _decode_apart(data, syntax, o)  # it may have ended while it waited
         raise
     finally: patience.cancel()
-    _idle.append((os.getpid(), p))
-    if not found: raise ValueError("damaged, or of a rare kind")
+    if len(_idle) < (os.cpu_count() or 1): _idle.append((os.getpid(), p))
+    else: _end(p)
+    if found is None: raise ValueError("damaged, or of a rare kind")
     return found
 
 # %% ../nbs/01b_clinic.ipynb #9236d216
@@ -509,10 +533,11 @@ def _stored(h, syntax, name):
     "The frames in `h` as they are stored, and whether they are in colour."
     o, data, decoder = _layout(h, name), h.raw("PixelData").value or b"", _decoder(syntax, name)
     _check_layout(o, name)
-    if decoder.is_encapsulated: _check_sizes(data, o, name)
+    packed, n = decoder.is_encapsulated, o["number_of_frames"]
+    if packed: _check_sizes(bytes(data), o, name)
     else: data = _native(data, o, name)
-    n, decoded = o["number_of_frames"], _decode_apart if decoder.is_encapsulated and decoder.UID != _RLE else _decode_here
-    try: frames = decoded(data, syntax, o)
+    try: frames = _decode_apart(data, syntax, o) if packed and decoder.UID != _RLE else list(_decoded(bytes(data) if packed else data, syntax, o))
+    except ChildProcessError: raise _refuse(name, f"is compressed as {decoder.UID.name}, and the second Python that decodes such pixels can't be started here", "export it uncompressed") from None
     except Exception: raise _refuse(name, f"has pixels that can't be decoded ({decoder.UID.name})", "they are damaged, or of a rare kind; export it uncompressed") from None
     if len(frames) < n: raise _refuse(name, f"is cut short ({len(frames)} of {n} frames)", "copy it again or export it again")
     return frames, o["samples_per_pixel"] == 3 or o["photometric_interpretation"] == "PALETTE COLOR"
@@ -541,10 +566,11 @@ def _dicom(data, name):
     _need("pydicom", name, "a DICOM file")
     if len(data) > _MOST_DECODED + 10**7: raise _refuse(name, f"is too large ({size_text(len(data))})", f"expected at most {size_text(_MOST_DECODED)} of pixels; export fewer frames")
     try:
-        with _quiet():
+        with _quiet(), _in_turn(math.inf if _DEFLATED.encode() in data else 0):
             h, syntax = _header(io.BytesIO(data))
-            frames, coloured = _stored(h, syntax, name)
-            return [_shown(h, k, a, name) for k, a in enumerate((_colours if coloured else _greys)(h, frames))], _other(h)
+            with _in_turn(4*h.count("Rows")*h.count("Columns")*h.count("NumberOfFrames", 1)):
+                frames, coloured = _stored(h, syntax, name)
+                return [_shown(h, k, a, name) for k, a in enumerate((_colours if coloured else _greys)(h, frames))], _other(h)
     except ImageError: raise
     except Exception: raise _refuse(name, "is a DICOM file that is damaged or cut short", "copy it again or export it again") from None
 
@@ -573,21 +599,31 @@ def _nifti_header(head, name):
 # %% ../nbs/01b_clinic.ipynb #4376c92c
 def _unzip(data, n, name):
     "The first `n` bytes in the gzip archive `data`, no more, whatever it claims to hold."
+    out, at, one = bytearray(), 0, zlib.decompressobj(31)
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as f: return f.read(n)
-    except (OSError, EOFError, zlib.error): raise _refuse(name, "is a gzip archive that is damaged or cut short", "copy it again or delete it") from None
+        for _ in range(20_000 + len(data)//_PART):  # an archive is one member, or one for each part that was packed by itself
+            if len(out) == n: break
+            part = data[at:at + _PART]
+            out += one.decompress(part, n - len(out))
+            at += len(part) - len(one.unconsumed_tail) - len(one.unused_data)
+            if one.eof:
+                if not data[at:at + _PART].strip(b"\0"): break
+                one = zlib.decompressobj(31)
+            elif not part: raise EOFError
+        else: raise EOFError
+    except (EOFError, zlib.error): raise _refuse(name, "is a gzip archive that is damaged or cut short", "copy it again or delete it") from None
+    return out
+
+_PART = 2**16
 
 # %% ../nbs/01b_clinic.ipynb #06535b8b
-def _volume(data, name):
-    "The numbers stored in a NIfTI, its axes running to the right, to the front and up, the sides of its voxels in mm, and what gives the numbers their scale."
-    zipped = data[:2] == b"\x1f\x8b"
-    head = _unzip(data, _HEAD, name) if zipped else data[:_HEAD]
-    if head[:4] not in _NIFTI: raise _refuse(name, "is a gzip archive of something other than NIfTI", "unpack it")
-    h, shape, start = _nifti_header(head, name)
+def _volume(data, header, name):
+    "The numbers stored in a NIfTI after its `header`, its axes running to the right, to the front and up, the sides of its voxels in mm, and what gives the numbers their scale."
+    h, shape, start = header
     dtype, n = h.get_data_dtype(), math.prod(shape)
     if dtype.kind not in "iuf": raise _refuse(name, f"holds {'colours' if dtype.fields else dtype.name}", "expected numbers, one a voxel; save it as float32")
     need = start + n*dtype.itemsize
-    if zipped: data = _unzip(data, need + 1, name)  # one more than there should be, so that the archive's checksum is looked at
+    if data[:2] == _ZIPPED: data = _unzip(data, need + 1, name)  # one more than there should be, so that the archive's checksum is looked at
     if len(data) < need: raise _refuse(name, f"is cut short ({len(data)} of {need} bytes)", "copy it again or delete it")
     a = np.frombuffer(data, dtype, n, start).reshape(shape, order="F")
     slope, intercept = h.get_slope_inter()
@@ -600,19 +636,26 @@ def _canonical(a, affine, name):
     img = nib.as_closest_canonical(nib.spatialimages.SpatialImage(a, affine))
     return np.asarray(img.dataobj), [float(o) for o in nib.affines.voxel_sizes(img.affine)]
 
+# %% ../nbs/01b_clinic.ipynb #3b6274fc
+def _cut(a, mm, scaled, name):
+    "The slices of the volume `a`, whose voxels have sides of `mm` and greys that `scaled` gives, hung as radiologists do."
+    thick = max(range(3), key=lambda i: (a.shape[i] == 1, mm[i]))
+    axis = thick if a.shape[thick] == 1 or mm[thick] > 1.5*sorted(mm)[1] else 2
+    across, up = (mm[i] for i in range(3) if i != axis)
+    _limit(name, *(n for i, n in enumerate(a.shape) if i != axis), a.shape[axis])
+    cuts = np.moveaxis(a, axis, 0)
+    lo, hi = _range((scaled(o) for cut in cuts for o in _rows(cut)), a.size)
+    cuts = (np.concatenate([_grey(scaled(o), lo, hi) for o in _rows(cut)])[::-1, ::-1].T for cut in cuts)
+    return [_square(Image.fromarray(np.ascontiguousarray(o)), (up, across), name) for o in cuts]
+
 # %% ../nbs/01b_clinic.ipynb #f0d0307a
 def _nifti(data, name):
     "The slices of a NIfTI."
     try:
-        a, mm, scaled = _volume(data, name)
-        thick = max(range(3), key=lambda i: (a.shape[i] == 1, mm[i]))
-        axis = thick if a.shape[thick] == 1 or mm[thick] > 1.5*sorted(mm)[1] else 2
-        across, up = (mm[i] for i in range(3) if i != axis)
-        _limit(name, *(n for i, n in enumerate(a.shape) if i != axis), a.shape[axis])
-        cuts = np.moveaxis(a, axis, 0)
-        lo, hi = _range((scaled(o) for cut in cuts for o in _rows(cut)), a.size)
-        cuts = (np.concatenate([_grey(scaled(o), lo, hi) for o in _rows(cut)])[::-1, ::-1].T for cut in cuts)
-        return [_square(Image.fromarray(np.ascontiguousarray(o)), (up, across), name) for o in cuts], None
+        head = bytes(_unzip(data, _HEAD, name)) if data[:2] == _ZIPPED else data[:_HEAD]
+        if head[:4] not in _NIFTI: raise _refuse(name, "is a gzip archive of something other than NIfTI", "unpack it")
+        header = _nifti_header(head, name)
+        with _in_turn(4*math.prod(header[1])): return _cut(*_volume(data, header, name), name), None
     except ImageError: raise
     except Exception: raise _refuse(name, "is a NIfTI file that is damaged", "copy it again or save it again") from None
 
@@ -642,16 +685,8 @@ _SUFFIXES = (*IMAGE_SUFFIXES, ".tif", ".tiff", ".dcm", ".nii", ".nii.gz", ".hdr"
 
 # %% ../nbs/01b_clinic.ipynb #f74d3e0c
 def _walk(folder):
-    "All files below `folder`, in order; each real folder is entered once, whatever links there are, and none above."
-    def closed(e): raise DataError(f"The folder {e.filename} can't be read ({e.strerror}): check its permissions and its disk.") from None
-    seen = {str(o) for o in Path(os.path.realpath(folder)).parents}
-    for d, subs, names in os.walk(folder, onerror=closed, followlinks=True):
-        real = os.path.realpath(d)
-        if real in seen: subs.clear()
-        else:
-            seen.add(real)
-            subs[:] = sorted(o for o in subs if not o.startswith(".") and o != "__MACOSX")
-            yield from (os.path.join(d, o) for o in sorted(names) if not o.startswith(".") and o != "DICOMDIR")
+    "All files below `folder`, in order."
+    yield from (os.path.join(d, o) for d, names in _folders(folder) for o in names if o != "DICOMDIR")
 
 # %% ../nbs/01b_clinic.ipynb #5a5d433c
 @dataclass(frozen=True)
@@ -668,7 +703,7 @@ class _Place:
 # %% ../nbs/01b_clinic.ipynb #0d67fdc4
 def _place(path):
     "The `_Place` of the file `path`, from its header; `None` if it isn't for `read_slices`."
-    if not os.path.isfile(path): return _Place(path) if path.lower().endswith(_SUFFIXES) else None  # a named pipe would be waited for
+    if not _holds_something(path): return _Place(path) if path.lower().endswith(_SUFFIXES) else None
     try:
         with open(path, "rb") as f:
             head = f.read(_HEAD)

@@ -14,8 +14,8 @@ from .bundle import file_hash, read_bundle
 from .clinic import _walk
 from .core import *
 from .data import content_key
-from .pipeline import _alone, _expect_same, _read_data, _whole, plan_recipes, train_all
-from .predict import load
+from .pipeline import _alone, _check_out, _expect_same, _read_data, _whole, plan_recipes, train_all
+from .predict import Predictor, load
 from .report import chosen_by, comparison_table
 
 # %% auto #0
@@ -62,6 +62,12 @@ def _one_table(names, seeds, metrics):
         rows.append({**first, "seeds": repeats})
     return comparison_table(rows)
 
+# %% ../nbs/16_cluster.ipynb #5dfd6480
+def _from_anywhere(o):
+    "`o`, a path or a table of paths, as workers find it, who start in another folder; what is neither stays as it is."
+    if isinstance(o, pd.DataFrame) and "filepath" in o: return o.assign(filepath=o.filepath.map(_from_anywhere))
+    return str(Path(o).absolute()) if isinstance(o, (str, Path)) and os.path.exists(o) else o
+
 # %% ../nbs/16_cluster.ipynb #89fd8d96
 @delegates(train_all, but=["split_seed", "audited", "resume"])
 def train_many(data=None, # Images, as `train_all` takes them
@@ -82,7 +88,8 @@ def train_many(data=None, # Images, as `train_all` takes them
     _whole(seeds=(seeds, 1, 100), seed=(seed, 0, 2**32-1), test_top=(test_top, 0, 100), retries=(retries, 0, 1000))
     ray, plan, out = _ray(), plan_recipes(recipes), Path(out).absolute()
     numbers = [(seed + i) % 2**32 for i in range(seeds)]
-    if isinstance(data, (str, Path)) and Path(data).exists(): data = str(Path(data).absolute())  # workers start elsewhere
+    data = _from_anywhere(data)
+    if kwargs.get("weights") not in (None, "imagenet"): kwargs["weights"] = _from_anywhere(kwargs["weights"])
     found = audit(_read_data(data, seed, progress)[0], group=kwargs.get("group"), turned=kwargs.get("turned", False), progress=progress)
     common = ray.put(dict(data=data, audited=found, split_seed=seed, progress=False, **kwargs))
     task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=retries, runtime_env=_environment())(_train_one)
@@ -135,17 +142,19 @@ def _shards(files, key, size):
 # %% ../nbs/16_cluster.ipynb #2b2bafd6
 def _files_of(source):
     "The sorted files of a folder or a list, each once."
-    found = list(_walk(source)) if isinstance(source, (str, Path)) and Path(source).is_dir() else [source] if isinstance(source, (str, Path)) else source
-    found = sorted({os.path.abspath(o) for o in found})
-    if not found: raise DataError(f"{source if isinstance(source, (str, Path)) else 'The list'} holds no files: expected a folder with some, or a list of paths.")
+    one = isinstance(source, (str, Path))
+    try: found = sorted({os.path.abspath(Path(o)) for o in (_walk(source) if one and Path(source).is_dir() else [source] if one else source)})
+    except TypeError: raise DataError(f"source={repr(source)[:60]}: expected a folder, or a list of paths.") from None
+    if not found: raise DataError(f"{source if one else 'The list'} holds no files: expected a folder with some, or a list of paths.")
     return found
 
 # %% ../nbs/16_cluster.ipynb #b1d20e4c
+_NOTE = "_predictions.json"  # Parquet's readers pass over names that begin so
+
 def _begin_folder(out, plan):
     "Leave a note in `out` of what is written there, or check that it says the same."
-    note = out/"_predictions.json"  # Parquet's readers pass over names that begin so
-    if not note.exists() and any(not o.name.startswith(".") for o in out.iterdir()): raise RunError(f"{out} is not empty and holds no predictions: give a new or an empty folder as `out`.")
-    old = read_json(note) if note.exists() else plan
+    note = out/_NOTE
+    old = read_json(note, dict) if note.exists() else plan
     _expect_same(f"{out} holds other predictions", old, plan, "key", "its files are others")
     for o in out.glob(".*.tmp"): o.unlink(missing_ok=True)  # what a killed process left half-written
     write_json(note, plan)
@@ -166,9 +175,11 @@ def predict_folder(bundle, # Folder of a bundle, or an .onnx file
     "Answer for every file of `source` on a Ray cluster; called again after it was stopped, it answers for those that are missing."
     _whole(shard=(shard, 1, 10**6), batch=(batch, 1, 10**4), workers=(workers, 1, 10**4))
     ray, bundle = _ray(), Path(bundle).absolute()
-    key = file_hash(bundle) if bundle.suffix.lower() == ".onnx" else read_bundle(bundle)["checksum"]
-    files, out = _files_of(source), Path(out).absolute()
-    out.mkdir(parents=True, exist_ok=True)
+    onnx = bundle.suffix.lower() == ".onnx"
+    known = load(bundle).bundle if onnx else read_bundle(bundle)
+    Predictor(None, known).limits(level)  # refused before the folder is claimed for it
+    key, level, files = file_hash(bundle) if onnx else known["checksum"], float(level), _files_of(source)
+    out = _check_out(Path(out).absolute(), _NOTE, "predictions")
     with _alone(out):
         _begin_folder(out, dict(bundle=key, level=level, shard=shard, files=len(files), key=content_key(files)))
         parts = _shards(files, [key, level], shard)

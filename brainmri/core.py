@@ -121,11 +121,14 @@ def stable_seed(*key # Anything that prints
 # %% ../nbs/00_core.ipynb #32af448f
 @contextlib.contextmanager
 def _full_disk(path):
-    "Raise `RunError` where writing `path` within the block fails because the disk is full, or the user's share of it."
+    "Raise `RunError` where writing `path` within the block fails: the disk is full, or the user's share of it, or nothing may be written there."
     try: yield
     except Exception as e:
-        full = getattr(e, "errno", None) in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)) or "No space left" in str(e)
-        if not full or isinstance(e, BrainMRIError): raise
+        code = getattr(e, "errno", None)
+        full = code in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)) or "No space left" in str(e)
+        closed = code in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+        if isinstance(e, BrainMRIError) or not full and not closed: raise
+        if closed: raise RunError(f"{path} can't be written ({e.strerror}): name another place, or change its permissions.") from None
         raise RunError(f"The disk is full: {path} can't be written. Free some space and make the same call again; what was written before is kept.") from None
 
 # %% ../nbs/00_core.ipynb #2b50091f
@@ -180,27 +183,38 @@ def write_json(path, # The file to write
 
 _JSON_BYTES = 100_000_000  # a run's records have a few megabytes
 
-def read_json(path # A file written by `write_json`
+def read_json(path, # A file written by `write_json`
+              kind:type=None, # What must be in it: dict, or list for a list of dicts; anything if None
+              needs=() # Names that the dict, or each in the list, must have
              ): # What it holds
-    "Read the JSON file at `path`; a missing or broken one raises `RunError` with its name."
+    "Read the JSON file at `path`; a missing, broken or changed one raises `RunError` with its name."
     path = Path(path)
     try:
         if path.exists() and not path.is_dir() and not path.is_file(): raise RunError(f"{path} is not a file: expected one that train_all wrote.")  # a named pipe would be waited for
         if path.is_file() and path.stat().st_size > _JSON_BYTES: raise RunError(f"{path} is too large for what train_all writes ({size_text(path.stat().st_size)}): it was changed; train again or restore it.")
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8") if path.stat().st_size else "")  # files of the system have no size
     except FileNotFoundError: raise RunError(f"{path} is missing: expected a folder that train_all wrote.") from None
     except BrainMRIError: raise
     except IsADirectoryError: raise RunError(f"{path} is a folder: expected a file that train_all wrote.") from None
     except RecursionError: raise RunError(f"{path} is nested too deeply: it was changed; train again or restore it.") from None
     except OSError as e: raise RunError(f"{path} can't be read ({e.strerror}): check its permissions and its disk.") from None
     except ValueError as e: raise RunError(f"{path} is not readable JSON ({_one_line(e, 100)}): it was changed or cut off; train again or restore it.") from None
+    if kind and not isinstance(found, kind) or kind is list and not all(isinstance(o, dict) for o in found):
+        raise RunError(f"{path} holds {_one_line(json.dumps(found), 60)}: expected a {kind.__name__}{' of dicts' if kind is list else ''}; it was changed; train again or restore it.")
+    lost = [k for k in needs if any(k not in o for o in (found if kind is list else [found]))]
+    if lost: raise RunError(f"{path} lacks {', '.join(lost)}: it was changed; train again or restore it.")
+    return found
 
 # %% ../nbs/00_core.ipynb #386abcd7
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+_INNER = re.compile(r"(;)(?=[\s\"']*[=+\-@＝＋－＠])")  # where the spreadsheets of many countries begin a new cell
 
 def _harmless(v, path=False):
-    "`v`, unless it is a text that a spreadsheet takes for a formula: then with `./` or an apostrophe before it."
-    if not isinstance(v, str) or not v.startswith(_FORMULA): return v
+    "`v`, unless it is a text or a path that a spreadsheet takes for a formula: then with `./` or an apostrophe before it."
+    if isinstance(v, os.PathLike): v = os.fspath(v)
+    if not isinstance(v, str): return v
+    v = _INNER.sub(r"\1'", v)
+    if not v.startswith(_FORMULA): return v
     try: return v if math.isfinite(float(v)) else "'" + v
     except ValueError: return ("./" if path else "'") + v
 
@@ -211,6 +225,7 @@ def csv_text(table, # A DataFrame; its columns `filepath` and `source` hold path
     safe = table.set_axis([_harmless(c) for c in table], axis=1)
     for i, c in enumerate(table):
         if table.dtypes.iloc[i].kind not in "biufc": safe.isetitem(i, [_harmless(v, c in ("filepath", "source")) for v in table.iloc[:, i]])
+    if index: safe.index = safe.index.map(_harmless)
     torn = any("\r" in v for i in range(safe.shape[1]) for v in safe.iloc[:, i] if isinstance(v, str))  # else it would end the line
     return safe.to_csv(index=index, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC if torn else csv.QUOTE_MINIMAL)
 
@@ -225,10 +240,19 @@ def write_csv(path, # The file to write
 # %% ../nbs/00_core.ipynb #c866d091
 def cache_dir()->Path: # The folder, made if it wasn't there
     "The folder for everything that can be computed again: `BRAINMRI_CACHE`, else `brainmri` in the user's cache folder."
-    d = os.environ.get("BRAINMRI_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home()/".cache")/"brainmri"
-    d = Path(d).expanduser()
-    d.mkdir(parents=True, exist_ok=True)
+    d = Path(os.environ.get("BRAINMRI_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")/"brainmri")
+    with _in_cache(d):
+        d = d.expanduser()
+        d.mkdir(parents=True, exist_ok=True)
     return d
+
+@contextlib.contextmanager
+def _in_cache(folder):
+    "Raise `RunError` where the cache in `folder` can't be made, read, written or locked within the block."
+    try: yield
+    except (OSError, RuntimeError) as e:  # the latter where a ~ means nobody, or where files can't be locked
+        why = getattr(e, "strerror", None) or e
+        raise RunError(f"The cache can't be kept in {folder} ({why}): free some space there, or set BRAINMRI_CACHE to another folder.") from None
 
 # %% ../nbs/00_core.ipynb #f9871b65
 def counted(n:int, # How many
@@ -275,6 +299,33 @@ def _bar(items, total=None):
     try: from fastprogress.fastprogress import progress_bar
     except ImportError: return items
     return progress_bar(items, total=total, leave=False)
+
+# %% ../nbs/00_core.ipynb #9e1e656e
+def _folders(top):
+    "Each folder below `top` with the names of its files, in order and without hidden ones; a real folder comes once, whatever links there are, and none above `top`."
+    lexical = Path(os.path.abspath(top))
+    above = {o for p in (Path(os.path.realpath(lexical)), *map(Path, map(os.path.realpath, lexical.parents[:1]))) for o in p.parents} | {*lexical.parents[:1]}
+    identity = lambda d: (os.stat(d).st_dev, os.stat(d).st_ino)
+    seen, todo = {identity(o) for o in above if os.path.exists(o)}, [str(top)]
+    while todo:
+        d = todo.pop()
+        try:
+            if (me := identity(d)) in seen: continue
+            seen.add(me)
+            with os.scandir(d) as found: found = sorted((o for o in found if not o.name.startswith(".") and o.name != "__MACOSX"), key=lambda o: o.name)
+        except OSError as e: raise DataError(f"The folder {d} can't be read ({e.strerror}): check its permissions and its disk.") from None
+        subs = [o.path for o in found if _is_folder(o)]
+        inner = set(subs)
+        yield d, [o.name for o in found if o.path not in inner]
+        todo += reversed(subs)
+
+def _is_folder(entry):
+    try: return entry.is_dir()
+    except OSError: return False  # a link to itself
+
+def _holds_something(path):
+    "Is `path` a file with contents? A named pipe, or one of the system's own files, which have no size, would be waited for."
+    return os.path.isfile(path) and os.path.getsize(path) > 0
 
 # %% ../nbs/00_core.ipynb #b94367d8
 def thread_map(f, # Function of one item

@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 from fastai.vision.all import (CategoryBlock, CategoryMap, ColReader, DataBlock, DataLoader, DataLoaders, IndexSplitter, IntToFloatTensor, Normalize,
                                PILImage, RandTransform, TensorCategory, TensorImage, Transform, TransformBlock)
 from .core import *
+from .core import _in_cache
 from .image import image_array, open_image, write_squares
 from .index import _subplots
 from .transform import BorderCrop, mild_affine, to_float, view_numbers, warp
@@ -147,25 +148,53 @@ class RowCache:
         self.nbytes = n * int(np.prod(self.shape)) * self.dtype.itemsize
         self.start = -(-n//4096)*4096  # one byte a row says that it is done, then come the rows
         self.file, size = self.folder/"rows.bin", self.start + self.nbytes
-        self.exists = self.file.exists() and self.file.stat().st_size == size
-        if not make: return
-        self._create(size)
-        self._touch()
-        self.done = np.memmap(self.file, np.uint8, "r+", shape=(n,))
-        self._rows = np.memmap(self.file, self.dtype, "r+", offset=self.start, shape=(n, *self.shape))
+        self.exists = _size(self.file) == size
+        if make: self._open(size)
     def __repr__(self):
         done = int((self.done != 0).sum()) if hasattr(self, "done") else 0
         return f"RowCache({self.folder.name}: {done} of {self.n} rows, {size_text(self.nbytes)})"
 
 # %% ../nbs/06_data.ipynb #95746815
 @patch
-def _create(self:RowCache, size):
-    "Make the file, all zeros and so with no row done, unless it is there; of several processes one makes it."
-    with FileLock(cache_dir()/".lock"):
-        if self.file.exists() and self.file.stat().st_size == size: return
-        make_room(size, keep=self.folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with atomic(self.file) as f: _reserve(f, size)
+def _open(self:RowCache, size):
+    "Map the file, which is made first, all zeros and so with no row done, unless it is there; of several processes one makes it."
+    with _cache_lock() as folder, _in_cache(folder):  # held until the file is mapped: then another run may remove it, but not from here
+        _tidy(folder)
+        if _size(self.file) != size:
+            make_room(size, keep=self.folder)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with atomic(self.file) as f: _reserve(f, size)
+        self._touch()
+        self._stat = self.file.stat()
+        self.done = np.memmap(self.file, np.uint8, "r+", shape=(self.n,))
+        self._rows = np.memmap(self.file, self.dtype, "r+", offset=self.start, shape=(self.n, *self.shape))
+
+@patch
+def _gone(self:RowCache):
+    "Was the file removed by another run that needed room? The rows mapped here are still good, but no other process finds them."
+    try: return not os.path.samestat(self._stat, self.file.stat())
+    except OSError: return True
+
+# %% ../nbs/06_data.ipynb #3c0c8a5c
+@contextlib.contextmanager
+def _cache_lock(name=""):
+    "Hold the lock of the cache folder, or of what is called `name` in it, within the block."
+    folder = cache_dir()
+    lock = FileLock(folder/f"{name}.lock")
+    with _in_cache(folder): lock.acquire()
+    try: yield folder
+    finally: lock.release()
+
+def _tidy(folder):
+    "Remove what killed runs left of files that they were making; under the lock, for whoever makes one holds it."
+    for o in folder.glob("*/.rows.bin.*.tmp"):
+        with contextlib.suppress(OSError):
+            o.unlink()
+            o.parent.rmdir()  # stays if it has rows
+
+def _size(file):
+    "Bytes of `file`, or nothing: asked once, as another run may remove it between two questions."
+    with contextlib.suppress(OSError): return file.stat().st_size
 
 def _reserve(file, size):
     "Give `file` its `size` now: on a full disk this fails with a message, a memory-mapped write would kill the process."
@@ -175,6 +204,7 @@ def _reserve(file, size):
             with open(file, "rb+") as f: os.posix_fallocate(f.fileno(), 0, size)
     except OSError as e: raise RunError(f"{size_text(size)} can't be reserved in {file.parent.parent} ({e.strerror}). Free some, or set BRAINMRI_CACHE to another disk.") from None
 
+# %% ../nbs/06_data.ipynb #8b67c577
 @patch
 def missing(self:RowCache,
             idx # Row numbers
@@ -236,8 +266,9 @@ def _check_limit(n):
 
 def _used():
     "The cache folders, when each was last used, and its size."
-    used = {}
-    for d in cache_dir().iterdir():
+    used, folder = {}, cache_dir()
+    with _in_cache(folder): found = list(folder.iterdir())
+    for d in found:
         with contextlib.suppress(OSError):  # another process may be tidying up too
             if d.is_dir(): used[d] = (d.stat().st_mtime, (d/"rows.bin").stat().st_size)
     return used
@@ -247,6 +278,7 @@ def need_room(caches # `RowCache`s that will be in use together, made with `make
              )->str: # In words: how much disk they take, and where
     "Raise `RunError` unless all of `caches` fit under `BRAINMRI_CACHE_GB` and, with what is there already, on the disk."
     caches = {c.folder: c for c in caches}.values()
+    with _cache_lock() as folder: _tidy(folder)
     total, new = sum(c.nbytes for c in caches), sum(c.nbytes for c in caches if not c.exists)
     _check_limit(total)
     need_disk(cache_dir(), max(0, new - _freed(new, keep={c.folder for c in caches})), "The run's set of caches")
@@ -283,9 +315,8 @@ def decoded(df, # A table from `index_images`, with filepath and sha
     files = df["filepath"].values
     chunks = [todo[i:i+64] for i in range(0, len(todo), 64)]
     if len(todo) >= MANY_IMAGES if processes is None else processes: _decode_in_processes(cache, chunks, files, margin, progress)
-    else:
-        for idx in track(chunks, "decoding", progress):
-            cache.put(idx, np.stack(thread_map(lambda i: image_array(files[i], img_size, margin), idx, progress=False)))
+    for idx in track([o for o in chunks if len(cache.missing(o))], "decoding", progress):
+        cache.put(idx, np.stack(thread_map(lambda i: image_array(files[i], img_size, margin), idx, progress=False)))
     return cache
 
 # %% ../nbs/06_data.ipynb #c0c91e8e
@@ -293,7 +324,9 @@ def _decode_in_processes(cache, chunks, files, margin, progress):
     pool = ProcessPoolExecutor(os.cpu_count() or 1)  # loky's: it doesn't import the caller's script again, so that needs no __main__ guard
     try:
         work = [pool.submit(write_squares, cache.file, cache.start, (cache.n, *cache.shape), idx, list(files[idx]), margin) for idx in chunks]
-        for _, o in zip(track(chunks, "decoding", progress), as_completed(work)): cache.flag(o.result())
+        for _, o in zip(track(chunks, "decoding", progress), as_completed(work)):
+            if cache._gone(): return  # they may have written elsewhere, or nowhere: what isn't flagged is decoded here
+            cache.flag(o.result())
     finally: pool.shutdown(kill_workers=True)
 
 # %% ../nbs/06_data.ipynb #78308138

@@ -87,26 +87,69 @@ def _directories(f):
     while at not in seen and at + number.size <= length:
         seen.add(at)
         f.seek(at)
-        b = f.read(number.unpack(f.read(number.size))[0]*entry.size + offset.size)
+        b = f.read(min(number.unpack(f.read(number.size))[0]*entry.size + offset.size, length))
         whole = max(0, len(b) - offset.size)//entry.size*entry.size
         yield sum(min(n*_SIZES[kind if kind < len(_SIZES) else 0], length) for _, kind, n, _ in entry.iter_unpack(b[:whole]))
         at = offset.unpack_from(b, whole)[0] if len(b) >= whole + offset.size else 0
 
 # %% ../nbs/01a_image.ipynb #7e437a0e
-def _is_honest(block, most=1):
-    "Do the directories of a TIFF or EXIF `block` claim little more than there is, and are there no more than `most`?"
+def _segments(data):
+    "Marker and contents of each segment of the JPEG `data` before its pixels, found as PIL finds them; bytes that it skips come one by one."
+    at = 2
+    while at < len(data):
+        found = data.find(b"\xff", at) % (len(data) + 1)  # the end, if there is none
+        yield from itertools.repeat((0, b""), found - at)
+        kind, at = data[found+1:found+2], found + 2
+        if kind in (b"", b"\xda"): return
+        if kind == b"\xff": at -= 1
+        n = 0 if kind in _BARE else max(2, int.from_bytes(data[at:at+2], "big"))
+        yield kind[0], data[at+2:at+n] if kind in b"\xe1\xe2" else b""
+        at += n
+
+#: What has no contents to PIL.
+_BARE = bytes([0, 0xFF, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)])
+
+def _chunks(data):
+    "An entry for each chunk of the PNG `data`."
+    at = 8
+    while at < len(data):
+        yield 0, b""
+        at += 12 + int.from_bytes(data[at:at+4], "big")
+
+def _blocks(data):
+    "An entry for each block of the GIF `data`; fifty for one of a comment, since PIL copies all before it."
+    byte = lambda at: data[at] if at < len(data) else 0
+    palette = lambda flags: 3*2**(1 + flags % 8) if flags > 127 else 0
+    at = 13 + palette(byte(10))
+    while at < len(data) and data[at] != 0x3B:
+        kind, costs = data[at], 50 if data[at:at+2] == b"!\xfe" else 1
+        yield 0, b""
+        at += {0x21: 2, 0x2C: 11 + palette(byte(at + 9))}.get(kind, 1)
+        while kind in (0x21, 0x2C) and byte(at):
+            yield from itertools.repeat((0, b""), costs)
+            at += 1 + data[at]
+        at += kind in (0x21, 0x2C)
+
+# %% ../nbs/01a_image.ipynb #4a7351f9
+#: A file is made of at most so many pieces.
+_PIECES = 200_000
+
+def _is_honest(block, most=1, spare=2**24):
+    "Do the directories of a TIFF or EXIF `block` claim to hold little more than there is, at most `spare` bytes, and are there no more than `most`?"
     found = list(itertools.islice(_directories(io.BytesIO(block)), most + 1))
-    return len(found) <= most and sum(found) <= 2*len(block) + 2**24
+    return len(found) <= most and sum(found) <= 2*len(block) + spare
 
-def _jpeg_exif(data):
-    "The EXIF block of the JPEG `data`, of which each 64 kB are a segment; PIL reads it as soon as it opens the file."
-    at, found = 2, []
-    while data[:2] == b"\xff\xd8" and at + 4 <= len(data) and data[at] == 0xFF and data[at+1] not in (0xDA, 0xD9):
-        n = int.from_bytes(data[at+2:at+4], "big")
-        if data[at+1] == 0xE1 and data[at+4:at+10] == b"Exif\0\0": found.append(data[at+10:at+2+n])
-        at += 2 + n if data[at+1] != 0xFF else 1
-    return b"".join(found)
+def _check_pieces(data, name):
+    "Refuse the file `data` if PIL would take long, or the memory, before anybody can ask it for the size."
+    walk = {b"\xff\xd8": _segments, b"\x89P": _chunks, b"GI": _blocks}.get(data[:2])
+    pieces = list(itertools.islice(walk(data), _PIECES + 1)) if walk else []
+    if len(pieces) > _PIECES: raise _refuse(name, f"is made of over {_PIECES:,} pieces", "it is damaged, or made to take long; save it again")
+    exif = b"".join(o[6:] for kind, o in pieces if kind == 0xE1 and o[:6] == b"Exif\0\0")  # each segment holds 64 kB of it
+    previews = [o[4:] for kind, o in pieces if kind == 0xE2 and o[:4] == b"MPF\0"]
+    if _is_honest(data, 10_000) and _is_honest(exif, 9) and all(_is_honest(o, 9, 0) for o in previews): return
+    raise _refuse(name, "claims to hold more than it has, or over 10,000 pages", "it is damaged, or made to fill the memory; delete it")
 
+# %% ../nbs/01a_image.ipynb #95f8eb7e
 def _turn(im):
     "What turns `im` as its EXIF block says, one of PIL's transpositions; `None` if nothing is said."
     try:
@@ -121,7 +164,11 @@ def _upright(im):
     return im if turn is None else im.transpose(turn)
 
 # %% ../nbs/01a_image.ipynb #9f59e685
-_one_large = threading.RLock()  # what takes much memory is done by one thread at a time
+_one_large = threading.RLock()
+
+def _in_turn(n):
+    "A block that takes `n` bytes: if they are many, it is entered by one thread at a time."
+    return _one_large if n > MAX_BYTES/10 else contextlib.nullcontext()
 
 def _frames(im, size):
     "How many frames `im` has, which is `size` bytes long; in words where counting them takes long."
@@ -141,12 +188,12 @@ def _check_claims(im, data, name, pages=False):
 def _decode(data, name, needed=None):
     "The bytes of an image file as an upright RGB image, and the mode that the file had; a JPEG may be reduced if only `needed` pixels are needed."
     try:
-        if not (_is_honest(data, 10_000) and _is_honest(_jpeg_exif(data), 9)): raise _refuse(name, "claims to hold more than it has, or over 10,000 pages", "it is damaged, or made to fill the memory; delete it")
+        _check_pieces(data, name)
         with Image.open(io.BytesIO(data), formats=FORMATS) as im:
             _check_claims(im, data, name)
             full, by = im.size, _reduction(im, needed) if needed else 1
             if by > 1: im.draft(im.mode, (full[0]//by, full[1]//by))
-            with _one_large if full[0]*full[1] > MAX_PIXELS/10 else contextlib.nullcontext():
+            with _in_turn(10*full[0]*full[1]):
                 rgb = to_rgb(_upright(im), name)
             if by > 1: rgb.info.update(reduced=by, full_size=full)
             return rgb, im.mode
@@ -158,23 +205,32 @@ def _decode(data, name, needed=None):
     except Exception as e: raise _refuse(name, f"is damaged or cut short ({e})", "copy it again or delete it") from None
 
 # %% ../nbs/01a_image.ipynb #ee663cf0
-def _bytes(path, most=MAX_BYTES):
-    "The contents of the file `path`, if it is a file that holds something, and `most` bytes of it."
+@contextlib.contextmanager
+def _contents(path, most=MAX_BYTES):
+    "A block with the contents of the file `path`, if it is a file that holds something, and `most` bytes of it; those of large ones are there one at a time."
     path = Path(path)
     try:
         if not path.exists(): raise _refuse(path, "does not exist", "check the name, or where a link points")
         if not path.is_file(): raise _refuse(path, "is not a file", "expected an image file")
-        if path.stat().st_size > most: raise _refuse(path, f"is too large ({size_text(path.stat().st_size)})", f"expected at most {size_text(most)}; make it smaller")
-        data = path.read_bytes()
-    except OSError as e: raise _refuse(path, f"can't be read ({e.strerror})", "check its permissions and its disk") from None
-    if not data: raise _refuse(path, "is zero bytes long", "copy it again or delete it")
-    return data
+        size = path.stat().st_size
+        if size > most: raise _refuse(path, f"is too large ({size_text(size)})", f"expected at most {size_text(most)}; make it smaller")
+        if not size: raise _refuse(path, "is zero bytes long", "copy it again or delete it")
+    except OSError as e: raise _closed(path, e) from None
+    with _in_turn(size):
+        try:
+            with open(path, "rb") as f: data = f.read(size)  # not more, should it grow
+        except OSError as e: raise _closed(path, e) from None
+        yield data
 
+def _closed(path, e): return _refuse(path, f"can't be read ({e.strerror})", "check its permissions and its disk")
+
+# %% ../nbs/01a_image.ipynb #e2157d22
 def open_image(path, # An image file, or the bytes of one
                needed:int=None # Pixels that will be needed in width and height: a JPEG of several times that may be decoded smaller
               )->Image.Image: # Mode RGB, upright; `info["reduced"]` says by how much it is smaller than in the file, if it is
     "The image in the file `path` as upright 8-bit RGB; a file that isn't one image raises `ImageError` with its name."
-    return _decode(path, "the image", needed)[0] if isinstance(path, bytes) else _decode(_bytes(path), str(path), needed)[0]
+    if isinstance(path, bytes): return _decode(path, "the image", needed)[0]
+    with _contents(path) as data: return _decode(data, str(path), needed)[0]
 
 # %% ../nbs/01a_image.ipynb #20c37514
 def crop_border(im:Image.Image, # Any image

@@ -4,13 +4,13 @@
 
 # %% ../nbs/02_index.ipynb #4715a0f2
 from __future__ import annotations
-import difflib, hashlib, os, re, warnings
+import difflib, hashlib, io, os, re, warnings
 from collections import Counter
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from .core import _one_line, CLASSES, CROP_MARGIN, IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError, counted, pick, size_text, stable_seed, thread_map
-from .image import _bytes, _decode, _refuse, open_image
+from .core import _folders, _one_line, CLASSES, CROP_MARGIN, IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError, counted, pick, size_text, stable_seed, thread_map
+from .image import _contents, _decode, _refuse, open_image
 
 # %% auto #0
 __all__ = ['MAX_TABLE', 'CLASS_COLORS', 'match_class', 'match_split', 'index_images', 'problems', 'class_counts',
@@ -36,27 +36,16 @@ _OTHER_PICTURES = (".gif", ".tif", ".tiff", ".webp", ".jp2", ".heic", ".dcm", ".
 
 def _hidden(name): return name.startswith(".") or name == "__MACOSX"
 
-def _closed(e):
-    "`os.walk` skips folders that it may not open; here they are an error."
-    raise DataError(f"The folder {e.filename} can't be read ({e.strerror}): check its permissions and its disk.") from None
-
 def _subfolders(p):
     try: return sorted(o for o in p.iterdir() if not _hidden(o.name) and o.is_dir())
-    except OSError as e: _closed(e)
+    except OSError as e: raise DataError(f"The folder {p} can't be read ({e.strerror}): check its permissions and its disk.") from None
 
 def _files(folder):
     "The image files below `folder`, and how many pictures of other kinds there are."
-    seen, files, others = set(), [], Counter()
-    above = Path(os.path.realpath(folder.parent)), Path(os.path.realpath(folder)).parent
-    for d, subs, names in os.walk(folder, onerror=_closed, followlinks=True):
-        real = os.path.realpath(d)
-        if real in seen or any(o.is_relative_to(real) for o in above): subs.clear()
-        else:
-            seen.add(real)
-            subs[:] = sorted(o for o in subs if not _hidden(o))
-            for o in (Path(d)/o for o in names if not _hidden(o)):
-                if o.suffix.lower() in IMAGE_SUFFIXES: files.append(o)
-                elif o.suffix.lower() in _OTHER_PICTURES: others[o.suffix.lower()] += 1
+    files, others = [], Counter()
+    for o in (Path(d)/o for d, names in _folders(folder) for o in names):
+        if o.suffix.lower() in IMAGE_SUFFIXES: files.append(o)
+        elif o.suffix.lower() in _OTHER_PICTURES: others[o.suffix.lower()] += 1
     return files, others
 
 # %% ../nbs/02_index.ipynb #e933160d
@@ -87,6 +76,10 @@ def _is_text(path):
     try: return bool(path.encode())
     except UnicodeEncodeError: return False  # bytes that aren't UTF-8, from another system's archive
 
+def _check_names(paths, what):
+    odd = [o for o in paths if not _is_text(o)]
+    if odd: raise DataError(f"{what} has files whose names aren't text ({_listed(odd)}): rename them, in letters that UTF-8 has.")
+
 # %% ../nbs/02_index.ipynb #93b484fc
 def _from_folder(root, classes):
     "The rows (filepath, label[, folder]) of the class folders below `root`."
@@ -104,8 +97,7 @@ def _from_folder(root, classes):
         others += more
         if files: full.add(label)
         rows += [dict(filepath=str(o), label=label) | (dict(folder=part) if part else {}) for o in files]
-    odd = [o["filepath"] for o in rows if not _is_text(o["filepath"])]
-    if odd: raise DataError(f"{root} has files whose names aren't text ({_listed(odd)}): rename them, in letters that UTF-8 has.")
+    _check_names((o["filepath"] for o in rows), root)
     kinds = _listed(f"{k} ({n})" for k, n in others.items())
     empty = [str(o) for o, c, _ in found if c in classes and c not in full]
     if empty: raise DataError(f"No images in {_listed(empty)}: expected files ending in {', '.join(IMAGE_SUFFIXES)}; found {kinds or 'none'}.")
@@ -115,14 +107,17 @@ def _from_folder(root, classes):
 # %% ../nbs/02_index.ipynb #c7931d0c
 def _from_table(df, base, what):
     "The rows of `df` with paths below `base` and labels in the library's spelling."
+    if df.columns.nlevels > 1 or not df.columns.is_unique: raise DataError(f"{what} has columns of the same name, or names on several levels: expected filepath,label[,group], each once.")
     need = [c for c in ("filepath", "label") if c not in df.columns]
     if need: raise DataError(f"{what} has no column {' and '.join(need)}: expected filepath,label[,group]; found {_listed(df.columns, 8) or 'nothing'}.")
     df = df.reset_index(drop=True).copy()
     blank = df.index[df.filepath.isna() | df.label.isna()]
     if len(blank): raise DataError(f"{what} has rows without filepath or label: {_listed(blank + 1)} (the first is 1). Fill them in or delete them.")
-    label = df.label.map({o: match_class(o) for o in df.label.unique()})
-    if label.isna().any(): raise DataError(f"{what} has labels that are none of {', '.join(CLASSES)}: {_listed(df.label[label.isna()].unique())}. Rename or delete those rows.")
-    df["label"], df["filepath"] = label, [str(Path(base)/str(o)) for o in df.filepath]
+    paths, said = [str(Path(base)/str(o)) for o in df.filepath], [str(o) for o in df.label]
+    _check_names(paths, what)
+    known = {o: match_class(o) for o in dict.fromkeys(said)}
+    if None in known.values(): raise DataError(f"{what} has labels that are none of {', '.join(CLASSES)}: {_listed(o for o in known if not known[o])}. Rename or delete those rows.")
+    df["filepath"], df["label"] = paths, [known[o] for o in said]
     twice = df.filepath[df.filepath.duplicated()]
     if len(twice): raise DataError(f"{what} names files more than once: {_listed(twice.unique())}. Keep one row for each.")
     gone = [o for o in df.filepath if not os.path.isfile(o)]
@@ -137,9 +132,11 @@ def _from_csv(path):
     expected = "expected a first line filepath,label[,group]"
     try:
         if (n := os.path.getsize(path)) > MAX_TABLE["bytes"]: raise DataError(f"{path} is too large for a table of images ({size_text(n)}): {expected}, and a line for each image.")
-        with open(path, "rb") as f: first = f.readline(2**16)
-        if len(first) == 2**16 or first.count(b",") >= MAX_TABLE["columns"]: raise DataError(f"{path} has a first line of more than {2**16:,} letters or {MAX_TABLE['columns']} columns: {expected}.")
-        df = pd.read_csv(path, dtype=dict(filepath=str, label=str, group=str), encoding="utf-8-sig", skipinitialspace=True, nrows=MAX_TABLE["rows"] + 1)
+        if not n: raise ValueError("it is empty")
+        data = path.read_bytes()
+        wide = max(data.replace(b"\r", b"\n").split(b"\n"), key=lambda o: (o.count(b","), len(o)))
+        if wide.count(b",") >= MAX_TABLE["columns"] or len(wide) > 2**16: raise DataError(f"{path} has a line of more than {2**16:,} letters or {MAX_TABLE['columns']} columns: {expected}.")
+        df = pd.read_csv(io.BytesIO(data), dtype=dict(filepath=str, label=str, group=str), encoding="utf-8-sig", skipinitialspace=True, nrows=MAX_TABLE["rows"] + 1)
     except DataError: raise
     except (OSError, ValueError) as e: raise DataError(f"{path} can't be read as a CSV ({_one_line(e, 200)}): {expected}.") from None
     if len(df) > MAX_TABLE["rows"]: raise DataError(f"{path} has more than {MAX_TABLE['rows']:,} rows: split it.")
@@ -179,11 +176,11 @@ _FACTS = ["width", "height", "mode", "bytes", "sha"]
 def _check(path, margin):
     "What is known of the file `path` after opening it, or the problem with it."
     try:
-        data = _bytes(path)
-        img, mode = _decode(data, path)
-        if min(img.size) <= 2*margin: raise _refuse(path, f"is {img.width}×{img.height}, not larger than two margins of {margin} px", "use a larger image or a smaller margin")
+        with _contents(path) as data:
+            img, mode = _decode(data, path)
+            if min(img.size) <= 2*margin: raise _refuse(path, f"is {img.width}×{img.height}, not larger than two margins of {margin} px", "use a larger image or a smaller margin")
+            return dict(filepath=path, width=img.width, height=img.height, mode=mode, bytes=len(data), sha=hashlib.sha256(data).hexdigest())
     except ImageError as e: return dict(filepath=path, problem=e.found, done="left out")
-    return dict(filepath=path, width=img.width, height=img.height, mode=mode, bytes=len(data), sha=hashlib.sha256(data).hexdigest())
 
 def _report_bad(bad, n, max_bad):
     "Warn of the files that are left out, or refuse the whole if they are too many."

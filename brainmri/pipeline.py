@@ -13,10 +13,10 @@ from fastcore.basics import patch
 from fastcore.meta import delegates
 from filelock import FileLock, Timeout
 from .audit import Audit, audit
-from .bundle import write_bundle
+from .bundle import file_hash, read_bundle, write_bundle
 from .card import write_card
 from .core import *
-from .data import content_key, mri_dls, need_room, pixel_cache, rows_dl, show_augmented, show_crop
+from .data import _cache_lock, content_key, mri_dls, need_room, pixel_cache, rows_dl, show_augmented, show_crop
 from .fast import pick_precision
 from .features import FeatureCache, weights_key
 from .gate import Gate, fit_gate, plain_checks
@@ -29,7 +29,7 @@ from .predict import load
 from .processes import from_first, is_first, processes, start_processes, wait_for_all
 from .recipes import (BLOCK5, ann_learner, count_params, get_recipe, list_recipes, load_weights, set_phase, settle_batchnorm, vgg_learner, vgg_network,
                               vgg_weights)
-from .report import choose, chosen_by, comparison_table, headline, plot_comparison, plot_reliability, read_history, read_predictions, read_run, readable_table, summary_text, table_html, tied, write_report
+from .report import _csv, _metrics, _predictions, choose, chosen_by, comparison_table, headline, plot_comparison, plot_reliability, read_history, read_predictions, read_run, readable_table, summary_text, table_html, tied, write_report
 from .robust import border_test, plot_robustness, refusals, robustness, say_border, say_refusals
 from .split import list_splits, sealed, split_images
 from .train import Training, phase_key
@@ -129,8 +129,8 @@ def begin(self:_Run,
     "Write what the run consists of, or check that the folder holds the same run."
     f = self.folder/"config.json"
     if f.exists():
-        old, new = _leaves(read_json(f)), _leaves(json.loads(json.dumps(self.config)))
-        _expect_same(f"{self.folder} holds another run", old, new, "data.key", "its images, or their split, are others")
+        old, new = _leaves(read_json(f, dict)), _leaves(json.loads(json.dumps(self.config)))
+        _expect_same(f"{self.folder} holds another run", old, new, "data.key", "its images, or their split, are others", ("weights.sha",))
         if not resume: raise RunError(f"{self.folder} holds this run already: give another `out`, or resume=True to go on with it.")
     write_json(f, self.config)
     for o in self.folder.rglob(".*.tmp"): o.unlink()  # what a killed process left half-written
@@ -142,10 +142,10 @@ def begin(self:_Run,
 #: Settings in which a call may differ from the run that it goes on with: the images and their split count, not what the folder is called or whence the split came, and more repetitions or finalists only add to it.
 _MAY_DIFFER = ("data.name", "data.path", "split_seed", "test_top", "seeds", "robust")
 
-def _expect_same(holds, old, new, key, others):
-    "`RunError` unless the settings `new` are the `old` ones, which a folder `holds`; of the hash at `key` it only says that there are `others`."
+def _expect_same(holds, old, new, key, others, follow=()):
+    "`RunError` unless the settings `new` are the `old` ones, which a folder `holds`; of the hash at `key`, and those that `follow` from it, it only says that there are `others`."
     changed = [k for k in sorted(old | new) if old.get(k) != new.get(k) and k not in _MAY_DIFFER]
-    told = [f"{k} was {old.get(k)!r}, now {new.get(k)!r}" for k in changed if k != key][:3] or [others]
+    told = [f"{k} was {old.get(k)!r}, now {new.get(k)!r}" for k in changed if k != key and not (key in changed and k in follow)][:3] or [others]
     if changed: raise RunError(f"{holds}: {', '.join(told)}. Give another `out`.")
 
 def _leaves(d, at=""):
@@ -153,15 +153,15 @@ def _leaves(d, at=""):
     return {k: v for key, o in d.items() for k, v in (_leaves(o, f"{at}{key}.") if isinstance(o, dict) else {f"{at}{key}": o}).items()}
 
 # %% ../nbs/14_pipeline.ipynb #dcacec7a
-def _check_out(folder):
-    "`folder` as a path, made if it wasn't there; `RunError` if no run can be written to it, before hours are spent on one."
+def _check_out(folder, mark="config.json", what="run"):
+    "`folder` as a path, made if it wasn't there; `RunError` if it can't be written to, or has files and none of `what`, which the file `mark` shows: before hours are spent."
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if any(not o.name.startswith(".") for o in folder.iterdir()) and not (folder/"config.json").exists(): raise RunError(f"{folder} is not empty and holds no run: give a new or an empty folder as `out`.")
+        if any(not o.name.startswith(".") for o in folder.iterdir()) and not (folder/mark).exists(): raise RunError(f"{folder} is not empty and holds no {what}: give a new or an empty folder as `out`.")
         with atomic(folder/".writable") as tmp: tmp.write_text("yes")
         (folder/".writable").unlink()
-    except OSError as e: raise RunError(f"A run can't be written to {folder} ({e.strerror}): give another folder as `out`.") from None
+    except OSError as e: raise RunError(f"{folder} can't be written to ({e.strerror}): give another folder as `out`.") from None
     return folder
 
 # %% ../nbs/14_pipeline.ipynb #cb0e82ac
@@ -219,12 +219,25 @@ def caches(self:_Run)->list: # `RowCache`s, none of them made by this
 
 # %% ../nbs/14_pipeline.ipynb #c7ae3894
 @patch
+def done(self:_Run,
+         r:Recipe # Which recipe
+        )->bool: # Its files are as they were written
+    "Does the folder of `r` say that it is trained? If one of its files is missing, cut off or changed, this is an error."
+    folder = self.folder/r.name
+    if not (folder/"metrics.json").exists(): return False
+    metrics = _metrics(folder)
+    _csv(folder/"history.csv", metrics["epochs"])
+    _predictions(folder, metrics)
+    read_bundle(folder)
+    return True
+
+@patch
 def train(self:_Run,
           r:Recipe # Which recipe
          )->None:
     "Train `r` unless its folder says that it is done, and calibrate it on the validation images."
     folder = self.folder/r.name
-    if from_first((folder/"metrics.json").exists): return
+    if from_first(lambda: self.done(r)): return
     t = self.training(r)
     history = t.fit(PRESETS[self.config["preset"]].schedule, folder, shared=self.shared())
     if not is_first(): return
@@ -268,7 +281,7 @@ def keep_predictions(file, # predictions.csv
                     )->None:
     "Write or add the probabilities of the images of `split`."
     table = part[["filepath", "split", "y"]].assign(pred=probs.argmax(1), **{f"prob_{c}": probs[:, i] for i, c in enumerate(CLASSES)})
-    if Path(file).exists() and split != "valid": table = pd.concat([pd.read_csv(file).query("split != @split"), table])
+    if Path(file).exists() and split != "valid": table = pd.concat([_csv(file).query("split != @split"), table])
     write_csv(file, table)
 
 # %% ../nbs/14_pipeline.ipynb #146ffab8
@@ -357,7 +370,7 @@ def note_opening(folder, # The run's
                 )->None:
     "Record in test_opened.json that the test set is about to be opened for `recipes`: before, so that a killed run has it on record too."
     log = Path(folder)/"test_opened.json"
-    opened = read_json(log) if log.exists() else []
+    opened = read_json(log, list, ["when", "recipes"]) if log.exists() else []
     known = lambda r: any(r in o["recipes"] and set(seeds) <= set(o.get("seeds") or []) for o in opened)
     new = [r for r in recipes if not known(r)]
     entry = dict(when=datetime.now(timezone.utc).isoformat(timespec="seconds"), recipes=new, why=why, chosen=chosen, seeds=list(seeds))
@@ -386,9 +399,13 @@ def trial(self:_Run)->tuple: # Name of the best recipe, its folder, the part of 
     return best, self.folder/best, "test" if run.metrics[best]["test"] else "valid", self.config["robust"]
 
 def _tried(file, split, n):
-    "Is `file`, a JSON, of a trial on these images?"
-    was = read_json(file) if file.exists() and file.with_suffix(".csv").exists() else {}
-    return not n or (was.get("split"), was.get("n")) == (split, n)
+    "Is `file`, a JSON, of a trial on these images, whose tables are as they were written?"
+    was = read_json(file, dict) if file.exists() else {}
+    return not n or (was.get("split"), was.get("n")) == (split, n) and was.get("files") == _sums(file.parent, was.get("files") or [])
+
+def _sums(folder, names):
+    "Name → SHA-256 of the files in `folder`; those that aren't there are left out."
+    return {o: file_hash(folder/o) for o in names if (folder/o).is_file()}
 
 # %% ../nbs/14_pipeline.ipynb #ac07df39
 @patch
@@ -403,9 +420,9 @@ def worsen(self:_Run)->None:
     except DataError as e: border, says = None, f"It couldn't be: {e}"  # too few images of a class, which is known only now
     write_csv(folder/"robustness.csv", table)
     with atomic(folder/"robustness.png") as tmp: plot_robustness(table).savefig(tmp, format="png", dpi=110)
-    if border is not None:
-        write_csv(folder/"border.csv", border, index=True)
-    write_json(folder/"border.json", dict(says=says, split=split, n=n))
+    if border is None: (folder/"border.csv").unlink(missing_ok=True)  # of a trial on other images
+    else: write_csv(folder/"border.csv", border, index=True)
+    write_json(folder/"border.json", dict(says=says, split=split, n=n, files=_sums(folder, ["robustness.csv", "border.csv"])))
 
 # %% ../nbs/14_pipeline.ipynb #9ac56464
 @patch
@@ -416,7 +433,7 @@ def refuse(self:_Run)->None:
     predictor = load(folder, self.config["precision"], self.config["device"])
     table = refusals(predictor, self.index[self.index["split"] == split], n=None, seed=self.config["seed"], progress=self.progress)
     write_csv(folder/"refused.csv", table, index=True)
-    write_json(folder/"refused.json", dict(says=say_refusals(table), split=split, n=n))
+    write_json(folder/"refused.json", dict(says=say_refusals(table), split=split, n=n, files=_sums(folder, ["refused.csv"])))
 
 # %% ../nbs/14_pipeline.ipynb #5634b0d4
 @patch
@@ -459,7 +476,7 @@ def _read_data(data, seed, progress):
         df = index_images(data, progress=progress)
         return df, dict(name=Path(name.replace(":", "-")).name or "data", path=name, n=len(df), synthetic=_is_synthetic(data))
     folder = cache_dir()/f"phantoms-{N_PHANTOMS}-{seed}"
-    with FileLock(f"{folder}.lock"): make_phantoms(folder, n=N_PHANTOMS, seed=seed)  # drawn once, if several runs begin together
+    with _cache_lock(folder.name): make_phantoms(folder, n=N_PHANTOMS, seed=seed)  # drawn once, if several runs begin together
     df = index_images(folder, progress=progress)
     return df, dict(name="phantoms", path=None, n=len(df), synthetic=True)
 
@@ -614,7 +631,7 @@ def learner(self:Results,
            ): # A fastai `Learner`
     "The fastai learner of `recipe` with its trained weights and the run's images."
     name = pick(recipe or self.best, self.run.config["recipes"], "recipe")
-    r = Recipe.from_dict(read_json(self.path/name/"bundle.json")["recipe"])
+    r = Recipe.from_dict(read_bundle(self.path/name)["recipe"])
     learn = _make_learner(r, self.run.index, self.run.config["arch"], None, self.run.config["seed"], "cpu", self.run.config["margin"])
     load_weights(learn.model, self.path/name/"model.safetensors")
     return learn
@@ -671,7 +688,7 @@ def robustness(self:Results)->pd.DataFrame: # artefact, strength, images, macro_
     "How the best recipe does on worsened images."
     file = self.path/self.best/"robustness.csv"
     if not file.exists(): raise RunError(f"There is no {file}: the run was made with robust=0. Call train_all again with robust=150 and the same `out`.")
-    return pd.read_csv(file)
+    return _csv(file)
 
 # %% ../nbs/14_pipeline.ipynb #76c589d9
 @patch

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 import matplotlib.pyplot as plt, numpy as np, pandas as pd
 from matplotlib.ticker import MaxNLocator
-from .core import CLASSES, RunError, atomic, counted, read_json
+from .core import CLASSES, RunError, _one_line, atomic, counted, read_json
 from .index import plot_class_counts
 from .shortcuts import PROBES, plot_probes
 from .split import leakage, plot_split, split_summary
@@ -22,13 +22,25 @@ __all__ = ['Run', 'read_run', 'read_history', 'read_predictions', 'comparison_ta
            'plot_reliability', 'save_figures', 'headline', 'text_chart', 'summary_text', 'write_report', 'write_audit']
 
 # %% ../nbs/12_report.ipynb #9b85853b
-def _csv(path, columns):
-    "The table at `path`, with at least `columns`; a missing or cut one raises `RunError`."
-    try: df = pd.read_csv(path, dtype=dict(filepath=str, label=str, group=str, split=str))
-    except FileNotFoundError: raise RunError(f"{path} is missing: expected a folder that train_all wrote.") from None
-    except ValueError as e: raise RunError(f"{path} is not a readable table ({e}): restore it or train again.") from None
-    missing = [c for c in columns if c not in df]
+#: The tables of a run and their columns, of which those with a question mark may be without a value.
+_TABLES = {"index.csv": "filepath label y split", "history.csv": "epoch phase train_loss? valid_loss? macro_f1 accuracy seconds",
+           "predictions.csv": " ".join(["filepath split y pred", *(f"prob_{c}" for c in CLASSES)]), "robustness.csv": "artefact strength images macro_f1 low? high? accuracy changed",
+           "border.csv": "border images macro_f1 low? high? accuracy changed drawn?", "refused.csv": "kind images refused low high"}
+_TEXTS = ("filepath", "label", "group", "split", "artefact", "border", "kind")
+
+def _csv(path, rows=None):
+    "The table of a run at `path`, of so many `rows` if that is known; one that is missing, cut off or changed raises `RunError`."
+    path, again = Path(path), "it was changed or cut off; restore it or train again"
+    try: df = pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str))
+    except FileNotFoundError: raise RunError(f"{path} is missing: expected a folder that train_all wrote; restore it or train again.") from None
+    except (OSError, ValueError) as e: raise RunError(f"{path} is not a readable table ({_one_line(e, 100)}): restore it or train again.") from None
+    columns = _TABLES[path.name].split()
+    missing = [c for c in (o.strip("?") for o in columns) if c not in df]
     if missing: raise RunError(f"{path} has no column {', '.join(missing)}: it was changed, or another version wrote it.")
+    for c in (o for o in columns if not o.endswith("?")):
+        bad = (df[c] if c in _TEXTS else pd.to_numeric(df[c], errors="coerce")).isna()
+        if bad.any(): raise RunError(f"{path} has no {'text' if c in _TEXTS else 'number'} as {c} in row {bad.idxmax() + 1}: {again}.")
+    if not len(df) or rows not in (None, len(df)): raise RunError(f"{path} has {counted(len(df), 'row')}, expected {rows or 'some'}: {again}.")
     return df
 
 # %% ../nbs/12_report.ipynb #9eafc90c
@@ -44,7 +56,7 @@ class Run:
     @cached_property
     def index(self)->pd.DataFrame:
         "The images: filepath, label, y, split, group, and what else the index knew."
-        return _csv(self.path/"index.csv", ["filepath", "label", "y", "split"])
+        return _csv(self.path/"index.csv", self.config.get("data", {}).get("n"))
     @cached_property
     def table(self)->pd.DataFrame:
         "The comparison, a row a recipe, as `comparison_table` makes it."
@@ -52,7 +64,7 @@ class Run:
     @cached_property
     def openings(self)->list:
         "Each opening of the test set, as it was recorded."
-        return read_json(self.path/"test_opened.json") if (self.path/"test_opened.json").exists() else []
+        return read_json(self.path/"test_opened.json", list, ["when", "recipes"]) if (self.path/"test_opened.json").exists() else []
     @property
     def titles(self)->dict:
         "Recipe name → title."
@@ -61,13 +73,17 @@ class Run:
 # %% ../nbs/12_report.ipynb #d2d347fb
 _FILES = ("metrics.json", "history.csv", "predictions.csv")
 
+def _metrics(folder):
+    "What metrics.json in the folder of a recipe holds."
+    return read_json(folder/"metrics.json", dict, ["recipe", "valid", "test", "epochs", "seconds", "params"])
+
 def read_run(path # A folder that `train_all` wrote
             )->Run: # Its records
     "Read the run folder at `path`; `RunError` if it is none, or not finished."
     path = Path(path)
     if not path.is_dir(): raise RunError(f"There is no folder {path}: expected a run folder, such as runs/NAME.")
     if not (path/"config.json").exists(): raise RunError(f"{path} has no config.json: it is not a run folder that train_all wrote.")
-    config = read_json(path/"config.json")
+    config = read_json(path/"config.json", dict)
     names = config.get("recipes") or []
     if not names: raise RunError(f"{path/'config.json'} names no recipes: it was changed, or another version wrote it.")
     need = ["environment.json", "audit.json", "index.csv", *(f"{r}/{f}" for r in names for f in _FILES)]
@@ -75,23 +91,30 @@ def read_run(path # A folder that `train_all` wrote
     if missing:
         some = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
         raise RunError(f"The run in {path} is not finished: {some} missing. Call train_all again with the same `out` to go on.")
-    environment, audit = (read_json(path/f"{o}.json") for o in ("environment", "audit"))
-    return Run(path, config, environment, audit, {r: read_json(path/r/"metrics.json") for r in names})
+    environment, audit = (read_json(path/f"{o}.json", dict) for o in ("environment", "audit"))
+    return Run(path, config, environment, audit, {r: _metrics(path/r) for r in names})
 
 # %% ../nbs/12_report.ipynb #fe84fa32
 def read_history(run:Run, # From `read_run`
                  recipe:str # One of its recipes
                 )->pd.DataFrame: # A row an epoch: epoch, phase, train_loss, valid_loss, accuracy, macro_f1, seconds
     "The training history of `recipe`."
-    return _csv(run.path/recipe/"history.csv", ["epoch", "phase", "train_loss", "valid_loss", "macro_f1"])
+    return _csv(run.path/recipe/"history.csv", run.metrics[recipe]["epochs"])
+
+def _predictions(folder, metrics):
+    "predictions.csv in the folder of a recipe, with as many images as its `metrics` are of."
+    df = _csv(folder/"predictions.csv")
+    for s in ("valid", "test"):
+        n = int((df.split == s).sum())
+        if metrics[s] and n != metrics[s]["n"]: raise RunError(f"{folder/'predictions.csv'} has {counted(n, f'{s} image')}, metrics.json is of {metrics[s]['n']}: it was changed or cut off; restore it or train again.")
+    return df
 
 def read_predictions(run:Run, # From `read_run`
                      recipe:str, # One of its recipes
                      split:str="valid" # "valid" or "test"; the test set was opened for the finalists only
                     )->pd.DataFrame: # A row an image: filepath, split, y, pred, prob_glioma …, group
     "What `recipe` said of each image of `split`, in the order of their paths; no rows if that set was not opened for it."
-    path = run.path/recipe/"predictions.csv"
-    df = _csv(path, ["filepath", "split", "y", "pred"])
+    path, df = run.path/recipe/"predictions.csv", _predictions(run.path/recipe, run.metrics[recipe])
     df = df[df.split == split].sort_values("filepath").reset_index(drop=True)
     known = run.index.set_index("filepath")
     lost = df.filepath[~df.filepath.isin(known.index)]
@@ -679,13 +702,17 @@ def _sure_part(run, figures):
 
 # %% ../nbs/12_report.ipynb #6827d25b
 def _table_at(path):
-    "The CSV at `path`, or None if it isn't there."
-    return pd.read_csv(path) if path.exists() else None
+    "The table at `path`, or None if it isn't there."
+    return _csv(path) if path.exists() else None
+
+def _said(path):
+    "What the record of a trial at `path` says in words, and the part of the split that it was on; None if it isn't there."
+    found = read_json(path, dict, ["says"]) if path.exists() else {}
+    return found.get("says"), found.get("split")
 
 def _measured_on(run, best):
     "Which images robustness and border were measured on, for a sentence."
-    file = run.path/best/"border.json"
-    return {"test": "test ", "valid": "validation "}.get(read_json(file).get("split"), "") if file.exists() else ""
+    return {"test": "test ", "valid": "validation "}.get(_said(run.path/best/"border.json")[1], "")
 
 def _worsened_part(run, best, figures):
     t = _table_at(run.path/best/"robustness.csv")
@@ -703,7 +730,7 @@ def _worsened_part(run, best, figures):
 # %% ../nbs/12_report.ipynb #48d79109
 def _border_part(run, best):
     t = _table_at(run.path/best/"border.csv")
-    why = read_json(run.path/best/"border.json")["says"] if (run.path/best/"border.json").exists() else None
+    why = _said(run.path/best/"border.json")[0]
     if t is None: return _p("Whether the network reads the border of the image was not measured.", *([why] if why else []))
     t = t.set_index(t.columns[0]).rename_axis("Border")
     shown = pd.DataFrame({"Macro-F1": [_score(*o) for o in zip(t.macro_f1, t.low, t.high)], "Labels changed": [f"{o:.1%}" for o in t.changed],
@@ -714,10 +741,14 @@ def _refused_part(run, best):
     t = _table_at(run.path/best/"refused.csv")
     if t is None: return _p("What the gate refuses was not measured.")
     shown = pd.DataFrame({"Pictures": [f"{o:.0f}" for o in t.images], "Refused": [f"{o.refused:.1%} ({o.low:.1%} to {o.high:.1%})" for o in t.itertuples()]}, index=t.kind.rename("Kind"))
-    return _p(read_json(run.path/best/"refused.json")["says"]) + table_html(shown, "What the gate refuses to answer, with 95 % intervals")
+    return _p(_said(run.path/best/"refused.json")[0]) + table_html(shown, "What the gate refuses to answer, with 95 % intervals")
+
+def _external(run):
+    "The records of the images from elsewhere that the run was tried on."
+    return [read_json(o, dict, ["name", "recipe", "says", "measures"]) for o in sorted((run.path/"external").glob("*.json"))]
 
 def _external_part(run):
-    found = [read_json(o) for o in sorted((run.path/"external").glob("*.json"))]
+    found = _external(run)
     if not found: return _p("It was not tried on images from elsewhere (`validate_on`). Nothing here says how it would do at another hospital.")
     return "".join(_p(*o["says"]) + table_html(_class_table(o["measures"]), f"“{run.titles.get(o['recipe'], o['recipe'])}” on {o['name']}") for o in found)
 

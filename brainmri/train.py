@@ -354,11 +354,15 @@ def _may_run_out(self:Training): return self.device.type == "cuda" and self.proc
 @patch
 def _copy(self:Training): return {k: v.detach().to("cpu", copy=True) for k, v in self.learn.model.state_dict().items()}
 
+def _part_of(bs, most):
+    "The largest number of images, two to `most`, that makes steps of `bs` without a rest; `None` if there is none. BatchNorm needs two."
+    return next((o for o in range(most, 1, -1) if bs % o == 0), None)
+
 @patch
 def _halve(self:Training, best, at_start):
-    "Go back to where a phase began, with half as many images in memory at a time."
-    held = self.held//2
-    if held < 2: raise RunError(f"The memory of {self.device} is too small for 2 images of {self.img_size} pixels: give a smaller img_size, or device='cpu'.")  # BatchNorm needs two
+    "Go back to where a phase began, with half as many images in memory at a time, or the next fewer that make whole steps."
+    held = _part_of(self.recipe.bs, self.held//2)
+    if not held: raise RunError(f"The memory of {self.device} is too small for {self.held} images of {self.img_size} pixels, and {self.recipe.bs} a step can't be had of fewer: give a smaller img_size, or device='cpu'.")
     self.learn.model.load_state_dict(at_start)
     (self.best.best, self.best.state), self.held, self._nets, self._kept = best, held, {}, {}
     gc.collect()

@@ -24,7 +24,7 @@ MODES = "1 L P RGB RGBA CMYK YCbCr LAB HSV I F LA PA RGBX RGBa La I;16 I;16L I;1
 
 @dataclass(frozen=True)
 class Case:
-    kind: str  # "picture", "volume", "table", "bundle", "command" or "memory": what a user does with it
+    kind: str  # "picture", "volume", "several", "table", "bundle", "command" or "memory": what a user does with it
     name: str  # What is wrong with it
     path: Path  # The file, or the folder of a bundle
     closed: bool = False  # Is it to be read by a user who may not?
@@ -104,10 +104,10 @@ def _grey_tiff(width, height, at=8, size=0, compression=1):
     "The tags of a grey page."
     return [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, compression), (262, 3, 1, 1), (273, 4, 1, at), (277, 3, 1, 1), (278, 4, 1, height), (279, 4, 1, size)]
 
-def exif_bomb(n):
-    "A directory whose `n` entries each claim to hold the whole block."
-    size = 14 + 12*n
-    return b"II*\0" + struct.pack("<IH", 8, n) + b"".join(struct.pack("<HHII", 0x0113 + k, 7, size - 8, 8) for k in range(n)) + bytes(4)
+def exif_bomb(n, kind=7, size=1):
+    "A directory whose `n` entries, of a TIFF's type `kind` that takes `size` bytes, each claim to hold the whole block."
+    claim = (6 + 12*n)//size
+    return b"II*\0" + struct.pack("<IH", 8, n) + b"".join(struct.pack("<HHII", 0x0113 + k, kind, claim, 8) for k in range(n)) + bytes(4)
 
 def scans(im, n):
     "`im` as a progressive JPEG whose last scan comes `n` times."
@@ -291,6 +291,49 @@ def _bombs(c):
     add("a GIF of 100,000 frames", b"GIF89a" + struct.pack("<2H3B", 64, 64, 0x80, 0, 0) + bytes(6) + (b"," + struct.pack("<4HB", 0, 0, 1, 1, 0) + b"\2\2\x44\1\0")*100_000 + b";")
     for head, name in ((b"\x89PNG\r\n\x1a\n", "PNG"), (b"", "zeros"), (b"BM", "BMP"), (b"II*\0\x08\0\0\0", "TIFF")): add(f"a file of 3 GB ({name})", sparse(3*2**30, head))
     c.add("picture", "eight of the largest PNG at once", "bomb.png", lambda p: _many(p, _saved(Image.new("RGBA", (side, side)), "PNG")))
+    c.add("picture", "four BMP of 249 MB at once", "bomb.bmp", lambda p: [sparse(249_000_000, b"BM")(p.with_stem(f"bomb{k}" if k else p.stem)) for k in range(4)])
+
+def _pieces(c):
+    "Files of very many pieces, and what hides behind bytes that readers skip."
+    add = lambda name, data, file="pieces.png": c.add("picture", name, file, data)
+    jpeg, dot = _saved(c.rgb, "JPEG"), png(100, 100, 8, 0, bytes(101*100))
+    gif = lambda middle: b"GIF89a" + struct.pack("<2H3B", 64, 64, 0x80, 0, 0) + bytes(6) + middle + b"," + struct.pack("<4HB", 0, 0, 1, 1, 0) + b"\2\2\x44\1\0;"
+    add("a JPEG of 30 MB of padding", b"\xff\xd8" + b"\xff"*30_000_000, "pieces.jpg")
+    add("a JPEG of 6,000,000 empty segments", jpeg[:2] + b"\xff\xe0\0\2"*6_000_000 + jpeg[2:], "pieces.jpg")
+    add("a JPEG of 249 MB of zeros", sparse(249_000_000, b"\xff\xd8\xff\xe0\0\2"), "pieces.jpg")
+    add("a PNG of 5,000,000 empty chunks", dot[:33] + (bytes(4) + b"teSt" + struct.pack(">I", zlib.crc32(b"teSt")))*5_000_000 + dot[33:])
+    add("a GIF of 9,000,000 empty extensions", gif(b"!\xfe\0"*9_000_000))
+    for mb in (1, 20): add(f"a GIF with a comment of {mb} MB", gif(b"!\xfe" + (b"\xff" + b"a"*255)*(mb*4000) + b"\0"))
+    for name, skipped in {"a byte": b"\0", "a marker without contents": b"\xff\xd0", "an escaped byte": b"\xff\0", "padding": b"\xff\xff"}.items():
+        add(f"EXIF of 40000 entries that each hold all of it, behind {name}", jpeg[:20] + skipped + _segmented(b"\xff\xd8", exif_bomb(40_000))[2:] + jpeg[20:], "pieces.jpg")
+    for kind, size in {3: 2, 5: 8, 7: 1}.items():
+        previews = exif_bomb(5300, kind, size)
+        add(f"a JPEG whose 5300 previews each hold all of it, as type {kind}", jpeg[:2] + b"\xff\xe2" + struct.pack(">H", len(previews) + 6) + b"MPF\0" + previews + jpeg[2:], "pieces.jpg")
+    for n in (2**33, 2**40, 2**64 - 1): add(f"a BigTIFF of {n} entries", b"II+\0" + struct.pack("<HHQQ", 8, 0, 16, n) + bytes(100))
+    c.add("picture", "1500 folders deep", "deep", _deep(c.good, 1500))
+    c.add("picture", "a link to a file of the system that waits for a reader", "link.png", lambda p: p.symlink_to("/proc/kmsg"))
+    c.add("table", "CSV: a link to a file of the system that waits for a reader", "table.csv", lambda p: p.symlink_to("/proc/kmsg"))
+    for name, first in (("an empty first line", b"\n"), ("a short header", b"filepath,label\n")): c.add("table", f"CSV: 15,000,000 commas after {name}", "table.csv", first + b"a,"*15_000_000)
+    add = lambda name, data, file="pieces.dcm": c.add("volume", name, file, data)
+    add("a NIfTI in 5,000,000 empty members of gzip", gzip.compress(b"", mtime=0)*5_000_000, "pieces.nii.gz")
+    add("a NIfTI in gzip with a name of 200 MB", b"\x1f\x8b\x08\x08" + bytes(6) + b"a"*200_000_000, "pieces.nii.gz")
+    part = element(0x7FE0, 0x10, b"OW", bytes(3200))
+    for mb in (1, 48): add(f"a DICOM whose slope is {mb} MB of numbers", raw_dicom(*pixel_module(40, 40), element(0x28, 0x1053, b"UT", b"1\\"*(mb*500_000)), part))
+    add("a DICOM of 1000 frames whose slope is 1 MB of numbers", raw_dicom(*pixel_module(1, 1, 16, 1000), element(0x28, 0x1053, b"UT", b"1\\"*500_000), element(0x7FE0, 0x10, b"OW", bytes(2000))))
+    add("a DICOM that describes 450,000 frames", raw_dicom(*pixel_module(40, 40), element(0x5200, 0x9230, b"SQ", struct.pack("<HHI", 0xFFFE, 0xE000, 0)*450_000), part))
+    noise = Image.fromarray(np.random.default_rng(5).integers(0, 256, (2000, 5000), dtype=np.uint8))
+    coded = _saved(noise, "JPEG", quality=100)
+    add("a DICOM of 6 frames of noise in JPEG", raw_dicom(*pixel_module(2000, 5000, 8, 6), element(0x7FE0, 0x10, b"OB", _fragments([coded + b"\0"*(len(coded) % 2)]*6), 0xFFFFFFFF), syntax=b"1.2.840.10008.1.2.4.50"))
+
+def _at_once(c):
+    "Small files that become large, and are read by several threads."
+    add = lambda name, data, file="once.dcm": c.add("several", f"three at once of {name}", file, data)
+    add("a NIfTI of 240 MB in gzip", _gz_zeros(nifti((1000, 1000, 120), data=b""), 240*10**6), "once.nii.gz")
+    body = b"".join([*pixel_module(4900, 5000, 16, 4), element(0x7FE0, 0x10, b"OW", b"", 4900*5000*8)])
+    add("a DICOM that unpacks to 200 MB", raw_dicom(deflated(body, 4900*5000*8), syntax=b"1.2.840.10008.1.2.1.99"))
+    frame = _saved(Image.new("L", (5000, 4800)), "JPEG")
+    add("a DICOM of 4 frames of 4800×5000 in JPEG", raw_dicom(*pixel_module(4800, 5000, 8, 4), element(0x7FE0, 0x10, b"OB", _fragments([frame + b"\0"*(len(frame) % 2)]*4), 0xFFFFFFFF), syntax=b"1.2.840.10008.1.2.4.50"))
+    add("a DICOM of 4 run-length coded frames of 4900×5000", raw_dicom(*pixel_module(4900, 5000, 16, 4), element(0x7FE0, 0x10, b"OB", _fragments([_rle(4900*5000)]*4), 0xFFFFFFFF), syntax=b"1.2.840.10008.1.2.5"))
 
 def _segmented(jpeg, exif, n=65_000):
     parts = [b"Exif\0\0" + exif[k:k + n] for k in range(0, len(exif), n)]
@@ -341,10 +384,11 @@ def _socket(path):
     try: socket.socket(socket.AF_UNIX).bind(path.name)
     finally: os.chdir(here)
 
-def _deep(data):
+def _deep(data, n=300):
     def write(path):
-        for _ in range(300): path = path/"d"
-        path.mkdir(parents=True)
+        for _ in range(n):
+            path = path/"d" if path.exists() else path
+            path.mkdir()
         (path/"picture.png").write_bytes(data)
     return write
 
@@ -552,7 +596,7 @@ def _commands(c):
 def build(root, whole, quick=False):
     "All cases, in `root`; `whole` is the folder of a bundle that is whole. With `quick` none of the large ones."
     c = Corpus(root)
-    for part in (_formats, _damaged, _pictures, _names, _links, _dicoms, _niftis, _tables, *(() if quick else (_bombs, _largest))): part(c)
+    for part in (_formats, _damaged, _pictures, _names, _links, _dicoms, _niftis, _tables, *(() if quick else (_bombs, _pieces, _largest, _at_once))): part(c)
     _bundles(c, Path(whole))
     _found(c, Path(whole))
     _commands(c)

@@ -4,7 +4,7 @@ The run's folder and its caches lie on a small file system in memory (tmpfs), of
 somewhere: while it fills a cache, writes a checkpoint, a table, a picture or the report. Held: the call ends with one of the library's own
 errors, which names the disk; what was written before can be read; and when there is room, the same call ends with the table of the
 undisturbed run. Needs the right to mount."""
-import contextlib, os, shutil, subprocess, sys, tempfile, time
+import contextlib, os, shutil, subprocess, sys, tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -71,7 +71,7 @@ def run(quick):
             for name, leave in late[2:3] if quick else late:
                 fresh("4g")
                 r = start()
-                while not (disk/"run"/name).exists() and r.process.poll() is None: time.sleep(.002)
+                r.until(disk/"run"/name)
                 fill(disk, leave)
                 judge(f"filled when {name} was there, but for {leave/1000:.0f} kB", r)
         finally: subprocess.run(["umount", disk], capture_output=True)

@@ -6,6 +6,7 @@ own errors: one line that names the file. It didn't if there was any other excep
 half a minute, or if it took over 1 GB of memory beyond what the process had. A call runs in a process of its own, forked from one that has imported
 everything."""
 import json, os, re, resource, select, signal, subprocess, sys, tempfile, time, warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def calls(case, predictor):
         from brainmri.index import index_images, problems
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always", DataWarning)
-            df = index_images(data, classes="glioma", max_bad=1., progress=False)
+            df = index_images(data, classes="glioma", max_bad=1., workers=8, progress=False)
         assert len(df) and df.label.eq("glioma").all() and np.isfinite(df[["width", "height"]].to_numpy()).all(), f"a table that makes no sense: {df.iloc[:3].to_dict()}"
         assert all(len(o.splitlines()) == 1 for o in problems(df).problem), "a problem that is more than a line"
         return [str(o.message) for o in told if o.category is DataWarning]
@@ -42,6 +43,7 @@ def calls(case, predictor):
         return refused(found)
     predict = {"predict a list": lambda: answer([path, path.parent/"whole.png"]), "predict its folder": lambda: answer(path.parent)}
     if case.kind == "picture": return {"index": lambda: index(root), "open_image": lambda: open_image(path) and None, "image_array": lambda: pixels(path), "predict": lambda: answer(path), **predict}
+    if case.kind == "several": return {"read_slices, by three threads": lambda: [None for _ in ThreadPoolExecutor(3).map(lambda o: (read_slices(o), None)[1], [path]*3)] and None}
     if case.kind == "volume": return {"read_slices": lambda: read_slices(path) and None, **predict}
     if case.kind == "table": return {"index": lambda: index(path)}
     if case.kind == "bundle": return {"load": lambda: answer(path.parent/"whole.png", load(path))}
@@ -83,16 +85,17 @@ def _child(case, call, out):
     for fd in (1, 2): os.dup2(quiet, fd)
     os.setsid()
     peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1000
-    before, start = peak(), time.process_time()
+    before, start = peak(), _used(os.getpid())[0]
     if case.closed and os.getuid() == 0: os.setgroups([]), os.setgid(65534), os.setuid(65534)  # permissions don't bind root
     warnings.simplefilter("ignore")
     held, found = _tried(call, case)
-    os.write(out, json.dumps(dict(held=held, found=found[:1000], mb=peak() - before + _others(), seconds=time.process_time() - start)).encode())
+    most = sum(int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{o}/status").read_text())[1])/1000 for o in _children(os.getpid()))
+    os.write(out, json.dumps(dict(held=held, found=found[:1000], mb=peak() - before + most, seconds=_used(os.getpid())[0] - start)).encode())
 
-def _others():
-    "The most memory, in MB, that the processes had which this one has started."
-    pids = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    return sum(int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{o}/status").read_text())[1])/1000 for o in pids)
+def _children(pid):
+    "The processes that `pid` has started and that live."
+    try: return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError: return []
 
 def _forked(case, call):
     "What a process of its own says of a `call` for `case`, or why it ended before its time."
@@ -123,11 +126,14 @@ def _over(pid, begun):
     if mb > 6*MEGABYTES: return f"took over {6*MEGABYTES//1000} GB"
 
 def _used(pid):
-    "Seconds of processor time, and MB of memory, of the process `pid`."
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(stat[11]) + int(stat[12]))/os.sysconf("SC_CLK_TCK"), int(stat[21])*resource.getpagesize()/1e6
-    except (OSError, IndexError): return 0, 0
+    "Seconds of processor time, and MB of memory, of the process `pid` and those that it has started."
+    seconds = mb = 0
+    for o in (pid, *_children(pid)):
+        try: stat = Path(f"/proc/{o}/stat").read_text().rpartition(")")[2].split()
+        except OSError: continue
+        seconds += sum(map(int, stat[11:15 if o == pid else 13]))/os.sysconf("SC_CLK_TCK")  # with the children that have ended
+        mb += int(stat[21])*resource.getpagesize()/1e6
+    return seconds, mb
 
 def _row(case, predictor):
     "Make all calls for `case`; the row of the table."
@@ -154,4 +160,5 @@ def run(quick):
         rows = [_row(o, predictor) for o in (cases[::8] if quick else cases)]
         for o in (o for o in cases if o.closed):
             for folder in (o.path.parent, o.path): folder.chmod(0o700)  # so that it can be deleted
+        sys.setrecursionlimit(10_000)  # deleting a folder calls itself for each level
     return pd.DataFrame(rows)

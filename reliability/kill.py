@@ -4,7 +4,7 @@ Each case is a run with an empty folder and an empty cache that is killed (SIGKI
 evenly from the seconds that an undisturbed run takes, or within a third of a second after a file appeared that was drawn from all that it
 writes, or several times. Held: every file that stands in the folder then can be
 read to its end, every row that a cache calls done equals that of the undisturbed run, and the same call, made again, ends with the same table,
-bit for bit."""
+bit for bit, and leaves nothing temporary in the folder or in the cache."""
 import contextlib, json, random, shutil, subprocess, tempfile, time
 from pathlib import Path
 
@@ -60,24 +60,20 @@ def run(quick):
             out, cache, bad, stages = d/"run", d/"killed", [], []
             for _ in range(1 if i % 5 else 3):  # every fifth is killed three times
                 r, file, wait = Run(cache, images=images, out=out), rng.choice(files), rng.random()
-                if i % 2: until(r, out/file)
+                if i % 2: r.until(out/file)
                 with contextlib.suppress(subprocess.TimeoutExpired): r.process.wait(wait/3 if i % 2 else wait*seconds)
                 ended = r.process.poll() is not None
                 r.kill()
                 stages.append("had ended" if ended else stage(out, cache))
                 bad += unreadable(out) + wrong_rows(cache, whole, n) if out.exists() else []
             status, again, err, _ = Run(cache, images=images, out=out).result()
-            left = [str(o.relative_to(out)) for o in out.rglob(".*.tmp")]
+            left = [str(o.relative_to(d)) for folder in (out, cache) for o in folder.rglob(".*.tmp")]
             held = status == 0 and again == table and not bad and not left
             why = "the same table, every file whole" if held else "; ".join([*bad, *(f"left behind: {o}" for o in left), err if status else "", "another table" if status == 0 and again != table else ""]).strip("; ")
             found.note(f"killed {'soon after a file was written' if i % 2 else 'at a random second'}: {', then '.join(stages)}", held, why)
             shutil.rmtree(out, ignore_errors=True)
             shutil.rmtree(cache, ignore_errors=True)
     return pd.DataFrame(found)
-
-
-def until(r, file):
-    while not file.exists() and r.process.poll() is None: time.sleep(.002)
 
 
 def stage(out, cache):

@@ -217,7 +217,7 @@ def download(folder, imagenet_file, published):
 # Names -----------------------------------------------------------------------------------------------------------------------------------------
 
 SCRIPT, IMG, SVG = "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "'><svg onload=alert(1)>"
-FORMULAS = ["=cmd|' /C calc'!A0", "+1+1", "-1-1", "@SUM(A1)", "\t=1+1", "\r=1+1", "＝1+1", "a,=1+1", "a\t=1+1", "a\r=1+1", "a\n=1+1", "a\",=1+1"]
+FORMULAS = ["=cmd|' /C calc'!A0", "+1+1", "-1-1", "@SUM(A1)", "\t=1+1", "\r=1+1", "＝1+1", "a,=1+1", "a\t=1+1", "a\r=1+1", "a\n=1+1", "a\",=1+1", "a;=1+1"]
 
 
 def evil_images(folder):
@@ -226,7 +226,7 @@ def evil_images(folder):
     make_phantoms(folder/"plain", n=80, seed=2, progress=False)
     df = index_images(folder/"plain")[["filepath", "label"]]
     markup = [o + ".png" for o in (SCRIPT, IMG, SVG)]
-    names = [*(f"{o}.png" for o in FORMULAS), *markup, *(f"{o}{SCRIPT}/{i}.png" for i, o in enumerate("=+-@"))]
+    names = [*(f"{o}.png" for o in FORMULAS if ";" not in o), *markup, *(f"{o}{SCRIPT}/{i}.png" for i, o in enumerate("=+-@"))]
     copies, broken = {f"{SCRIPT}copy{i}.png": df.filepath.iloc[i] for i in range(2)}, [f"{SCRIPT}broken.png", f"{IMG}broken.png", "=1+1broken.png"]
     rows, at = [], iter(np.random.default_rng(0).permutation(len(df)))
     for name in names:
@@ -262,7 +262,7 @@ def named():
     make_phantoms(f"{IMG}away", n=24, seed=9, progress=False)
     away = res.validate_on(f"{IMG}away", name=f"{SCRIPT}{IMG}", progress=False)
     predictor = load(out/"vgg16_frozen")
-    files = [*df.filepath, f"{SCRIPT}broken.png", "=1+1broken.png", f"{IMG}broken.png"]
+    files = [*df.filepath, f"{SCRIPT}broken.png", "=1+1broken.png", "a;=1+1broken.png", f"{IMG}broken.png"]
     answers = predictor.predict(files, progress=False)
     command = Path(sysconfig.get_path("scripts"))/"brainmri_predict"
     Path("answers.csv").write_bytes(subprocess.run([command, "--csv", "--", out/"vgg16_frozen", *files], capture_output=True).stdout)
@@ -285,12 +285,13 @@ def alive(text):
 
 
 def formulas(text):
-    "Cells of a table that a spreadsheet would take for formulas."
+    "Cells of a table that a spreadsheet would take for formulas, wherever its country begins a new cell."
     def number(o):
         try: return bool(re.fullmatch(r"[-+]?[\d.eE+-]+|[-+]?(nan|inf)", o)) and float(o) is not None
         except ValueError: return False
-    for line in csv.reader(io.StringIO(text, newline="")):
-        yield from (repr(o)[:60] for o in line if o.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")) and not number(o))
+    for separator in ",;":
+        for line in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
+            yield from (repr(o)[:60] for o in line if o.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")) and not number(re.split("[,;]", o)[0]))
 
 
 def names(folder):

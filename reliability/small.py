@@ -40,6 +40,9 @@ class Run:
         threading.Thread(target=lambda: self.err.extend(self.process.stderr), daemon=True).start()
         self.ready = self.process.stdout.readline().strip() == "ready"
         self.start = time.perf_counter()
+    def until(self, file):
+        "Wait until `file` is there, or the run has ended."
+        while not file.exists() and self.process.poll() is None: time.sleep(.002)
     def kill(self):
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
