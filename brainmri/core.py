@@ -207,7 +207,7 @@ def read_json(path, # A file written by `write_json`
 
 # %% ../nbs/00_core.ipynb #386abcd7
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
-_INNER = re.compile(r"(;)(?=[\s\"']*[=+\-@＝＋－＠])")  # where the spreadsheets of many countries begin a new cell
+_INNER = re.compile(r"([;\r\n])(?=[\s\"']*[=+\-@＝＋－＠])")  # where the spreadsheets of many countries begin a new cell
 
 def _harmless(v, path=False):
     "`v`, unless it is a text or a path that a spreadsheet takes for a formula: then with `./` or an apostrophe before it."

@@ -226,7 +226,7 @@ def evil_images(folder):
     make_phantoms(folder/"plain", n=80, seed=2, progress=False)
     df = index_images(folder/"plain")[["filepath", "label"]]
     markup = [o + ".png" for o in (SCRIPT, IMG, SVG)]
-    names = [*(f"{o}.png" for o in FORMULAS if ";" not in o), *markup, *(f"{o}{SCRIPT}/{i}.png" for i, o in enumerate("=+-@"))]
+    names = [*(f"{o}.png" for o in FORMULAS if not re.search("[;\r\n]=", o)), *markup, *(f"{o}{SCRIPT}/{i}.png" for i, o in enumerate("=+-@"))]
     copies, broken = {f"{SCRIPT}copy{i}.png": df.filepath.iloc[i] for i in range(2)}, [f"{SCRIPT}broken.png", f"{IMG}broken.png", "=1+1broken.png"]
     rows, at = [], iter(np.random.default_rng(0).permutation(len(df)))
     for name in names:
@@ -262,7 +262,7 @@ def named():
     make_phantoms(f"{IMG}away", n=24, seed=9, progress=False)
     away = res.validate_on(f"{IMG}away", name=f"{SCRIPT}{IMG}", progress=False)
     predictor = load(out/"vgg16_frozen")
-    files = [*df.filepath, f"{SCRIPT}broken.png", "=1+1broken.png", "a;=1+1broken.png", f"{IMG}broken.png"]
+    files = [*df.filepath, f"{SCRIPT}broken.png", "=1+1broken.png", "a;=1+1broken.png", "a\n=1+1broken.png", f"{IMG}broken.png"]
     answers = predictor.predict(files, progress=False)
     command = Path(sysconfig.get_path("scripts"))/"brainmri_predict"
     Path("answers.csv").write_bytes(subprocess.run([command, "--csv", "--", out/"vgg16_frozen", *files], capture_output=True).stdout)
