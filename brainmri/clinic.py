@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from .core import _folders, _holds_something, IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError, counted, size_text
-from .image import MAX_PIXELS, _check_claims, _contents, _decode, _directories, _in_turn, _is_honest, _refuse, _to_8_bits, _upright, to_rgb
+from .image import MAX_PIXELS, _check_claims, _contents, _decode, _directories, _in_turn, _is_honest, _refuse, _SCAN, _to_8_bits, _upright, to_rgb
 
 # %% auto #0
 __all__ = ['MAX_VOXELS', 'MAX_SLICES', 'Slice', 'is_picture', 'read_slices', 'write_dicom', 'write_nifti', 'SliceFile',
@@ -191,13 +191,15 @@ def _need(module, name, what):
 # %% ../nbs/01b_clinic.ipynb #ca17e2ad
 _ELEMENTS = 500_000  # thousands of frames have that many; a file of zeros is read as millions
 
+class _Unread(ValueError): "What a file has that isn't damaged, but isn't read, and what to do."
+
 class _Stream:
     "The stream `f`, in which pydicom doesn't recognise the character set, (0008,0005), and which ends with an error after `most` elements."
     def __init__(self, f, most=_ELEMENTS): self.f, self.seek, self.tell, self.left = f, f.seek, f.tell, most
     def read(self, n=-1):
         b = self.f.read(n)
         self.left -= n == 8
-        if self.left < 0: raise ValueError("more elements than any image has")
+        if self.left < 0: raise _Unread("more elements than are read", "export it without private ones")
         return b.replace(b"\5", b"\4", 1) if n == 8 and b[:4] in (b"\x08\0\x05\0", b"\0\x08\0\x05") else b  # elements begin with 8 bytes
 
 # %% ../nbs/01b_clinic.ipynb #a242e7b4
@@ -234,7 +236,7 @@ def _numbers(e, vr):
     if e is None or not isinstance(e.value, bytes) or len(e.value) > 4096: return None
     order = "<" if e.is_little_endian else ">"
     try:
-        if vr in ("DS", "IS"): found = [float(o) for o in e.value.strip(b"\0 ").split(b"\\")]
+        if vr in ("DS", "IS"): found = [float(o) for o in e.value.strip(b"\0 ").rstrip(b"\\ ").split(b"\\")]
         else: found = [o for o, in struct.iter_unpack(order + dict(SS="h", FD="d").get(vr, "H"), e.value)]
     except (ValueError, struct.error): return None
     return found if found and all(map(math.isfinite, found)) else None
@@ -276,7 +278,7 @@ def _items(e):
     if e is None or not e.value: return []
     if isinstance(e.value, bytes): e = read_sequence(_Stream(io.BytesIO(e.value), 20*MAX_SLICES), e.is_implicit_VR, e.is_little_endian, len(e.value), "iso8859")
     else: e = e.value
-    if len(e) > MAX_SLICES: raise ValueError("more items than an image has frames")
+    if len(e) > MAX_SLICES: raise _Unread(f"a list of {len(e):,} entries", f"expected at most {MAX_SLICES:,}; export fewer frames")
     return [{int(t): o.get_item(t, keep_deferred=True) for t in o.keys()} for o in e]
 
 def _group(item): return {t: e for o in _MACROS for inner in _items(item.get(_tag(o)))[:1] for t, e in inner.items()}
@@ -365,6 +367,7 @@ def _greys(h, frames):
 def _colours(h, frames):
     "Frames in colour, as bytes."
     channels = [_table(h.raw(f"{c}PaletteColorLookupTableDescriptor"), h.raw(f"{c}PaletteColorLookupTableData"), h.count("PixelRepresentation")) for c in ("Red", "Green", "Blue")]
+    if frames[0].ndim == 2 and None in channels: raise _Unread("a palette that is missing, damaged or stored in segments", "export it in grey or RGB")
     for frame in frames:
         if frame.ndim == 3: yield np.concatenate([_grey(o, 0, 2**h.count("BitsStored") - 1) for o in _rows(frame)])
         else: yield np.concatenate([np.stack([_grey(look(o), 0, top) for look, top in channels], -1) for o in _rows(frame)])
@@ -439,7 +442,7 @@ def _check_sizes(data, o, name):
     n, size = o["number_of_frames"], (o["columns"], o["rows"])
     for b in itertools.islice(generate_frames(data, number_of_frames=n), n):
         coded = _coded_size(b)
-        if b.count(b"\xff\xda") > 100: raise _refuse(name, "holds a JPEG of over 100 scans", "it is damaged, or made to take long; export it again")
+        if b[:2] == b"\xff\xd8" and len(_SCAN.findall(b)) > 100: raise _refuse(name, "holds a JPEG of over 100 scans", "it is damaged, or made to take long; export it again")
         if coded not in (None, size): raise _refuse(name, f"is {size[0]}×{size[1]} by its header and {coded[0]}×{coded[1]} by its pixels", "export it again")
 
 # %% ../nbs/01b_clinic.ipynb #df62e041
@@ -572,6 +575,7 @@ def _dicom(data, name):
                 frames, coloured = _stored(h, syntax, name)
                 return [_shown(h, k, a, name) for k, a in enumerate((_colours if coloured else _greys)(h, frames))], _other(h)
     except ImageError: raise
+    except _Unread as e: raise _refuse(name, f"is a DICOM file with {e.args[0]}", e.args[1]) from None
     except Exception: raise _refuse(name, "is a DICOM file that is damaged or cut short", "copy it again or export it again") from None
 
 _READERS["dicom"] = _dicom

@@ -208,6 +208,7 @@ def read_json(path, # A file written by `write_json`
 # %% ../nbs/00_core.ipynb #386abcd7
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 _INNER = re.compile(r"([;\r\n])(?=[\s\"']*[=+\-@＝＋－＠])")  # where the spreadsheets of many countries begin a new cell
+_ADDED = re.compile(_INNER.pattern.replace(")", ")'", 1))
 
 def _harmless(v, path=False):
     "`v`, unless it is a text or a path that a spreadsheet takes for a formula: then with `./` or an apostrophe before it."
@@ -217,6 +218,10 @@ def _harmless(v, path=False):
     if not v.startswith(_FORMULA): return v
     try: return v if math.isfinite(float(v)) else "'" + v
     except ValueError: return ("./" if path else "'") + v
+
+def _as_it_was(path):
+    "The path that `_harmless` gave an apostrophe within, without it."
+    return _ADDED.sub(r"\1", path)
 
 def csv_text(table, # A DataFrame; its columns `filepath` and `source` hold paths
              index:bool=False # Write its index too?

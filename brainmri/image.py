@@ -4,7 +4,7 @@
 
 # %% ../nbs/01a_image.ipynb #6b44aedf
 from __future__ import annotations
-import contextlib, io, itertools, math, struct, threading
+import contextlib, io, itertools, math, re, struct, threading
 from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -175,12 +175,15 @@ def _frames(im, size):
     if not getattr(im, "is_animated", False) or im.format == "MPO": return 1  # an MPO is a photograph with its previews: the first is the picture
     return im.n_frames if size < 10**6 or im.format != "GIF" else "many"
 
+#: How a scan of a JPEG begins; the two bytes of the marker alone occur by chance in what may follow the picture.
+_SCAN = re.compile(rb"\xff\xda\0[\x08\x0a\x0c\x0e][\1-\4]")
+
 def _check_claims(im, data, name, pages=False):
     "Refuse what is too large, too slow or, unless its `pages` are looked at one by one, more than one picture."
     tile = [im.tag_v2.get(o, 1) for o in (322, 323)] if im.format == "TIFF" else [1, 1]
     for w, h in (im.size, tile):
         if w*h > MAX_PIXELS: raise Image.DecompressionBombError(f"{w}×{h} pixels")
-    scans = data.count(b"\xff\xda") if im.format in ("JPEG", "MPO") else 1
+    scans = len(_SCAN.findall(data)) if im.format in ("JPEG", "MPO") else 1
     if scans > 30 and scans*im.width*im.height > 10*MAX_PIXELS: raise _refuse(name, f"is a JPEG of {scans} scans", "it is damaged, or made to take long; save it again")
     if not pages and (n := _frames(im, len(data))) != 1: raise _refuse(name, f"is animated or has several pages ({n} frames)", "save the frame you mean as a file of its own")
 

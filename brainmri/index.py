@@ -6,6 +6,7 @@
 from __future__ import annotations
 import difflib, hashlib, io, os, re, warnings
 from collections import Counter
+from csv import reader
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -128,14 +129,15 @@ def _from_table(df, base, what):
 #: A CSV has at most so many bytes, columns and rows.
 MAX_TABLE = dict(bytes=40_000_000, columns=200, rows=500_000)
 
+def _cells(line): return len(next(reader([line.decode(errors="replace").replace("\0", "")], skipinitialspace=True)))
+
 def _from_csv(path):
     expected = "expected a first line filepath,label[,group]"
     try:
         if (n := os.path.getsize(path)) > MAX_TABLE["bytes"]: raise DataError(f"{path} is too large for a table of images ({size_text(n)}): {expected}, and a line for each image.")
         if not n: raise ValueError("it is empty")
         data = path.read_bytes()
-        wide = max(data.replace(b"\r", b"\n").split(b"\n"), key=lambda o: (o.count(b","), len(o)))
-        if wide.count(b",") >= MAX_TABLE["columns"] or len(wide) > 2**16: raise DataError(f"{path} has a line of more than {2**16:,} letters or {MAX_TABLE['columns']} columns: {expected}.")
+        if any(len(o) > 2**16 or o.count(b",") >= MAX_TABLE["columns"] <= _cells(o) for o in data.replace(b"\r", b"\n").split(b"\n")): raise DataError(f"{path} has a line of more than {2**16:,} letters or {MAX_TABLE['columns']} columns: {expected}.")
         df = pd.read_csv(io.BytesIO(data), dtype=dict(filepath=str, label=str, group=str), encoding="utf-8-sig", skipinitialspace=True, nrows=MAX_TABLE["rows"] + 1)
     except DataError: raise
     except (OSError, ValueError) as e: raise DataError(f"{path} can't be read as a CSV ({_one_line(e, 200)}): {expected}.") from None

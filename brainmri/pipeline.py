@@ -26,7 +26,7 @@ from .interpret import MRIInterpretation, plot_top_losses
 from .metrics import calibrate, conformal_quantiles, coverages, fit_temperature, judge
 from .phantom import make_phantoms
 from .predict import load
-from .processes import from_first, is_first, processes, start_processes, wait_for_all
+from .processes import from_first, is_first, processes, start_processes, wait_for_all, while_together
 from .recipes import (BLOCK5, ann_learner, count_params, get_recipe, list_recipes, load_weights, set_phase, settle_batchnorm, vgg_learner, vgg_network,
                               vgg_weights)
 from .report import _csv, _metrics, _predictions, choose, chosen_by, comparison_table, headline, plot_comparison, plot_reliability, read_history, read_predictions, read_run, readable_table, summary_text, table_html, tied, write_report
@@ -542,6 +542,7 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
         _Run(config, df, recipes, state, folder, progress, num_workers).begin(resume, found)
         return config, df, state, folder
     with contextlib.ExitStack() as lock:
+        lock.enter_context(while_together())
         lock.enter_context(seeded(seed, "run"))  # fastai's loaders draw from Python's generator, which is the caller's
         config, df, state, folder = from_first(prepare)
         _Run(config, df, recipes, state, folder, progress and is_first(), num_workers).go()

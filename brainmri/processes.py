@@ -4,7 +4,7 @@
 
 # %% ../nbs/08a_processes.ipynb #1812791f
 from __future__ import annotations
-import atexit, json
+import atexit, contextlib, json, re
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,11 @@ from torch.nn.functional import dropout
 from torch.nn.modules.batchnorm import _BatchNorm
 from . import core
 from .core import *
+from .core import _one_line
 
 # %% auto #0
-__all__ = ['processes', 'is_first', 'start_processes', 'from_first', 'first_alone', 'same_weights', 'wait_for_all', 'ShareDL',
-           'ShareOfBatch', 'together']
+__all__ = ['processes', 'is_first', 'start_processes', 'from_first', 'first_alone', 'same_weights', 'wait_for_all',
+           'while_together', 'ShareDL', 'ShareOfBatch', 'together']
 
 # %% ../nbs/08a_processes.ipynb #62f1b460
 try: from fastai.distributed import DistributedDL
@@ -130,6 +131,15 @@ def same_weights(model # A network on the device that it trains on
 def wait_for_all()->None:
     "Go on when all processes have come here."
     if processes() > 1: distributed.barrier()
+
+# %% ../nbs/08a_processes.ipynb #cd88e554
+@contextlib.contextmanager
+def while_together():
+    "Raise `RunError` if another process is lost within the block."
+    try: yield
+    except RuntimeError as e:
+        if processes() == 1 or not re.search("gloo|nccl|connection|peer", str(e), re.I): raise
+        raise RunError(f"Another process that trains with this one was lost ({_one_line(str(e).split('] ', 1)[-1], 60)}): see what it said, and launch all again with the same `out`.") from e
 
 # %% ../nbs/08a_processes.ipynb #a2d3a06a
 class ShareDL(DistributedDL):

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 import matplotlib.pyplot as plt, numpy as np, pandas as pd
 from matplotlib.ticker import MaxNLocator
-from .core import CLASSES, RunError, _one_line, atomic, counted, read_json
+from .core import CLASSES, RunError, _as_it_was, _one_line, atomic, counted, read_json
 from .index import plot_class_counts
 from .shortcuts import PROBES, plot_probes
 from .split import leakage, plot_split, split_summary
@@ -41,7 +41,7 @@ def _csv(path, rows=None):
         bad = (df[c] if c in _TEXTS else pd.to_numeric(df[c], errors="coerce")).isna()
         if bad.any(): raise RunError(f"{path} has no {'text' if c in _TEXTS else 'number'} as {c} in row {bad.idxmax() + 1}: {again}.")
     if not len(df) or rows not in (None, len(df)): raise RunError(f"{path} has {counted(len(df), 'row')}, expected {rows or 'some'}: {again}.")
-    return df
+    return df.assign(filepath=df.filepath.map(_as_it_was)) if "filepath" in df else df
 
 # %% ../nbs/12_report.ipynb #9eafc90c
 @dataclass(frozen=True)
