@@ -14,10 +14,10 @@ from .small import RECIPES, Cases, Run, phantoms, settings
 def state():
     "What a library must not change for its caller."
     import matplotlib, numpy as np, torch
-    return dict(python=random.getstate(), numpy=[o.tolist() if hasattr(o, "tolist") else o for o in np.random.get_state()], torch=torch.get_rng_state().tolist(),
-                threads=(torch.get_num_threads(), torch.get_num_interop_threads()), deterministic=torch.are_deterministic_algorithms_enabled(), dtype=torch.get_default_dtype(),
-                grad=torch.is_grad_enabled(), backend=matplotlib.get_backend(), rc=dict(matplotlib.rcParams), figures=matplotlib.pyplot.get_fignums(), filters=list(warnings.filters),
-                cwd=os.getcwd(), environ=dict(os.environ), printing=(pd.get_option("display.max_rows"), np.get_printoptions()))
+    return {"Python's random state": random.getstate(), "NumPy's random state": [o.tolist() if hasattr(o, "tolist") else o for o in np.random.get_state()], "PyTorch's random state": torch.get_rng_state().tolist(),
+            "PyTorch's threads": (torch.get_num_threads(), torch.get_num_interop_threads()), "PyTorch's determinism": torch.are_deterministic_algorithms_enabled(), "PyTorch's default type": torch.get_default_dtype(),
+            "gradients": torch.is_grad_enabled(), "matplotlib's backend": matplotlib.get_backend(), "matplotlib's settings": dict(matplotlib.rcParams), "open figures": matplotlib.pyplot.get_fignums(), "filters of warnings": list(warnings.filters),
+            "the working directory": os.getcwd(), "the environment": dict(os.environ), "how tables and arrays are printed": (pd.get_option("display.max_rows"), np.get_printoptions())}
 
 
 def run(quick):
