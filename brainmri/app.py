@@ -113,16 +113,24 @@ class _AtMost:
     "Refuses a request of much more than `MAX_UPLOAD`, whatever number of files that is."
     def __init__(self, app): self.app = app
     async def __call__(self, scope, receive, send):
+        from starlette.requests import ClientDisconnect
         left, said = MAX_UPLOAD + 2**20, dict(scope.get("headers", ())).get(b"content-length", b"0")
-        if scope["type"] == "http" and not (said.isdigit() and int(said) <= left):
-            await send(dict(type="http.response.start", status=413, headers=[]))
-            return await send(dict(type="http.response.body", body=b"Too large."))
         async def counted():
+            "What arrives, which may be more than was said."
             nonlocal left
             message = await receive()
             left -= len(message.get("body", b""))
-            return message if left >= 0 else dict(type="http.disconnect")  # it sends more than it said, or didn't say
-        await self.app(scope, counted, send)
+            if left < 0: raise _TooLarge
+            return message
+        try:
+            if scope["type"] == "http" and not (said.isdigit() and int(said) <= left): raise _TooLarge
+            await self.app(scope, counted, send)
+        except ClientDisconnect: pass  # whoever leaves in the middle of an upload needs no answer, and the log no page about it
+        except _TooLarge:
+            await send(dict(type="http.response.start", status=413, headers=[]))
+            await send(dict(type="http.response.body", body=b"Too large."))
+
+class _TooLarge(Exception): pass
 
 def _free_port(host):
     import socket
