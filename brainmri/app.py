@@ -109,6 +109,7 @@ def _guards(host):
     own = [Middleware(TrustedHostMiddleware, allowed_hosts=loopback)] if host in ("127.0.0.1", "localhost", "::1") else []
     return [*own, Middleware(_AtMost)]
 
+# %% ../nbs/13d_app.ipynb #983f8283
 class _AtMost:
     "Refuses a request of much more than `MAX_UPLOAD`, whatever number of files that is."
     def __init__(self, app): self.app = app
@@ -132,6 +133,7 @@ class _AtMost:
 
 class _TooLarge(Exception): pass
 
+# %% ../nbs/13d_app.ipynb #01e68204
 def _free_port(host):
     import socket
     with socket.socket() as s:

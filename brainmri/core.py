@@ -183,6 +183,7 @@ def write_json(path, # The file to write
 
 _JSON_BYTES = 100_000_000  # a run's records have a few megabytes
 
+# %% ../nbs/00_core.ipynb #de26ae8a
 def read_json(path, # A file written by `write_json`
               kind:type=None, # What must be in it: dict, or list for a list of dicts; anything if None
               needs=() # Names that the dict, or each in the list, must have
@@ -223,6 +224,7 @@ def _as_it_was(path):
     "The path that `_harmless` gave an apostrophe within, without it."
     return _ADDED.sub(r"\1", path)
 
+# %% ../nbs/00_core.ipynb #c992d65e
 def csv_text(table, # A DataFrame; its columns `filepath` and `source` hold paths
              index:bool=False # Write its index too?
             )->str: # Lines that end in \n

@@ -109,6 +109,7 @@ def _segments(data):
 #: What has no contents to PIL.
 _BARE = bytes([0, 0xFF, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)])
 
+# %% ../nbs/01a_image.ipynb #40374908
 def _chunks(data):
     "An entry for each chunk of the PNG `data`."
     at = 8

@@ -231,6 +231,7 @@ def done(self:_Run,
     read_bundle(folder)
     return True
 
+# %% ../nbs/14_pipeline.ipynb #3634ab3f
 @patch
 def train(self:_Run,
           r:Recipe # Which recipe

@@ -348,6 +348,7 @@ def fit_phase(self:Training,
     self.seconds += time.perf_counter() - start
     return pd.DataFrame(rows)
 
+# %% ../nbs/09_train.ipynb #00003aaf
 @patch
 def _may_run_out(self:Training): return self.device.type == "cuda" and self.processes == 1  # one process can't begin again alone
 
