@@ -7,7 +7,7 @@ import numpy as np
 
 def compare(n, turned=False):
     "Compare `n` made-up hashes with one another, one in a hundred a near duplicate of another."
-    from brainmri.audit import clusters, near_pairs
+    from brainmri.duplicates import clusters, near_pairs
     rng = np.random.default_rng(0)
     h = rng.integers(0, 256, (n, 8, 32) if turned else (n, 32), dtype=np.uint8)
     twins = rng.permutation(n)[:2*(n//100)].reshape(2, -1)
@@ -68,7 +68,8 @@ def shortcuts(data, blocks=None):
 
 def labels(data, share=.02, blocks=None, seed=0):
     "Exchange the labels of a `share` of the images, and see how many of these the audit doubts."
-    from brainmri.audit import _DOUBTS, find_groups, label_suspects
+    from brainmri.audit import _DOUBTS, label_suspects
+    from brainmri.groups import find_groups
     from brainmri.index import index_images
     from brainmri.shortcuts import out_of_fold, probe_features
     from sklearn.metrics import f1_score

@@ -12,6 +12,9 @@ from .image import *
 from .clinic import *
 from .index import *
 from .shortcuts import *
+from .duplicates import *
+from .registry import *
+from .groups import *
 from .audit import *
 from .split import *
 from .transform import *

@@ -496,7 +496,7 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
               arch:str="vgg16_bn", # "vgg16_bn" or "vgg16"
               weights="imagenet", # "imagenet", a .safetensors or .pth file, or None for random ones
               split:str="grouped", # "grouped", "random" (the study's), "folders" (Training and Testing) or "given" (the column split)
-              group=None, # A column, or a function of the path, that gives the patient; near duplicates are always kept together
+              group=None, # What gives the patient: a column, a function, a mapping, a CSV or "by_original"; recognized subjects and near duplicates are always kept together
               audited:Audit=None, # An `Audit` of these very images, if there is one: they aren't hashed and probed again
               img_size:int=None, # Side of the VGGs' images in pixels, instead of the preset's
               epochs:int=None, # At most so many epochs in each phase
@@ -532,7 +532,8 @@ def train_all(data=None, # A folder of class folders, a CSV with filepath,label[
         df, about = _read_data(data, split_seed, progress)
         state, source = vgg_weights(weights, arch, download=not about["synthetic"]) if any(r.net == "vgg" for r in recipes) else (None, "not needed")
         found = audit(df, group=group, turned=turned, progress=progress) if audited is None else audited.of(df, group)
-        df = split_images(df, how=split, seed=split_seed, audit=found).assign(phash=found.phashes)
+        df = split_images(df, how=split, seed=split_seed, audit=found).assign(**found.known_slices())
+        if progress: print(f"Groups: {found.groups.nunique():,}, by {found.grouped_by}.", flush=True)
         if state is None and source != "not needed":
             state, source = _random_weights(df, recipes, arch, seed, source)
             if progress: print(f"The VGGs start from {source}. What they learn here is all they know.", flush=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from .core import CLASSES, DataError, counted, pick, stable_seed
 from .index import _subplots, match_split
-from .audit import find_groups
+from .groups import find_groups
 
 # %% auto #0
 __all__ = ['SHARES', 'grouped_split', 'list_splits', 'split_images', 'split_summary', 'plot_split', 'leakage', 'sealed']
@@ -99,7 +99,7 @@ def _needs_groups(df, how):
 
 def split_images(df:pd.DataFrame, # A table from `index_images`
                  how:str="grouped", # "grouped", "random" (the study's), "folders" (Training and Testing) or "given" (the column `split`)
-                 group=None, # A column or a function of the path that gives the patient
+                 group=None, # What gives the patient: a column, a function, a mapping, a CSV or "by_original" (see groups)
                  seed:int=42, # Which split of its kind
                  audit=None # An `Audit` of `df`: its groups are used, and no image is opened again
                 )->pd.DataFrame: # A copy with the columns split ("train", "valid", "test") and, where groups are known, group

@@ -8,7 +8,8 @@ import html
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np, pandas as pd
-from .audit import find_groups, image_hashes, nearest
+from .duplicates import image_hashes, nearest
+from .groups import find_groups
 from .core import *
 from .data import content_key
 from .index import index_images
