@@ -4,16 +4,16 @@
 
 # %% ../nbs/01c_figshare.ipynb #f1c00003
 from __future__ import annotations
-import math, re
+import math, re, warnings
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from .core import DataError, ImageError, atomic
+from .core import _folders, IMAGE_SUFFIXES, DataError, DataWarning, ImageError, atomic, counted, thread_map
 
 # %% auto #0
 __all__ = ['FIGSHARE_LABELS', 'NO_SLICE', 'BOX_COLUMNS', 'FigshareSlice', 'split_pid', 'mask_box', 'show_int16', 'write_figshare',
-           'is_matlab', 'read_figshare', 'figshare_boxes']
+           'is_matlab', 'read_figshare', 'figshare_table', 'figshare_boxes']
 
 # %% ../nbs/01c_figshare.ipynb #f1c00007
 #: What the numbers in a file's `label` mean.
@@ -166,11 +166,40 @@ def read_figshare(source, # Path of a `.mat` file, or its bytes
     label = FIGSHARE_LABELS[label.item()]
     return FigshareSlice(image, mask, mask_box(mask), label, pid, *split_pid(pid))
 
-# %% ../nbs/01c_figshare.ipynb #f1c00043
-#: The columns of a table from `index_images` that hold the tumor's box.
+# %% ../nbs/01c_figshare.ipynb #f1c00040
+#: The columns of a table of figshare's files that hold the tumor's box.
 BOX_COLUMNS = ("x_center", "y_center", "box_width", "box_height")
 
-def figshare_boxes(df # A table from `index_images` of figshare's files
+def _row(path):
+    "What the file `path` says, or what is wrong with it."
+    try: s = read_figshare(path)
+    except ImageError as e: return dict(filepath=path, problem=e.found, done="left out")
+    row = dict(filepath=path, label=s.label, pid=s.pid, subject=s.subject, exam=s.exam)
+    return row | dict(zip(BOX_COLUMNS, s.box))
+
+def _ignore(files, why):
+    "Warn of `files` that are left out of a folder of slices."
+    names = ", ".join(Path(o).name for o in files[:5]) + (", …" if len(files) > 5 else "")
+    if files: warnings.warn(f"Ignored {counted(len(files), 'file')} {why}: {names}.", DataWarning, stacklevel=6)
+
+# %% ../nbs/01c_figshare.ipynb #f1c00041
+def figshare_table(folder # Searched to any depth
+                  ): # A DataFrame: filepath, label, pid, subject, exam, and the box
+    "One row per slice in the `.mat` files below `folder`; `attrs['unread']` lists damaged files."
+    import pandas as pd
+    files = [str(Path(d, name)) for d, names in _folders(folder) for name in names]
+    mats = [o for o in files if o.lower().endswith(".mat")]
+    rows = thread_map(_row, mats)
+    other = [o["filepath"] for o in rows if o.get("problem") == NO_SLICE]
+    _ignore(other, "without a slice (no cjdata)")
+    _ignore([o for o in files if o.lower().endswith(IMAGE_SUFFIXES)], "without a label")
+    columns = ["filepath", "label", "pid", "subject", "exam", *BOX_COLUMNS]
+    df = pd.DataFrame([o for o in rows if "label" in o], columns=columns)
+    df.attrs["unread"] = [o for o in rows if "label" not in o and o["filepath"] not in other]
+    return df
+
+# %% ../nbs/01c_figshare.ipynb #f1c00043
+def figshare_boxes(df # A table of figshare's files
                   ): # A DataFrame: path, x_center, y_center, width, height
     "The tumors' boxes in `df` as `read_boxes` and `localise` take them."
     if not {"filepath", *BOX_COLUMNS} <= set(df.columns):
