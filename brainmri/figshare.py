@@ -46,12 +46,12 @@ def mask_box(mask:np.ndarray # True where something is, height × width; somewhe
     return tuple(float(o) for o in ((x0 + x1)/2/w, (y0 + y1)/2/h, (x1 - x0)/w, (y1 - y0)/h))
 
 # %% ../nbs/01c_figshare.ipynb #f1c00015
-def show_int16(a:np.ndarray # Whole numbers, height × width
+def show_int16(a:np.ndarray # Whole numbers that 16 bits hold, height × width
               )->Image.Image: # Grey, 8 bits
     "`a` as a picture: its minimum black, its maximum white, linear between them."
-    low, high = float(a.min()), float(a.max())
-    scale = 255/(high - low) if high > low else 0
-    return Image.fromarray(np.rint((a - low)*scale).astype(np.uint8))
+    low, high = int(a.min()), int(a.max())
+    grey = np.rint(np.linspace(0, 255, high - low + 1)).astype(np.uint8)
+    return Image.fromarray(grey[a.astype(np.int32) - low])
 
 # %% ../nbs/01c_figshare.ipynb #f1c00018
 def _h5py():
@@ -149,7 +149,7 @@ def _oddity(label, pid, image, mask):
     if label.size != 1 or label.item() not in FIGSHARE_LABELS:
         return f"has the label {label.ravel()[:3].tolist()}, not 1, 2 or 3"
     if pid.dtype != np.uint16 or not _text(pid).isprintable(): return "has no PID in letters"
-    if image.ndim != 2 or image.dtype.kind not in "iu":
+    if image.ndim != 2 or image.dtype.kind not in "iu" or image.dtype.itemsize > 2:
         return f"has an image of {image.dtype} with shape {image.shape}, not of int16"
     if mask.shape != image.shape or not mask.any(): return "has no mask of a tumor in it"
 
@@ -189,7 +189,7 @@ def figshare_table(folder # Searched to any depth
     import pandas as pd
     files = [str(Path(d, name)) for d, names in _folders(folder) for name in names]
     mats = [o for o in files if o.lower().endswith(".mat")]
-    rows = thread_map(_row, mats)
+    rows = thread_map(_row, mats, progress=False)
     other = [o["filepath"] for o in rows if o.get("problem") == NO_SLICE]
     _ignore(other, "without a slice (no cjdata)")
     _ignore([o for o in files if o.lower().endswith(IMAGE_SUFFIXES)], "without a label")
