@@ -10,6 +10,7 @@ from .core import *
 from .phantom import *
 from .image import *
 from .clinic import *
+from .figshare import *
 from .index import *
 from .shortcuts import *
 from .duplicates import *

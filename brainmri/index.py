@@ -4,11 +4,9 @@
 
 # %% ../nbs/02_index.ipynb #4715a0f2
 from __future__ import annotations
-import difflib, hashlib, io, os, re, warnings
+import difflib, hashlib, io, itertools, os, re, warnings
 from collections import Counter
 from csv import reader
-from functools import partial
-from itertools import islice
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -99,13 +97,12 @@ def _check_names(paths, what):
     odd = [o for o in paths if not _is_text(o)]
     if odd: raise DataError(f"{what} has files whose names aren't text ({_listed(odd)}): rename them, in letters that UTF-8 has.")
 
-# %% ../nbs/02_index.ipynb #02f00002
+# %% ../nbs/02_index.ipynb #93b484fc
 def _has_slices(root):
-    "Is there a `.mat` file below `root`?"
-    names = (o for _, files in islice(_folders(root), 1000) for o in files)
+    "Is there a `.mat` file below `root`? Not all of a disk is searched for one."
+    names = (o for _, files in itertools.islice(_folders(root), 1000) for o in files)
     return any(o.lower().endswith(".mat") for o in names)
 
-# %% ../nbs/02_index.ipynb #93b484fc
 def _from_folder(root, classes):
     "The rows (filepath, label[, folder]) of the class folders below `root`."
     found, unknown = _layout(root)
@@ -163,9 +160,10 @@ def _from_csv(path):
         if not n: raise ValueError("it is empty")
         data = path.read_bytes()
         if any(len(o) > 2**16 or o.count(b",") >= MAX_TABLE["columns"] <= _cells(o) for o in data.replace(b"\r", b"\n").split(b"\n")): raise DataError(f"{path} has a line of more than {2**16:,} letters or {MAX_TABLE['columns']} columns: {expected}.")
-        read = partial(pd.read_csv, encoding="utf-8-sig", skipinitialspace=True)
-        names = ["filepath", "label", "group", *filter(_patient_rank, read(io.BytesIO(data), nrows=0))]
-        df = read(io.BytesIO(data), dtype=dict.fromkeys(names, str), nrows=MAX_TABLE["rows"] + 1)
+        how = dict(encoding="utf-8-sig", skipinitialspace=True)
+        head = pd.read_csv(io.BytesIO(data), nrows=0, **how)
+        text = dict.fromkeys(["filepath", "label", "group", *filter(_patient_rank, head)], str)
+        df = pd.read_csv(io.BytesIO(data), dtype=text, nrows=MAX_TABLE["rows"] + 1, **how)
     except DataError: raise
     except (OSError, ValueError) as e: raise DataError(f"{path} can't be read as a CSV ({_one_line(e, 200)}): {expected}.") from None
     if len(df) > MAX_TABLE["rows"]: raise DataError(f"{path} has more than {MAX_TABLE['rows']:,} rows: split it.")
@@ -270,6 +268,7 @@ def _subplots(*args, **kwargs):
     import matplotlib.pyplot as plt
     fig, axs = plt.subplots(*args, layout="constrained", dpi=80, **kwargs)
     plt.close(fig)
+    for ax in fig.axes: ax.spines[["top", "right"]].set_visible(False)
     return fig, axs
 
 def plot_class_counts(df:pd.DataFrame # A table from `index_images`
@@ -281,7 +280,6 @@ def plot_class_counts(df:pd.DataFrame # A table from `index_images`
     ax.bar_label(bars, [f"{n}  ({s:.0%})" for n, s in zip(t.n, t.share)], padding=2)
     ax.set(ylabel="images", title="Images per class")
     ax.margins(y=0.15)
-    ax.spines[["top", "right"]].set_visible(False)
     return fig
 
 # %% ../nbs/02_index.ipynb #0ceb3575
@@ -315,7 +313,6 @@ def plot_sizes(df:pd.DataFrame, # A table from `index_images`
         edges = np.histogram_bin_edges(df[col], bins)
         ax.hist([df.loc[df.label == c, col] for c in names], edges, stacked=True, label=names, color=[CLASS_COLORS[c] for c in names])
         ax.set(xlabel=f"{col} (px)")
-        ax.spines[["top", "right"]].set_visible(False)
     axs[0].set_ylabel("images")
     fig.legend(*axs[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     return fig
@@ -347,7 +344,6 @@ def plot_channel_means(df:pd.DataFrame, # A table from `index_images`
         for (c, color), width in zip(dict(R="tab:red", G="tab:green", B="tab:blue").items(), (4, 2.5, 1)):
             ax.hist(o[c], edges, histtype="step", color=color, lw=width, label=c)  # thinner on top: equal channels all show
         ax.set(title=title, xlabel="channel mean")
-        ax.spines[["top", "right"]].set_visible(False)
     axs[0, 0].set_ylabel("images")
     fig.legend(*axs[0, 0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     return fig
