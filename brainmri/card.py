@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from .core import CLASSES, atomic, counted
 from .split import leakage, split_summary
-from .report import Run, _MEASURES, _class_table, _coverage_table, _external, _limits, _num, _score, _table_at, choose, headline, read_predictions, read_run, readable_table
+from .report import REGISTRY_SAYS, Run, provenance_table, subjects_by_part, _MEASURES, _class_table, _coverage_table, _external, _limits, _num, _score, _table_at, choose, headline, read_predictions, read_run, readable_table
 from .metrics import calibrate, calibration_error
 
 # %% auto #0
@@ -59,8 +59,11 @@ def _data(run):
     d = run.config["data"]
     what = "synthetic phantoms that this library drew" if d.get("synthetic") else f"images from “{_md(Path(str(d.get('path'))).name)}”"
     bad = run.audit.get("problems") or []
+    records = run.audit.get("provenance") or []
+    known = sum(o["images"] - o["elsewhere"] for o in records)
+    where = ["Recognized as slices of public collections:", _md_table(provenance_table(records)), REGISTRY_SAYS] if known else []
     return "\n\n".join([f"{len(run.index):,} {what}. {counted(len(bad), 'file')} {'was' if len(bad) == 1 else 'were'} left out as unusable.", "Wrong with them, by the audit:" if wrong else "The audit found nothing to be wrong.",
-                        "\n".join(f"- {_md(o)}" for o in wrong)])
+                        "\n".join(f"- {_md(o)}" for o in wrong), *where])
 
 def _split(run):
     t = split_summary(run.index)[["train", "valid", "test", "total"]].rename_axis("Class")
@@ -68,7 +71,8 @@ def _split(run):
     crossing = leakage(run.index, known=True).loc["total"] if known else None
     said = f"Split: {_md(run.config['split'])}. " + ("Groups were not known." if crossing is None else f"{counted(int(crossing.groups), 'group')}, {crossing.crossing:,.0f} of them in more than one part; "
             f"{crossing.test_leaked:,.0f} of {crossing.test:,.0f} test images share a group with a training image.")
-    return said + "\n\n" + _md_table(t)
+    patients = subjects_by_part(run.index)
+    return "\n\n".join([said, _md_table(t), *([] if patients is None else ["Recognized patients in each part:", _md_table(patients)])])
 
 # %% ../nbs/12a_card.ipynb #3de0cadb
 def _performance(run, best):

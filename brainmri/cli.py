@@ -51,11 +51,11 @@ def _spelled(argv):
     return [one(o) if o.startswith("--") else o for o in argv]
 
 # %% ../nbs/15_cli.ipynb #6e97a4a2
-def _group(column, blocks):
-    "What gives the patient: a column, or blocks of file numbers, or nothing."
-    if column and blocks: raise ConfigError("--group and --blocks both say what a group is: give one of them.")
-    from brainmri.audit import by_blocks
-    return column if blocks is None else by_blocks(blocks)
+def _group(group, blocks):
+    "What gives the patient; `--blocks` is refused with the reason."
+    if blocks is None: return group
+    from brainmri.groups import by_blocks
+    return by_blocks(blocks)
 
 # %% ../nbs/15_cli.ipynb #93b929bc
 def _command():
@@ -77,8 +77,8 @@ def brainmri_train(
     arch:str="vgg16_bn", # vgg16_bn or vgg16
     weights:str="imagenet", # imagenet, a .safetensors or .pth file, or none for random weights
     split:str="grouped", # grouped, random (the study's), folders (Training and Testing) or given (the column split)
-    group:str=None, # Column of the CSV that names the patient
-    blocks:int=None, # Without a patient: so many file numbers in a row, within a class folder, are one group
+    group:str=None, # What names the patient: a column, a CSV of files and patients, or by_original for an exporter's copies
+    blocks:int=None, # Gone: file numbers don't tell the patient, and public slices are recognized
     img_size:int=None, # Side of the VGGs' images, in pixels
     epochs:int=None, # At most so many epochs a phase
     out:str=None, # Folder of the run; by default one in runs/
@@ -107,15 +107,15 @@ def brainmri_train(
 @call_parse
 def brainmri_audit(
     data:str, # Folder of class folders, CSV with filepath,label[,group], or kaggle:owner/name
-    group:str=None, # Column of the CSV that names the patient
-    blocks:int=None, # Without a patient: so many file numbers in a row, within a class folder, are one group
+    group:str=None, # What names the patient: a column, a CSV of files and patients, or by_original for an exporter's copies
+    blocks:int=None, # Gone: file numbers don't tell the patient, and public slices are recognized
     bits:int=16, # Largest distance of two perceptual hashes that counts as a near duplicate
     turned:bool=False, # Look for mirrored and turned copies too
     probes:int=5000, # Images on which shortcuts and doubtful labels are looked for, at most; 0: not at all
     out:str="audit.html", # The page to write
     strict:bool=False # Exit with status 1 if something is wrong
 ):
-    "Look for unreadable files, repeated images, conflicting and doubtful labels, and for what gives a class away."
+    "Say where images come from, which patients and copies are on two sides, which labels are doubtful, and what gives a class away."
     with _one_line("brainmri_audit"):
         from brainmri.audit import audit
         from brainmri.index import class_counts, index_images
@@ -124,6 +124,7 @@ def brainmri_audit(
         df = index_images(data)
         found = audit(df, group=_group(group, blocks), bits=bits, turned=turned, probes=probes)
         print(class_counts(df).round(2).to_string(), "\n\n" + found.summary.to_string(header=False), "\n")
+        if (found.recognized.collection != "").any(): print("Where the images come from:\n" + found.provenance.to_string(), "\n")
         if found.shortcuts is not None: print(found.shortcuts.drop(columns=["images", "warning"]).round(2).to_string(), "\n")
         print("\n".join(["Wrong with it:", *(f"- {o}" for o in found.warnings)] if found.warnings else ["Nothing was found to be wrong."]))
         print(f"Page: {write_audit(found, out)}")

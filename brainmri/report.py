@@ -12,14 +12,16 @@ import matplotlib.pyplot as plt, numpy as np, pandas as pd
 from matplotlib.ticker import MaxNLocator
 from .core import CLASSES, RunError, _as_it_was, _one_line, atomic, counted, read_json
 from .index import plot_class_counts
+from .registry import registry_about, subject_leakage
 from .shortcuts import PROBES, plot_probes
 from .split import leakage, plot_split, split_summary
 from .metrics import calibrate, calibration_error, classification_table, confusion, coverages, mcnemar, paired_difference, reliability, say_confusions
 
 # %% auto #0
-__all__ = ['Run', 'read_run', 'read_history', 'read_predictions', 'comparison_table', 'chosen_by', 'choose', 'compare', 'tied',
-           'parameter_table', 'readable_table', 'table_html', 'plot_comparison', 'plot_history', 'plot_confusion',
-           'plot_reliability', 'save_figures', 'headline', 'text_chart', 'summary_text', 'write_report', 'write_audit']
+__all__ = ['REGISTRY_SAYS', 'Run', 'read_run', 'read_history', 'read_predictions', 'comparison_table', 'chosen_by', 'choose',
+           'compare', 'tied', 'parameter_table', 'readable_table', 'table_html', 'plot_comparison', 'plot_history',
+           'plot_confusion', 'plot_reliability', 'save_figures', 'headline', 'text_chart', 'summary_text',
+           'provenance_table', 'subjects_by_part', 'write_report', 'write_audit']
 
 # %% ../nbs/12_report.ipynb #9b85853b
 #: The tables of a run and their columns, of which those with a question mark may be without a value.
@@ -509,7 +511,7 @@ def _figure_html(picture, alt):
 _AUDIT = {"exact copies": "Exact copies of another image", "near duplicates": "Images that nearly repeat another",
           "near duplicate images": "Images that nearly repeat another", "clusters": "Clusters of such images",
           "conflicts": "Clusters with conflicting labels", "groups": "Groups (patients or clusters)", "left out": "Files left out",
-          "doubtful labels": "Labels that a small model doubts", "shortcuts": "Probes that warn of a shortcut"}
+          "recognized": "Slices of public collections", "subjects": "Their patients", "doubtful labels": "Labels that a small model doubts", "shortcuts": "Probes that warn of a shortcut"}
 
 def _audit_counts(audit):
     "What was counted: name → number, from `counts` if the audit has them, else from the audit itself."
@@ -554,6 +556,47 @@ def _suspects_part(audit, most=10):
     more = f"the first {most} of {len(rows)}" if len(rows) > most else f"{len(rows)}"
     return table_html(t, f"Doubtful labels, {more}, for a radiologist to look at", digits=2)
 
+# %% ../nbs/12_report.ipynb #cf3851ed
+#: What readers must know of the registry.
+REGISTRY_SAYS = "The registry holds perceptual hashes of public slices and the anonymous ids that their collections publish. It holds no image and identifies nobody."
+
+def provenance_table(records # From an audit's JSON: label, images, one entry per collection, elsewhere, subjects
+                    )->pd.DataFrame: # The same in words, indexed by class
+    "The provenance of an audit as a table for readers."
+    t = pd.DataFrame(records).set_index("label").rename_axis("Class")
+    titles = {k: v["title"] for k, v in registry_about()["collections"].items()}
+    return t.rename(columns={"images": "Images", "elsewhere": "Not recognized", "subjects": "Recognized patients", **titles})
+
+def _provenance_part(audit):
+    "Which public collections the images are from."
+    records = audit.get("provenance") or []
+    known = sum(o["images"] - o["elsewhere"] for o in records)
+    if not records: return ""
+    if not known: return _p("No image was recognized as a slice of a public collection.")
+    said = f"{known:,} of {sum(o['images'] for o in records):,} images are slices of public collections."
+    return _p(said) + table_html(provenance_table(records), "Where the images come from") + _p(REGISTRY_SAYS, cls="soft")
+
+# %% ../nbs/12_report.ipynb #2e0c36dc
+def subjects_by_part(index # A run's index, with the columns split and public_subject
+                    )->pd.DataFrame: # Rows Training, Validation, Test: Images, Recognized, Patients; None if no patient is known
+    "How many recognized images and patients each part of a split has."
+    if "public_subject" not in index or index.public_subject.fillna("").eq("").all(): return None
+    subject = index.public_subject.fillna("")
+    words = dict(train="Training", valid="Validation", test="Test")
+    count = lambda part: dict(Images=len(part), Recognized=(part != "").sum(), Patients=part[part != ""].nunique())
+    return pd.DataFrame({w: count(subject[index.split == k]) for k, w in words.items()}).T.rename_axis("Part")
+
+def _subjects_part(index):
+    "Patients in each part of the split, and how many of them are in training too."
+    t = subjects_by_part(index)
+    if t is None: return ""
+    leaks = subject_leakage(index.split, index.public_subject.fillna(""))
+    t = t.assign(**{"Also in training": [0, *leaks.subjects_leaked], "Images of these": [0, *leaks.leaked]})
+    o = leaks.loc["test"]
+    said = (f"{o.leaked:,} of {o.recognized:,} recognized test images show one of {o.subjects_leaked} patients who are in training too."
+            if o.leaked else f"None of the {o.subjects} recognized patients of the test set is in training.")
+    return (_warn(said) if o.leaked else _p(said)) + table_html(t, "Recognized patients in each part")
+
 # %% ../nbs/12_report.ipynb #8c245fc7
 def _data_part(run, figures):
     data = run.config["data"]
@@ -565,19 +608,22 @@ def _wrong_part(run, figures):
     audit, n = run.audit, _audit_counts(run.audit)
     found = pd.Series({_AUDIT.get(k, k.capitalize()): v for k, v in n.items()}, dtype=int)
     out = _wrong_list(audit) or _p("The audit found nothing to be wrong.")
+    out += _provenance_part(audit)
     if n: out += table_html(found.to_frame("Found").rename_axis("Audit"), "What the audit found")
     if any(n.get(k) for k in ("exact copies", "near duplicates", "near duplicate images")):
         out += _p("Where an image and its copy fall into different parts of the split, a network can recall the answer instead of "
                   "finding it; the section on the split says how often that is so here.")
     bad = [f"{o['filepath']}: {o.get('problem')}" if isinstance(o, dict) else str(o) for o in _listed(audit, "problems", "left_out")]
     odd = [" = ".join(f"{o['filepath']} ({o['label']})" for o in c) for c in _listed(audit, "conflicts")]
+    renamed = [f"{o['filepath']} ({o['label']}, there {o['registered']})" for o in _listed(audit, "relabeled")]
+    if renamed: out += _p("Labels that differ from the collection's own: " + _some(renamed, 5))
     if bad: out += _p("Left out: " + _some(bad))
     if odd: out += _p("The same picture with different labels: " + _some(odd, 5))
     return out + _suspects_part(audit) + _probes_part(audit, figures.get("shortcuts"))
 
 # %% ../nbs/12_report.ipynb #6a4fa561
 _HOW = dict(random="The split is random within each class: slices of one patient, and near duplicates, may be in several parts.",
-            grouped="The split is by groups: a patient's images where known, else a cluster of near duplicates, are all in one part.",
+            grouped="The split is by groups: the images of a patient (where known, or recognized as a public slice's) and near duplicates are all in one part.",
             folders="The split is the one that came as folders of training and test images.",
             given="The split came with the table of images.")
 
@@ -599,7 +645,7 @@ def _split_part(run, figures):
     words = dict(train="Training", valid="Validation", test="Test", total="All")
     t = split_summary(run.index)[list(words)].rename(columns=words, index=words).rename_axis("Class")
     how = run.config["split"]
-    return (_p(_HOW.get(how, f"The split is “{how}”.")) + _leak_part(run.index) + table_html(t, "Images by class and part")
+    return (_p(_HOW.get(how, f"The split is “{how}”.")) + _leak_part(run.index) + _subjects_part(run.index) + table_html(t, "Images by class and part")
             + _figure_html(figures["split"], "Images of each class, and which part of the split they are in."))
 
 # %% ../nbs/12_report.ipynb #26bd7062
@@ -836,6 +882,6 @@ def write_audit(found, # An `Audit`
     repeats = (table_html(odd, "The same picture with different labels") if len(odd) else "") + _figure_html(found.plot(max(6, min(30, len(odd)))), "Near duplicates, a set a row; red: the labels differ.") if found.duplicates else _p("No image nearly repeats another.")
     doubts = _figure_html(found.plot_suspects(), "The images with the least plausible labels.") + _suspects_part(j, 50) if j["suspects"] else _p("No label was found doubtful, or none was looked at.")
     sections = {"": _wrong_list(j) or _p("Nothing was found to be wrong."), "What was counted": table_html(t) + left + _figure_html(plot_class_counts(found.df), "Number of images of each class."),
-                "Repeated images": repeats, "Shortcuts": _probes_part(j, plot_probes(found.shortcuts) if j["shortcuts"] else None), "Doubtful labels": doubts}
+                "Where the images come from": _provenance_part(j), "Repeated images": repeats, "Shortcuts": _probes_part(j, plot_probes(found.shortcuts) if j["shortcuts"] else None), "Doubtful labels": doubts}
     with atomic(path) as tmp: tmp.write_text(_page("Audit of the images", sections), encoding="utf-8")
     return Path(path)
