@@ -1069,6 +1069,7 @@ d = { 'settings': { 'branch': 'main',
                                    'brainmri.validate._inside': ('validate.html#_inside', 'brainmri/validate.py'),
                                    'brainmri.validate._judged': ('validate.html#_judged', 'brainmri/validate.py'),
                                    'brainmri.validate._keep': ('validate.html#_keep', 'brainmri/validate.py'),
+                                   'brainmri.validate._learned_from': ('validate.html#_learned_from', 'brainmri/validate.py'),
                                    'brainmri.validate._says': ('validate.html#_says', 'brainmri/validate.py'),
                                    'brainmri.validate.overlap': ('validate.html#overlap', 'brainmri/validate.py'),
                                    'brainmri.validate.validate_run': ('validate.html#validate_run', 'brainmri/validate.py')}}}

@@ -173,7 +173,8 @@ def find_groups(df:pd.DataFrame, # A table from `index_images`
                 group=None, # What gives the patient, as in `known_groups`
                 bits:int=16, # Hashes that differ in at most this many bits are near duplicates
                 hashes=None, # From `image_hashes`, if they are there already
-                registry:pd.DataFrame=None # Another table than `read_registry()`
+                registry:pd.DataFrame=None, # Another table than `read_registry()`
+                turned:bool=False # Are mirrored and turned copies near duplicates too?
                )->pd.Series: # int, indexed as `df`: the group of each image
     "Groups that a split must not part: given patients, recognized subjects and near duplicates, joined."
     known, name = known_groups(df, group)
@@ -181,7 +182,7 @@ def find_groups(df:pd.DataFrame, # A table from `index_images`
     hashes = image_hashes(df, turned=True) if hashes is None else np.asarray(hashes)
     if len(hashes) != len(df): raise DataError(f"Expected a hash for each of {len(df)} images; found {len(hashes)}.")
     subject = recognize(hashes, registry).subject
-    return pd.Series(join_groups(len(df), [known, subject, near_duplicates(hashes, bits)]), index=df.index, name="group")
+    return pd.Series(join_groups(len(df), [known, subject, near_duplicates(hashes, bits, turned)]), index=df.index, name="group")
 
 def say_column(df, # A table from `index_images`
                group, # What the caller named as group

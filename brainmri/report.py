@@ -28,7 +28,7 @@ __all__ = ['REGISTRY_SAYS', 'Run', 'read_run', 'read_history', 'read_predictions
 _TABLES = {"index.csv": "filepath label y split", "history.csv": "epoch phase train_loss? valid_loss? macro_f1 accuracy seconds",
            "predictions.csv": " ".join(["filepath split y pred", *(f"prob_{c}" for c in CLASSES)]), "robustness.csv": "artefact strength images macro_f1 low? high? accuracy changed",
            "border.csv": "border images macro_f1 low? high? accuracy changed drawn?", "refused.csv": "kind images refused low high"}
-_TEXTS = ("filepath", "label", "group", "split", "artefact", "border", "kind")
+_TEXTS = ("filepath", "public_collection", "public_subject", "label", "group", "split", "artefact", "border", "kind")
 
 def _csv(path, rows=None):
     "The table of a run at `path`, of so many `rows` if that is known; one that is missing, cut off or changed raises `RunError`."

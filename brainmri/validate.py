@@ -14,6 +14,7 @@ from .core import *
 from .data import content_key
 from .index import index_images
 from .metrics import coverages, judge, unpaired_difference
+from .registry import recognize
 from .report import Run, read_predictions, table_html, write_report
 from .card import write_card
 from .predict import Predictor
@@ -26,13 +27,19 @@ def overlap(df:pd.DataFrame, # A table from `index_images`
             index:pd.DataFrame, # A run's index.csv, with a column phash
             bits:int=16, # Hashes that differ in at most this many bits are near duplicates
             hashes=None # From `image_hashes(df, turned=True)`, if they are there already
-           )->pd.DataFrame: # A row for each image of `df`: like (the run's image that is nearest), split (its part), bits (their distance), near (within `bits`)
-    "For each image of `df` the nearest one of a run, in whichever of eight positions is nearest."
+           )->pd.DataFrame: # A row for each image of `df`: like (the run's image that is nearest), split (its part), bits (their distance), near (within `bits`), patient (a recognized subject whom the run trained or chose on)
+    "For each image of `df` the nearest one of a run, and whether it shows a patient that the run learned from."
     if "phash" not in index: raise RunError("The run's index.csv has no column phash: an older version wrote it. Train again to compare its images with others.")
     hashes = image_hashes(df, turned=True) if hashes is None else hashes
     own = np.stack([np.frombuffer(bytes.fromhex(o), dtype=np.uint8) for o in index.phash])
     at, far = nearest(hashes, own)
-    return pd.DataFrame(dict(like=index.filepath.to_numpy()[at], split=index["split"].to_numpy()[at], bits=far, near=far <= bits), index=df.index)
+    return pd.DataFrame(dict(like=index.filepath.to_numpy()[at], split=index["split"].to_numpy()[at], bits=far, near=far <= bits, patient=_learned_from(hashes, index)), index=df.index)
+
+def _learned_from(hashes, index):
+    "Does each of `hashes` show a recognized subject of the training or validation images?"
+    if "public_subject" not in index: return np.zeros(len(hashes), dtype=bool)
+    learned = set(index.public_subject[index["split"] != "test"].dropna()) - {""}
+    return recognize(hashes).subject.isin(learned).to_numpy()
 
 # %% ../nbs/13b_validate.ipynb #b7fc401c
 @dataclass(frozen=True)
@@ -56,8 +63,8 @@ class External:
 def _says(name, title, s, drop, inside, left_out, tested, missing):
     "What came out, in sentences."
     lo, hi = s["interval"]
-    n, known = s["n"] + len(left_out), "nearly repeat an image that the network was trained or chosen on"
-    several, once = len(left_out) > 1, known.replace("repeat", "repeats")
+    n, known = s["n"] + len(left_out), "repeat an image, or show a patient, that the network was trained or chosen on"
+    several, once = len(left_out) > 1, known.replace("repeat", "repeats").replace("show", "shows")
     out = [f"{len(left_out)} of the {n} images of {name} {known if several else once}, and {'were' if several else 'was'} left out." if len(left_out) else f"None of the {n} images of {name} {once}."]
     interval = "no interval: they are of one group" if np.isnan(lo) else f"95 % interval {lo:.3f} to {hi:.3f}"
     out.append(f"On the {s['n']} others “{title}” has macro-F1 {s['macro_f1']:.3f} ({interval}) and accuracy {s['accuracy']:.3f}.")
@@ -91,15 +98,15 @@ def validate_run(run:Run, # From `read_run`
                  bits:int=16, # Hashes that differ in at most this many bits are near duplicates
                  progress:bool=True # Show bars?
                 )->External: # Scores with intervals, the drop, and what was left out; kept in the run's folder `external`, and in its report
-    "Score `predictor` on images from elsewhere, without those that nearly repeat an image that it was trained or chosen on."
+    "Score `predictor` on images from elsewhere, without those that repeat an image, or show a patient, that it was trained or chosen on."
     name = name or ("table" if isinstance(data, pd.DataFrame) else Path(str(data).rstrip("/")).stem) or "images"
     df = index_images(data, classes=classes, progress=progress)
     hashes = image_hashes(df, turned=True, progress=progress)
     same = overlap(df, run.index, bits, hashes)
-    out = same.near & (same.split != "test")
-    if out.all(): raise DataError(f"All {len(df)} images of {name} nearly repeat images that the network was trained or chosen on: nothing is left to validate on.")
+    out = same.near & (same.split != "test") | same.patient
+    if out.all(): raise DataError(f"All {len(df)} images of {name} repeat images or show patients that the network was trained or chosen on: nothing is left to validate on.")
     left_out = df.loc[out, ["filepath", "label"]].join(same[["like", "split", "bits"]]).reset_index(drop=True)
-    new = df[~out].assign(group=find_groups(df, group, bits, hashes)[~out], tested=same.near[~out]).reset_index(drop=True)
+    new = df[~out].assign(group=find_groups(df, group, bits, hashes, turned=True)[~out], tested=same.near[~out]).reset_index(drop=True)
     probs = np.concatenate([predictor.raw(list(o)) for o in track(np.array_split(new.filepath, -(-len(new)//64)), name, progress)])
     found = _judged(run, recipe, name, new, probs, left_out, predictor.bundle)
     _keep(run.path, found, new, probs)
