@@ -15,6 +15,7 @@ import numpy as np, pandas as pd
 
 from brainmri.core import CLASSES, Recipe, read_json, write_json
 from brainmri.metrics import calibrate, calibration_error, classification_table, confusion, coverages, most_confused
+from brainmri.registry import subject_leakage
 from brainmri.report import choose, compare, read_history, read_predictions, read_run
 from brainmri.split import grouped_split, leakage, split_images, split_summary
 
@@ -55,6 +56,18 @@ def looked_tables(run, boxes, n):
     x = p.engine.inputs(np.stack([image_array(f, size, margin) for f in test.filepath[::max(1, len(test)//12)]]))
     check = randomisation_check(p.model, x, repeats=3).groupby("stage", sort=False).correlation.agg(["mean", "std", "min", "max", "count"]).reset_index()
     return dict(looked=localisation_summary(t), looked_gain=localisation_gain(t), looked_said=pd.DataFrame(dict(sentence=[say_localisation(t)])), randomised=check)
+
+
+def subject_table(index):
+    "Recognized subjects in each part, class by class, and how many of the test images show one who is in training too."
+    subject = index.public_subject.fillna("")
+    def row(rows):
+        leaks = subject_leakage(index.split[rows], subject[rows])
+        count = {f"{o}_subjects": subject[rows & (index.split == o) & (subject != "")].nunique() for o in ("train", "valid", "test")}
+        return count | dict(valid_recognized=leaks.recognized["valid"], valid_leaked=leaks.leaked["valid"], test_recognized=leaks.recognized["test"],
+                            test_leaked=leaks.leaked["test"], test_subjects_leaked=leaks.subjects_leaked["test"])
+    rows = {c: row(index.label == c) for c in CLASSES} | dict(total=row(index.label != ""))
+    return pd.DataFrame(rows).T.rename_axis("label").reset_index()
 
 
 def about(run):
@@ -109,10 +122,13 @@ def main():
     run, out = read_run(args.run), ROOT/args.name
     history = pd.concat([read_history(run, r).assign(recipe=r) for r in run.metrics])
     tables = dict(comparison=run.table, history=history, paired=compare(run), split=split_summary(run.index).reset_index(),
-                  leakage=leakage(run.index, known=True).reset_index(), **best_tables(run), **sure_tables(run))
+                  leakage=leakage(run.index, known=True).reset_index(), subjects=subject_table(run.index),
+                  provenance=pd.DataFrame(run.audit["provenance"]), **best_tables(run), **sure_tables(run))
     if args.seeds: tables["seeds"] = spread(run, args.seeds)
     if args.splits: tables["splits"] = resplit(run, args.splits)
     if args.boxes: tables |= looked_tables(run, args.boxes, args.looked)
+    for name in ("seeds", "splits"):  # long trials that weren't asked for again stay
+        if name not in tables and (out/f"{name}.csv").exists(): tables[name] = pd.read_csv(out/f"{name}.csv")
     shutil.rmtree(out, ignore_errors=True)
     write_json(out/"about.json", about(run))
     for k, t in tables.items(): t.to_csv(out/f"{k}.csv", index=False, float_format="%.6g", lineterminator="\n")
