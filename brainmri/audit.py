@@ -12,7 +12,7 @@ import pandas as pd
 from fastcore.basics import patch
 from .core import CLASSES, ConfigError, DataError, _plain, counted, stable_seed, thread_map
 from .duplicates import pack_hashes, perceptual_hashes, pixel_hash
-from .groups import by_original, exporter_copies, join_groups, known_groups, near_duplicates, say_column
+from .groups import exporter_copies, join_groups, known_groups, near_duplicates, say_column
 from .image import open_image
 from .index import _subplots, match_split, problems
 from .registry import recognize, registry_about, subject_leakage
@@ -181,16 +181,19 @@ def coincidences(n:pd.DataFrame, # `Audit.provenance`: images, collections, else
     for label in shares.index if len(shares) > 1 else []:
         others = shares.drop(index=label)
         for source, share in shares.loc[label].items():
-            alone = others[source].max() <= .05 if source != "elsewhere" else others[source].max() <= .2
-            if share >= (least if source != "elsewhere" else .8) and alone: said.append(_coincidence(label, source, share))
+            least_here, most_others = (.8, .2) if source == "elsewhere" else (least, .05)
+            alone = others[source].max() <= most_others
+            if share >= least_here and alone: said.append(_coincidence(label, source, share))
     return said
 
 def _coincidence(label, source, share):
     "One sentence of `coincidences`."
     title = registry_about()["collections"].get(source, {}).get("title", source)
     how_many = "all images" if share == 1 else f"{share:.0%} of the images"
-    where = "are from no collection known here, and the other classes are" if source == "elsewhere" else f"are from {title}, and no other class is"
-    return f"{how_many} of {label} {where}: whatever tells the sources apart tells this class, so a score on it may measure the source and not the anatomy"
+    where = f"are from {title}, and no other class is"
+    if source == "elsewhere": where = "are from no collection known here, and the other classes are"
+    return (f"{how_many} of {label} {where}: whatever tells the sources apart tells this class, "
+            "so a score on it may measure the source and not the anatomy")
 
 # %% ../nbs/03_audit.ipynb #398d3486
 @patch(as_prop=True)
@@ -201,8 +204,7 @@ def leaked(self:Audit)->pd.DataFrame: # From `subject_leakage`; None without a r
     return subject_leakage(self.df[column].map(match_split), self.recognized.subject)
 
 def _leak_sentence(name, t):
-    "The row `name` of `subject_leakage` as a sentence; None if nobody crosses."
-    if not t.leaked: return None
+    "The row `name` of `subject_leakage` as a sentence."
     what = dict(valid="validation", test="test")[name]
     return (f"{t.leaked:,} of {t.recognized:,} recognized {what} images show a subject who is in training too "
             f"({t.subjects_leaked} of {t.subjects} subjects): a score on them measures memory as well")
@@ -211,22 +213,30 @@ def _leak_sentence(name, t):
 @patch(as_prop=True)
 def warnings(self:Audit)->list: # Sentences; empty if nothing is wrong
     "What is wrong with the set, in words. Doubtful labels aren't in it: they are for looking at."
-    said = [f"{counted(len(self.problems), 'file')} can't be used, such as {self.problems[0]['filepath']}"] if self.problems else []
+    said = []
+    if self.problems: said.append(f"{counted(len(self.problems), 'file')} can't be used, such as {self.problems[0]['filepath']}")
     said += self.repeats() + coincidences(self.provenance)
-    if n := len(self.relabeled): said.append(f"{counted(n, 'recognized image')} {'has' if n == 1 else 'have'} another label than in the collection, such as {self.relabeled.filepath[0]}")
-    leaked = self.leaked
-    if leaked is not None: said += [o for o in (_leak_sentence(k, leaked.loc[k]) for k in leaked.index) if o]
-    return said + (list(self.shortcuts.warning[self.shortcuts.warning != ""]) if self.shortcuts is not None else [])
+    n = len(self.relabeled)
+    if n: said.append(f"{counted(n, 'recognized image')} {'has' if n == 1 else 'have'} another label "
+                      f"than in the collection, such as {self.relabeled.filepath[0]}")
+    if self.leaked is not None: said += [_leak_sentence(k, row) for k, row in self.leaked.iterrows() if row.leaked]
+    if self.shortcuts is not None: said += list(self.shortcuts.warning[self.shortcuts.warning != ""])
+    return said
 
+# %% ../nbs/03_audit.ipynb #9b768eff
 @patch
 def repeats(self:Audit)->list: # Sentences
     "What is said of conflicting labels, near duplicates and versions of one picture."
-    extra, n, odd = sum(len(o) - 1 for o in self.copies), sum(map(len, self.duplicates)), len(self.conflicts)
-    said = [f"{odd} sets of near duplicates carry more than one label" if odd > 1 else "one set of near duplicates carries more than one label"] if odd else []
+    said, odd = [], len(self.conflicts)
+    if odd == 1: said.append("one set of near duplicates carries more than one label")
+    if odd > 1: said.append(f"{odd} sets of near duplicates carry more than one label")
+    extra = sum(len(o) - 1 for o in self.copies)
+    n = sum(map(len, self.duplicates))
     if n: said.append(f"{n} images nearly repeat another ({extra} of them exactly): a random split would put some on both sides")
     named = exporter_copies(self.df)
     parted = self.groups[named.index].groupby(named.original).nunique() > 1
-    if parted.any(): said.append(f"{len(named)} images are copies of one another by their names ({named.original.nunique()} pictures, such as {Path(named.filepath.iloc[0]).name}): "
+    if parted.any(): said.append(f"{len(named)} images are copies of one another by their names "
+                                 f"({named.original.nunique()} pictures, such as {Path(named.filepath.iloc[0]).name}): "
                                  "give group='by_original' to keep them together")
     return said
 
@@ -238,14 +248,14 @@ def summary(self:Audit)->pd.DataFrame: # Indexed by what is counted: n and what 
     near = sum(map(len, self.duplicates))
     turned = ", straight, turned or mirrored" if self.turned else ""
     known = self.recognized
-    collections = ", ".join(sorted(set(known.collection) - {""}))
+    collections = ": " + ", ".join(sorted(set(known.collection) - {""})) if (known.collection != "").any() else ""
     rows = [("images", len(self.df), "usable, in the table"),
             ("left out", len(self.problems), "unreadable, too small or animated files"),
             ("exact copies", extra(self.copies), "images whose very pixels occur before"),
             ("near duplicates", near, f"images within {self.bits} of 256 bits of another{turned}: {near/max(1, len(self.df)):.0%} of all"),
             ("clusters", len(self.duplicates), f"sets that these form, the largest of {max(map(len, self.duplicates), default=0)}"),
             ("conflicts", len(self.conflicts), "clusters with more than one label"),
-            ("recognized", (known.collection != "").sum(), f"slices of public collections{': ' + collections if collections else ''}"),
+            ("recognized", (known.collection != "").sum(), f"slices of public collections{collections}"),
             ("subjects", known.subject[known.subject != ""].nunique(), "patients of these, by the anonymous ids of the collection"),
             ("groups", self.groups.nunique(), f"by {self.grouped_by}: none may cross a split")]
     if self.suspects is not None: rows.append(("doubtful labels", len(self.suspects), f"of {self._probed_n} images: a small model (macro-F1 {self.doubter:.2f}{', hardly better than chance' if self.doubter < .5 else ''}) believes in another class"))

@@ -33,9 +33,14 @@ def match_mapping(mapping, # File name, stem or end of a path → patient
     paths = list(paths)
     used = [[k for k in _ends(o) if k in keys] for o in paths]
     files = pd.Series({i: k[-1] for i, k in enumerate(used) if k}, dtype=object)
-    if not len(files): raise DataError(f"The mapping of groups names none of the {len(paths)} images: expected file names such as {Path(paths[0]).name}; found {_few(keys)}.")
+    if not len(files):
+        raise DataError(f"The mapping of groups names none of the {len(paths)} images: "
+                        f"expected file names such as {Path(paths[0]).name}; found {_few(keys)}.")
     twice = files[files.duplicated()]
-    if len(twice): raise DataError(f"The mapping of groups names several images by {_few(twice.unique())}: add the folder, as in {Path(*Path(paths[twice.index[0]]).parts[-2:]).as_posix()}.")
+    if len(twice):
+        example = Path(*Path(paths[twice.index[0]]).parts[-2:]).as_posix()
+        raise DataError(f"The mapping of groups names several images by {_few(twice.unique())}: "
+                        f"add the folder, as in {example}.")
     _say_unused([k for k in keys if k not in set(files)], len(keys))
     return [keys[files[i]] if i in files.index else None for i in range(len(paths))]
 
@@ -47,8 +52,9 @@ def _few(names, most=3):
 
 def _say_unused(unused, n):
     "Warn of entries of a mapping without an image."
-    if unused: warnings.warn(f"The mapping of groups has {counted(len(unused), 'entry', 'entries')} of {n} without an image: {_few(unused)}. "
-                             "Images may be missing, or their names differ.", DataWarning, stacklevel=4)
+    if not unused: return
+    warnings.warn(f"The mapping of groups has {counted(len(unused), 'entry', 'entries')} of {n} without an image: "
+                  f"{_few(unused)}. Images may be missing, or their names differ.", DataWarning, stacklevel=4)
 
 # %% ../nbs/02d_groups.ipynb #e63897cd
 _FILE_COLUMNS = ("filepath", "file", "filename", "file_name", "image", "path", "name", "stem")
@@ -57,12 +63,16 @@ def read_mapping(file # A CSV with a column for the file and one for the patient
                 )->dict: # File → patient
     "The groups that the table in `file` names."
     try: t = pd.read_csv(file, dtype=str, encoding="utf-8-sig", sep=None, engine="python")
-    except (OSError, ValueError) as e: raise DataError(f"{file} can't be read as a table of groups ({str(e).splitlines()[0]}): expected a CSV with the columns file and patient.") from None
+    except (OSError, ValueError) as e:
+        raise DataError(f"{file} can't be read as a table of groups ({str(e).splitlines()[0]}): "
+                        "expected a CSV with the columns file and patient.") from None
     by_name = {str(c).strip().lower(): c for c in t}
     patient = by_name.get("group") or patient_column(t.columns)
     named = next((by_name[c] for c in _FILE_COLUMNS if c in by_name), None)
     if t.shape[1] == 2: named, patient = _both(list(t.columns), named, patient)
-    if named is None or patient is None: raise DataError(f"{file} has the columns {_few(t.columns, 8)}: expected one for the file, such as file, and one for the patient, such as patient.")
+    if named is None or patient is None:
+        raise DataError(f"{file} has the columns {_few(t.columns, 8)}: "
+                        "expected one for the file, such as file, and one for the patient, such as patient.")
     t = t.dropna(subset=[named])
     return dict(zip(t[named].str.replace("\\", "/"), t[patient]))
 
@@ -73,7 +83,8 @@ def _both(columns, named, patient):
 
 # %% ../nbs/02d_groups.ipynb #89aadbe8
 #: How exporters and file managers name the copies of a picture.
-_ADDED = [re.compile(o, re.IGNORECASE) for o in (r"[._-]rf[._-][0-9a-f]{8,}$", r"[ _.-]+(aug|augmented|copy)[ _-]?\d*( ?\(\d+\))?$")]
+_ADDED = [re.compile(r"[._-]rf[._-][0-9a-f]{8,}$", re.IGNORECASE),
+          re.compile(r"[ _.-]+(aug|augmented|copy)[ _-]?\d*( ?\(\d+\))?$", re.IGNORECASE)]
 _NUMBERED = re.compile(r" ?\(\d+\)$")
 _ENDING = re.compile(r"[._-](jpe?g|png|bmp|tiff?)$", re.IGNORECASE)
 
@@ -84,7 +95,8 @@ def by_original(path # Path of an image
     stem = path.stem
     for added in _ADDED: stem = added.sub("", stem)
     bare = _NUMBERED.sub("", stem)
-    if bare != stem and any(path.with_name(bare + o).exists() for o in (path.suffix, ".jpg", ".png")): stem = bare
+    beside = any(path.with_name(bare + o).exists() for o in (path.suffix, ".jpg", ".png"))
+    if bare != stem and beside: stem = bare
     return f"{path.parent.name}/{_ENDING.sub('', stem)}"
 
 # %% ../nbs/02d_groups.ipynb #606194e6
@@ -99,7 +111,7 @@ def exporter_copies(df:pd.DataFrame # A table from `index_images`
 # %% ../nbs/02d_groups.ipynb #7dbc1bb8
 def known_groups(df:pd.DataFrame, # A table from `index_images`
                  group=None # A column, a function of the path, a mapping, a CSV file or "by_original"; see above
-                )->tuple: # A Series of patients (None where unknown), and what they come from in words ("" if nothing is known)
+                )->tuple: # A Series of patients, None where unknown; and where they come from, "" if nowhere
     "The patient of each image of `df`, as far as somebody said so."
     column = patient_column(df.columns)
     if group is None: group = "group" if "group" in df.columns else column
@@ -111,12 +123,15 @@ def known_groups(df:pd.DataFrame, # A table from `index_images`
 
 def _resolve(df, group):
     "The group of each image by `group`, and what to call it."
-    if isinstance(group, str) and group == "by_original" and group not in df.columns: group = by_original
+    def mapped(mapping): return pd.Series(match_mapping(mapping, df.filepath), index=df.index, dtype=object)
+    if isinstance(group, Mapping): return mapped(group), "a mapping of file names"
     if callable(group): return _by_function(df, group), _name_of(group)
-    if isinstance(group, Mapping): return pd.Series(match_mapping(group, df.filepath), index=df.index, dtype=object), "a mapping of file names"
-    if not isinstance(group, (str, os.PathLike)): raise ConfigError(f"group={type(group).__name__}: expected a column, a function of the path, a mapping or a CSV file.")
+    if not isinstance(group, (str, os.PathLike)):
+        raise ConfigError(f"group={type(group).__name__}: expected a column, a function of the path, "
+                          "a mapping or a CSV file.")
     if group in df.columns: return df[group].astype(object), str(group)
-    if str(group).lower().endswith(".csv"): return pd.Series(match_mapping(read_mapping(group), df.filepath), index=df.index, dtype=object), Path(group).name
+    if group == "by_original": return _by_function(df, by_original), group
+    if str(group).lower().endswith(".csv"): return mapped(read_mapping(group)), Path(group).name
     return df[pick(str(group), df.columns, "column")].astype(object), str(group)
 
 # %% ../nbs/02d_groups.ipynb #912733de
@@ -125,7 +140,9 @@ def _by_function(df, group):
     try:
         found = [group(o) for o in df.filepath]
         set(found)  # a group is compared with others, so it must be hashable
-    except Exception as e: raise DataError(f"The group function failed on a path ({type(e).__name__}: {e}): expected a patient or None for every path.") from e
+    except Exception as e:
+        raise DataError(f"The group function failed on a path ({type(e).__name__}: {e}): "
+                        "expected a patient or None for every path.") from e
     return pd.Series(found, index=df.index, dtype=object)
 
 def _name_of(function):
@@ -139,7 +156,9 @@ def _check_column(values, column, found, name):
     parted = t.found.isna() | (t.groupby("column").found.transform("nunique", dropna=False) > 1)
     alone = ~t.column.duplicated(keep=False)
     n = t.column[parted & ~alone].nunique()
-    if n: warnings.warn(f"The column {column} isn't used, and {name} parts {counted(n, 'value')} of it: name {column!r} as `group` to keep them together.", DataWarning, stacklevel=4)
+    if not n: return
+    warnings.warn(f"The column {column} isn't used, and {name} parts {counted(n, 'value')} of it: "
+                  f"name {column!r} as `group` to keep them together.", DataWarning, stacklevel=4)
 
 # %% ../nbs/02d_groups.ipynb #a2e0d496
 def join_groups(n:int, # Images
@@ -182,18 +201,21 @@ def find_groups(df:pd.DataFrame, # A table from `index_images`
     hashes = image_hashes(df, turned=True) if hashes is None else np.asarray(hashes)
     if len(hashes) != len(df): raise DataError(f"Expected a hash for each of {len(df)} images; found {len(hashes)}.")
     subject = recognize(hashes, registry).subject
-    return pd.Series(join_groups(len(df), [known, subject, near_duplicates(hashes, bits, turned)]), index=df.index, name="group")
+    near = near_duplicates(hashes, bits, turned)
+    return pd.Series(join_groups(len(df), [known, subject, near]), index=df.index, name="group")
 
 def say_column(df, # A table from `index_images`
                group, # What the caller named as group
                name # What was taken
               )->None:
     "Say that a patient column was taken although nobody named it."
-    if group is None and name not in ("", "group"):
-        warnings.warn(f"The column {name} is taken for the patient: its images stay together. Name another column as `group` if it means something else.", DataWarning, stacklevel=4)
+    if group is not None or name in ("", "group"): return
+    warnings.warn(f"The column {name} is taken for the patient: its images stay together. "
+                  "Name another column as `group` if it means something else.", DataWarning, stacklevel=4)
 
 # %% ../nbs/02d_groups.ipynb #11ebeebb
 def by_blocks(*args, **kwargs):
     "Gone: file numbers don't tell the patient. Raises `ConfigError` with what to do instead."
-    raise ConfigError("by_blocks is gone: figshare's file numbers run plane by plane, not patient by patient, so blocks of them part patients. "
+    raise ConfigError("by_blocks is gone: figshare's file numbers run plane by plane, not patient by patient, "
+                      "so blocks of them part patients. "
                       "Leave `group` out: public slices are recognized, and their patients kept together.")
