@@ -91,6 +91,13 @@ class TorchEngine:
               )->torch.Tensor: # float32, (n, 3, size, size), as `model` takes it
         "`pictures` scaled and normalised."
         return self.run.inputs(torch.as_tensor(np.asarray(pictures)).to(self.device))
+    @torch.no_grad()
+    def features(self,
+                 pictures # uint8, (n, size, size, 3)
+                )->np.ndarray: # float32, (n, d)
+        "What a gate for this engine is made of: `gate_features` in its arithmetic, for `fit_gate`."
+        return gate_features(self.run.body(self.inputs(pictures)), self.run.net).cpu().numpy()
+
 
 # %% ../nbs/11b_engine.ipynb #553a1f32
 def open_engine(folder, # Holds model.safetensors

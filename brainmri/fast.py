@@ -4,7 +4,7 @@
 
 # %% ../nbs/07a_fast.ipynb #2eb23bdc
 from __future__ import annotations
-import copy, importlib.util, tempfile
+import copy, importlib.util, os, tempfile
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,29 +16,60 @@ from torch.optim.adam import adam as adam_step
 from .core import *
 
 # %% auto #0
-__all__ = ['pick_precision', 'fold_batchnorm', 'in_halves', 'FrozenNet', 'winograd_conv', 'FactoredAdam', 'factored_adam',
-           'fast_layers']
+__all__ = ['PRECISIONS', 'list_precisions', 'pick_precision', 'fold_batchnorm', 'in_halves', 'FrozenNet', 'winograd_conv',
+           'FactoredAdam', 'factored_adam', 'fast_layers']
 
 # %% ../nbs/07a_fast.ipynb #f78669e5
-def pick_precision(precision:str="auto", # "auto", "fp32", "winograd" or "bf16"
-                   device="cpu" # Where the network will run
-                  )->str: # "fp32", "winograd" or "bf16"
-    "The arithmetic of the frozen part: the fastest that the device has, or `precision` if it can be had there."
-    kind = torch.device(device).type
-    if pick(precision, ("auto", "fp32", "winograd", "bf16"), "precision") == "winograd" and kind != "cpu":
-        raise ConfigError(f"precision='winograd' is for CPUs, and this runs on {kind!r}: give 'bf16' or 'fp32'.")
-    if precision == "winograd" and not _has_ncnn(): raise ConfigError("precision='winograd' needs the package ncnn: pip install ncnn, or give 'fp32'.")
-    if precision != "auto": return precision
-    if kind == "cuda": return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    if kind != "cpu": return "fp32"
-    if _cpu_flag("amx_bf16"): return "bf16"
-    return "winograd" if _has_ncnn() else "bf16" if _cpu_flag("avx512_bf16") else "fp32"
-
-def _has_ncnn(): return importlib.util.find_spec("ncnn") is not None
+#: The arithmetics that a frozen part can run in.
+PRECISIONS = ("fp32", "winograd", "bf16")
 
 def _cpu_flag(name):
     try: return name in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError: return False
+
+def _has_ncnn(): return importlib.util.find_spec("ncnn") is not None
+
+
+# %% ../nbs/07a_fast.ipynb #c117efa4
+def list_precisions(device="cpu" # Where the network will run
+                   )->list: # Some of "fp32", "winograd" and "bf16"
+    "The arithmetics that `device` and the installed packages can do."
+    kind = torch.device(device).type
+    can = dict(fp32=True, winograd=kind == "cpu" and _has_ncnn())
+    can["bf16"] = torch.cuda.is_bf16_supported() if kind == "cuda" else kind == "cpu"
+    return [o for o in PRECISIONS if can[o]]
+
+
+# %% ../nbs/07a_fast.ipynb #8726a975
+def pick_precision(precision:str="auto", # "auto", "fp32", "winograd" or "bf16"
+                   device="cpu" # Where the network will run
+                  )->str: # "fp32", "winograd" or "bf16"
+    "The arithmetic of the frozen part; auto is `BRAINMRI_PRECISION`, or the fastest that `device` has."
+    kind = torch.device(device).type
+    pick(precision, ("auto", *PRECISIONS), "precision")
+    if precision == "auto": precision = _named_precision() or _fastest(kind)
+    if precision == "winograd" and kind != "cpu":
+        raise ConfigError(f"precision='winograd' is for CPUs, and this runs on {kind!r}: give 'bf16' or 'fp32'.")
+    if precision == "winograd" and not _has_ncnn():
+        raise ConfigError("precision='winograd' needs the package ncnn: pip install ncnn, or give 'fp32'.")
+    return precision
+
+
+# %% ../nbs/07a_fast.ipynb #d1cc8232
+def _named_precision():
+    "What `BRAINMRI_PRECISION` says, or None."
+    named = os.environ.get("BRAINMRI_PRECISION")
+    if not named or named in PRECISIONS: return named
+    raise ConfigError(f"BRAINMRI_PRECISION={named!r}: expected {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}, or unset it.")
+
+def _fastest(kind):
+    "The fastest arithmetic on a device of this `kind`."
+    if kind == "cuda": return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    if kind != "cpu": return "fp32"
+    if _cpu_flag("amx_bf16"): return "bf16"
+    if _has_ncnn(): return "winograd"
+    return "bf16" if _cpu_flag("avx512_bf16") else "fp32"
+
 
 # %% ../nbs/07a_fast.ipynb #88143349
 def fold_batchnorm(module:nn.Module # A network, or a sequence of layers; it stays as it is
@@ -90,6 +121,19 @@ class _Winograd:
         if status: raise RunError(f"ncnn failed with status {status}, out of memory perhaps: give precision='fp32'.")
         return np.array(y)
 
+# %% ../nbs/07a_fast.ipynb #07e74004
+class _Rounded(nn.Module):
+    "A `layer` whose weights and results are rounded to bfloat16 and kept in float32."
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer.bfloat16().float()
+    def forward(self, x): return self.layer(x).bfloat16().float()
+
+def _rounded(layers):
+    "The folded `layers` in bfloat16's numbers; ReLU and pooling choose among numbers that are rounded already."
+    return nn.Sequential(_Rounded(nn.Identity()), *(_Rounded(m) if isinstance(m, nn.Conv2d) else m for m in layers))
+
+
 # %% ../nbs/07a_fast.ipynb #aff1df59
 def in_halves(f, # Function of a batch that treats each row alone, to a tensor or a tuple of tensors
               x:torch.Tensor # A batch
@@ -111,8 +155,10 @@ class FrozenNet:
                  half:bool=True # Answer in float16, as caches keep it?
                 ):
         self.half = half
-        self.device, self.dtype = torch.device(device), torch.bfloat16 if precision == "bf16" else torch.float32
+        self.device, self.dtype = torch.device(device), torch.float32
         layers = fold_batchnorm(module)
+        if precision == "bf16" and (self.device.type != "cpu" or _cpu_flag("bf16")): self.dtype = torch.bfloat16
+        elif precision == "bf16": layers = _rounded(layers)
         self.fast = _ncnn_text([m.cpu() for m in layers]) if precision == "winograd" else None
         self.run = _Winograd(*self.fast) if self.fast else layers.to(self.device, self.dtype, memory_format=torch.channels_last)
 

@@ -6,10 +6,10 @@
 from __future__ import annotations
 from dataclasses import dataclass, replace
 import numpy as np
-from .core import DataError, stable_seed
+from .core import DataError, pick, stable_seed
 
 # %% auto #0
-__all__ = ['plain_checks', 'Gate', 'fit_gate', 'gate_arrays', 'read_gate', 'strangers']
+__all__ = ['ROUNDING', 'plain_checks', 'Gate', 'fit_gate', 'gate_arrays', 'read_gate', 'strangers']
 
 # %% ../nbs/10a_gate.ipynb #c0d8394c
 def plain_checks(images # uint8, (n, h, w, 3), as `image_array` makes them
@@ -52,21 +52,29 @@ class Gate:
         if not far <= self.limit: return f"Unlike the training images: distance {far:.1f}, the limit is {self.limit:.1f}."
 
 # %% ../nbs/10a_gate.ipynb #cdf51b9b
+#: How far rounding moves a feature, as a share of its size, for each arithmetic.
+ROUNDING = dict(fp32=0., winograd=0., bf16=2**-8)
+
 def fit_gate(features, # (n, d) of the training images
              y, # (n,) their class numbers
              plain, # (n, 3) of the training images, from `plain_checks`
              held_features, # (m, d) of the validation images
              held_plain, # (m, 3) of the validation images
-             rate:float=.01 # Share of the validation images that may lie beyond the limit of the distance
+             rate:float=.01, # Share of the validation images that may lie beyond the limit of the distance
+             precision:str="fp32" # Arithmetic that computed the features: "fp32", "winograd" or "bf16"
             )->Gate: # Ready to judge
     "The gate whose clouds are the training images, and whose limits are those that the validation images keep."
+    from scipy.linalg import pinvh
     from sklearn.covariance import LedoitWolf
     x, y, held = np.asarray(features, dtype=float), np.asarray(y), np.asarray(held_features, dtype=float)
     if len(x) != len(y) or not len(held): raise DataError(f"The gate has {len(x)} training features for {len(y)} labels, and {len(held)} validation images: expected as many features as labels, and at least one to set the limit by.")
     means = np.stack([x[y == k].mean(0) for k in np.unique(y)])
     inside = x - means[np.searchsorted(np.unique(y), y)]
-    scale = np.maximum(s := inside.std(0), .01*s.max() or 1)  # a feature that is still in training may well move for a stranger
-    whiten = np.linalg.cholesky(LedoitWolf(assume_centered=True).fit(inside/scale).precision_)/scale[:, None]
+    scale = inside.std(0)
+    scale = np.maximum(scale, .01*scale.max() or 1)  # a feature that is still in training may well move for a stranger
+    step = ROUNDING[pick(precision, ROUNDING, "precision")]*np.abs(x).mean(0)/scale
+    spread = LedoitWolf(assume_centered=True).fit(inside/scale).covariance_ + np.diag(step**2)
+    whiten = np.linalg.cholesky(pinvh(spread))/scale[:, None]
     gate = Gate((means @ whiten).astype(np.float32), whiten.astype(np.float32), np.inf, *_plain_limits(np.concatenate([plain, held_plain])))
     far = np.sort(gate.distance(held))
     return replace(gate, limit=float(far[min(len(far), int(np.ceil((len(far) + 1)*(1 - rate)))) - 1]))

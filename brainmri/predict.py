@@ -321,8 +321,10 @@ def _judged(predictor, opened, level, limits):
 # %% ../nbs/13_predict.ipynb #d5784472
 def _stamp(x):
     "When the file `x` was written, and how long it is; `None` for what isn't a file."
-    try: return (o := os.stat(x)).st_mtime_ns, o.st_size
-    except (OSError, TypeError, ValueError): return None
+    if not _on_disk(x): return None
+    try: found = os.stat(x)
+    except (OSError, ValueError): return None
+    return found.st_mtime_ns, found.st_size
 
 def _slice(predictor, s, k):
     "Picture `k` of source `s`; the file opened last is kept, since its next slice is likely to be asked for next."
