@@ -260,7 +260,7 @@ def gate(self:_Run,
     rows, y = t.rows, t.df["y"].values
     features = {s: t.answers(rows[s])[1] for s in rows}
     plain = {s: np.concatenate([plain_checks(t.pictures(o)) for o in np.array_split(rows[s], -(-len(rows[s])//256))]) for s in rows}
-    return fit_gate(features["train"], y[rows["train"]], plain["train"], features["valid"], plain["valid"])
+    return fit_gate(features["train"], y[rows["train"]], plain["train"], features["valid"], plain["valid"], precision=self.config["precision"])
 
 @patch
 def trained_on(self:_Run)->dict: # images of each class in training and validation, split, groups, synthetic
