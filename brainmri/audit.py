@@ -65,7 +65,7 @@ def audit(df:pd.DataFrame, # A table from `index_images`
     for k, v in dict(bits=bits, probes=probes).items():
         if not isinstance(v, (int, np.integer)) or v < 0: raise ConfigError(f"{k}={v!r}: expected a whole number, 0 or more.")
     known, name = known_groups(df, group)  # a wrong column shows before minutes of hashing
-    say_column(df, group, name)
+    say_column(group, name)
     rows = np.sort(np.random.default_rng(stable_seed(seed, "probed")).permutation(len(df))[:probes])
     want = set(df.filepath.iloc[rows])
     seen = thread_map(lambda o: _examine(o, o in want), df.filepath, workers, progress)

@@ -197,15 +197,14 @@ def find_groups(df:pd.DataFrame, # A table from `index_images`
                )->pd.Series: # int, indexed as `df`: the group of each image
     "Groups that a split must not part: given patients, recognized subjects and near duplicates, joined."
     known, name = known_groups(df, group)
-    say_column(df, group, name)
+    say_column(group, name)
     hashes = image_hashes(df, turned=True) if hashes is None else np.asarray(hashes)
     if len(hashes) != len(df): raise DataError(f"Expected a hash for each of {len(df)} images; found {len(hashes)}.")
     subject = recognize(hashes, registry).subject
     near = near_duplicates(hashes, bits, turned)
     return pd.Series(join_groups(len(df), [known, subject, near]), index=df.index, name="group")
 
-def say_column(df, # A table from `index_images`
-               group, # What the caller named as group
+def say_column(group, # What the caller named as group
                name # What was taken
               )->None:
     "Say that a patient column was taken although nobody named it."
