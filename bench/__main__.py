@@ -205,7 +205,7 @@ def audit(a, data):
     "The comparison of hashes, and the audit of a whole folder, seconds and memory as the number of images grows."
     one = lambda **args: measure.run(["-m", "bench.auditing", json.dumps(args)])
     rows = [dict(what="hashes", **one(what="compare", n=n, turned=t)) for t in (False, True) for n in a.hashes]
-    rows.append(dict(what="data", **one(what="whole", data=str(data), blocks=a.blocks)))
+    rows.append(dict(what="data", **one(what="whole", data=str(data))))
     for n in a.files:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
             one(what="draw", n=n, folder=tmp)
@@ -217,12 +217,12 @@ def audit(a, data):
 
 def shortcuts(a, data):
     "How well models that see no tumour tell the class."
-    return pd.DataFrame(measure.run(["-m", "bench.auditing", json.dumps(dict(what="shortcuts", data=str(data), blocks=a.blocks))])["rows"]), []
+    return pd.DataFrame(measure.run(["-m", "bench.auditing", json.dumps(dict(what="shortcuts", data=str(data)))])["rows"]), []
 
 
 def labels(a, data):
     "Of labels exchanged on purpose, how many the audit doubts; over seeds."
-    return pd.DataFrame([measure.run(["-m", "bench.auditing", json.dumps(dict(what="labels", data=str(data), blocks=a.blocks, seed=s))]) for s in range(a.seeds)]), []
+    return pd.DataFrame([measure.run(["-m", "bench.auditing", json.dumps(dict(what="labels", data=str(data), seed=s))]) for s in range(a.seeds)]), []
 
 
 def startup(a, data):
@@ -276,7 +276,6 @@ def main():
     p.add_argument("--sizes", type=int, nargs="*", default=[500, 2895, 20000], help="numbers of images in `growth`")
     p.add_argument("--hashes", type=int, nargs="*", default=[1000, 5000, 20000, 50000], help="numbers of hashes in `audit`")
     p.add_argument("--files", type=int, nargs="*", default=[3000, 50000], help="numbers of drawn files in `audit`")
-    p.add_argument("--blocks", type=int, help="file numbers that make a group within a tumour's class, in `audit`, `shortcuts` and `labels`; without, near duplicates only")
     p.add_argument("--drawn", help="folder in which `growth` keeps its phantoms for the next time")
     p.add_argument("--cache", help="cache folder of `views` and `precision`; a new one unless given")
     a = p.parse_args()

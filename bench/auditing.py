@@ -46,27 +46,27 @@ def _draw_some(args):
         out.point(lambda v, k=rng.uniform(.7, 1.3): min(255, v*k)).save(f"{folder}/{label}/{j:06}.jpg", quality=90)
 
 
-def whole(data, turned=False, blocks=None):
+def whole(data, turned=False):
     "Index and audit the folder `data`."
     from brainmri.audit import audit
     from brainmri.index import index_images
     start = time.perf_counter()
     df = index_images(data, progress=False)
     indexed = time.perf_counter() - start
-    found = audit(df, group=_group(blocks), turned=turned, progress=False)
+    found = audit(df, turned=turned, progress=False)
     counts = {k.replace(" ", "_"): int(n) for k, n in found.summary.n.items()}
     return dict(counts, turned=turned, index_seconds=indexed, audit_seconds=time.perf_counter() - start - indexed)
 
 
-def shortcuts(data, blocks=None):
+def shortcuts(data):
     "The shortcut probes of the folder `data`."
     from brainmri.audit import audit
     from brainmri.index import index_images
-    found = audit(index_images(data, progress=False), group=_group(blocks), progress=False)
+    found = audit(index_images(data, progress=False), progress=False)
     return dict(rows=found.shortcuts.reset_index().to_dict("records"))
 
 
-def labels(data, share=.02, blocks=None, seed=0):
+def labels(data, share=.02, seed=0):
     "Exchange the labels of a `share` of the images, and see how many of these the audit doubts."
     from brainmri.audit import _DOUBTS, label_suspects
     from brainmri.groups import find_groups
@@ -74,7 +74,7 @@ def labels(data, share=.02, blocks=None, seed=0):
     from brainmri.shortcuts import out_of_fold, probe_features
     from sklearn.metrics import f1_score
     df = index_images(data, progress=False)
-    features, groups = probe_features(df, progress=False), find_groups(df, _group(blocks))
+    features, groups = probe_features(df, progress=False), find_groups(df)
     rng, y = np.random.default_rng(seed), df.y.to_numpy().copy()
     wrong = rng.choice(len(y), round(share*len(y)), replace=False)
     y[wrong] = (y[wrong] + rng.integers(1, 4, len(wrong))) % 4
@@ -83,11 +83,6 @@ def labels(data, share=.02, blocks=None, seed=0):
     first = found.position[:len(wrong)]
     return dict(images=len(y), exchanged=len(wrong), model_macro_f1=f1_score(y, probs.argmax(1), average="macro"), doubted=len(found),
                 exchanged_among_doubted=int(np.isin(found.position, wrong).sum()), exchanged_among_first=int(np.isin(first, wrong).sum()), seed=seed)
-
-
-def _group(blocks):
-    from brainmri.audit import by_blocks
-    return by_blocks(blocks, ["glioma", "meningioma", "pituitary"]) if blocks else None
 
 
 if __name__ == "__main__":
