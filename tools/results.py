@@ -22,6 +22,10 @@ from brainmri.split import grouped_split, leakage, split_images, split_summary
 ROOT = Path(__file__).resolve().parent.parent/"nbs"/"results"
 
 
+#: Tables of trials that take long: those of an earlier run stay where a run didn't make them.
+LONG = ("seeds", "splits", "robustness", "border", "refused", "looked", "looked_gain", "looked_said", "randomised")
+
+
 def best_tables(run):
     "Class by class, what the chosen recipe does on the test set: the report, the matrix, the commonest mistakes."
     p = read_predictions(run, choose(run), "test")
@@ -127,10 +131,12 @@ def main():
     if args.seeds: tables["seeds"] = spread(run, args.seeds)
     if args.splits: tables["splits"] = resplit(run, args.splits)
     if args.boxes: tables |= looked_tables(run, args.boxes, args.looked)
-    for name in ("seeds", "splits"):  # long trials that weren't asked for again stay
+    made = set(tables)
+    for name in LONG:  # long trials that weren't made again stay, and about.json says so
         if name not in tables and (out/f"{name}.csv").exists(): tables[name] = pd.read_csv(out/f"{name}.csv")
+    earlier = [k for k in LONG if k not in made and k in tables]
     shutil.rmtree(out, ignore_errors=True)
-    write_json(out/"about.json", about(run))
+    write_json(out/"about.json", about(run) | dict(earlier=earlier))
     for k, t in tables.items(): t.to_csv(out/f"{k}.csv", index=False, float_format="%.6g", lineterminator="\n")
     text = "".join(f.read_text(encoding="utf-8") for f in out.iterdir())
     if run.config["data"].get("path") and run.config["data"]["path"] in text: sys.exit("A path of the data set is in the results: not kept.")
