@@ -289,7 +289,7 @@ def main():
         a.cache = a.cache or str(tmp/"cache")
         data = a.data
         if not data:
-            from brainmri.phantom import make_phantoms
+            from brainmri.data.phantom import make_phantoms
             make_phantoms(data := tmp/"phantoms", n=400, seed=42, progress=False)
         for name in a.what or MEASUREMENTS:
             print(f"\n== {name}: {MEASUREMENTS[name].__doc__}", flush=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 def compare(n, turned=False):
     "Compare `n` made-up hashes with one another, one in a hundred a near duplicate of another."
-    from brainmri.duplicates import clusters, near_pairs
+    from brainmri.data.duplicates import clusters, near_pairs
     rng = np.random.default_rng(0)
     h = rng.integers(0, 256, (n, 8, 32) if turned else (n, 32), dtype=np.uint8)
     twins = rng.permutation(n)[:2*(n//100)].reshape(2, -1)
@@ -25,7 +25,7 @@ def draw(n, folder, of=400, seed=0):
     "`n` JPEG files of 256 pixels in class folders: phantoms under random turns, shifts, scales and brightness, so that they aren't copies."
     from concurrent.futures import ProcessPoolExecutor
     from brainmri.core import CLASSES
-    from brainmri.phantom import make_phantom
+    from brainmri.data.phantom import make_phantom
     for c in CLASSES: (Path(folder)/c).mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor() as pool: list(pool.map(_draw_some, [(i, n, of, folder, seed) for i in range(of)]))
     return dict(images=n)
@@ -34,7 +34,7 @@ def draw(n, folder, of=400, seed=0):
 def _draw_some(args):
     from PIL import Image
     from brainmri.core import CLASSES
-    from brainmri.phantom import make_phantom
+    from brainmri.data.phantom import make_phantom
     i, n, of, folder, seed = args
     label, rng = CLASSES[i % 4], np.random.default_rng((seed, i))
     img = Image.fromarray(make_phantom(label, seed=i).image).resize((256, 256))
@@ -48,8 +48,8 @@ def _draw_some(args):
 
 def whole(data, turned=False):
     "Index and audit the folder `data`."
-    from brainmri.audit import audit
-    from brainmri.index import index_images
+    from brainmri.data.audit import audit
+    from brainmri.data.index import index_images
     start = time.perf_counter()
     df = index_images(data, progress=False)
     indexed = time.perf_counter() - start
@@ -60,18 +60,18 @@ def whole(data, turned=False):
 
 def shortcuts(data):
     "The shortcut probes of the folder `data`."
-    from brainmri.audit import audit
-    from brainmri.index import index_images
+    from brainmri.data.audit import audit
+    from brainmri.data.index import index_images
     found = audit(index_images(data, progress=False), progress=False)
     return dict(rows=found.shortcuts.reset_index().to_dict("records"))
 
 
 def labels(data, share=.02, seed=0):
     "Exchange the labels of a `share` of the images, and see how many of these the audit doubts."
-    from brainmri.audit import _DOUBTS, label_suspects
-    from brainmri.groups import find_groups
-    from brainmri.index import index_images
-    from brainmri.shortcuts import out_of_fold, probe_features
+    from brainmri.data.audit import _DOUBTS, label_suspects
+    from brainmri.data.groups import find_groups
+    from brainmri.data.index import index_images
+    from brainmri.data.shortcuts import out_of_fold, probe_features
     from sklearn.metrics import f1_score
     df = index_images(data, progress=False)
     features, groups = probe_features(df, progress=False), find_groups(df)

@@ -20,7 +20,7 @@ def onnx_session(predictor, path):
     "Our network, BatchNorm folded, in ONNX Runtime; None if it or the exporter isn't installed."
     try: import onnx, onnxruntime
     except ImportError: return None
-    from brainmri.fast import fold_batchnorm
+    from brainmri.train.frozen import fold_batchnorm
     net = torch.nn.Sequential(fold_batchnorm(predictor.model[0]), predictor.model[1]).eval()
     torch.onnx.export(net, (torch.zeros(1, 3, 224, 224),), path, input_names=["x"], output_names=["y"], dynamo=False)
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

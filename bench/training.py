@@ -84,7 +84,7 @@ def study(data, out, weights=None, device=None):
 def main():
     args = json.loads(sys.argv[1])
     if "make" in args:
-        from brainmri.phantom import make_phantoms
+        from brainmri.data.phantom import make_phantoms
         make_phantoms(args["folder"], n=args["make"], seed=1, size=128, progress=False)
         out = {}
     elif "stages" in args: out = stages(args["stages"])

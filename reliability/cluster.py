@@ -21,7 +21,7 @@ COLUMNS = ["train_loss", "valid_loss", "macro_f1", "accuracy"]
 
 def command(caches, out, *args, together=True):
     "`brainmri_train` as a module, in two processes or in one."
-    args = ["-m", "brainmri.cli", "train", "images", "--preset", "quick", "--weights", "none", "--img-size", "64", "--robust", "0", "--split", "random", "--device", "cpu", *args, "--out", str(out)]
+    args = ["-m", "brainmri.study.cli", "train", "images", "--preset", "quick", "--weights", "none", "--img-size", "64", "--robust", "0", "--split", "random", "--device", "cpu", *args, "--out", str(out)]
     env = {**os.environ, "BRAINMRI_CACHE": str(caches), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     return subprocess.Popen([sys.executable, *(LAUNCH if together else []), *args], env=env, cwd=caches.parent, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
@@ -95,7 +95,7 @@ def accelerated(d, quick, note):
         for k in (False, True): train(d/"cache", d/f"{name}{k}", *args, *more, together=k)
         note(dict(stored="two seeds, augmented views from the cache", fresh="two seeds, new views in every epoch", uncached="two seeds, nothing cached")[name], *same_run(d/f"{name}False", d/f"{name}True"))
     p = command(d/"cache", d/"killed", *args)
-    killed = kill_one("-u -m brainmri.cli", lambda: any((d/"killed").glob("*/phase1.safetensors")))  # a process, not the launcher
+    killed = kill_one("-u -m brainmri.study.cli", lambda: any((d/"killed").glob("*/phase1.safetensors")))  # a process, not the launcher
     p.communicate(timeout=300)
     train(d/"cache", d/"killed", *args)
     far = apart(d/"storedTrue", d/"killed")
@@ -105,7 +105,7 @@ def accelerated(d, quick, note):
 def trained(d, quick, note):
     "`train_many` with a worker killed, against the same trainings one after another."
     from brainmri.all import train_all
-    from brainmri.cluster import train_many
+    from brainmri.study.cluster import train_many
     from brainmri.core import read_json
     recipes, seeds = ["ann_baseline", "ann_optimized"] if quick else ["ann_optimized", "vgg16_finetune"], 2
     common = dict(preset="quick", weights=None, img_size=64, epochs=2, split="random", progress=False)
@@ -137,7 +137,7 @@ def answered(out, plain):
 def folder(d, quick, note):
     "`predict_folder` with a worker killed, and killed as a whole."
     from brainmri.all import load, make_phantoms
-    from brainmri.cluster import _files_of, predict_folder
+    from brainmri.study.cluster import _files_of, predict_folder
     import psutil
     make_phantoms(d/"many images", n=60 if quick else 320, seed=3, unreadable=2, progress=False)
     bundle, files = d/"one"/"ann_baseline", _files_of(d/"many images")

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
-from brainmri.bundle import _checksum, file_hash, write_bundle
-from brainmri.clinic import MAX_VOXELS, write_dicom, write_nifti
+from brainmri.use.bundle import _checksum, file_hash, write_bundle
+from brainmri.use.dicom import MAX_VOXELS, write_dicom, write_nifti
 from brainmri.core import CLASSES
-from brainmri.gate import Gate
-from brainmri.image import FORMATS, MAX_PIXELS
-from brainmri.phantom import make_phantom
+from brainmri.use.ood import Gate
+from brainmri.data.image import FORMATS, MAX_PIXELS
+from brainmri.data.phantom import make_phantom
 
 #: The files of a bundle.
 NAMES = ("bundle.json", "model.safetensors", "gate.safetensors")
@@ -499,7 +499,7 @@ def _tables(c):
 def write_untrained(folder, img_size=16):
     "A bundle of an ANN that has learned nothing, with a gate that lets everything pass."
     from brainmri.core import seeded
-    from brainmri.recipes import GATE_WIDTH, get_recipe, recipe_network, save_weights
+    from brainmri.models.recipes import GATE_WIDTH, get_recipe, recipe_network, save_weights
     folder, recipe = Path(folder), get_recipe("ann_baseline")
     folder.mkdir(parents=True, exist_ok=True)
     with seeded("untrained"): save_weights(recipe_network(recipe, img_size=img_size), folder/"model.safetensors")

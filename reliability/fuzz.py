@@ -14,7 +14,7 @@ FOUND, SECONDS, MEGABYTES, INCLUDE = HERE/"found", 10, 1000, ["brainmri", "PIL",
 
 def image(folder):
     "The pixels of a picture."
-    from brainmri.image import image_array, open_image
+    from brainmri.data.image import image_array, open_image
     def read(data):
         open_image(data)
         image_array(open_image(data), 16)
@@ -22,7 +22,7 @@ def image(folder):
 
 def table(folder):
     "A CSV, beside a picture that it may name."
-    from brainmri.index import index_images
+    from brainmri.data.index import index_images
     def read(data):
         (folder/"table.csv").write_bytes(data)
         index_images(folder/"table.csv", classes="glioma", max_bad=1., workers=1, progress=False)
@@ -30,7 +30,7 @@ def table(folder):
 
 def bundle(folder):
     "A bundle; the first byte says which of its files follows, and checksums are made to fit, as anyone can."
-    from brainmri.predict import load
+    from brainmri.use.predict import load
     from .corpus import NAMES, seal
     files = folder/"files"
     whole = {o: (files/o).read_bytes() for o in NAMES}
@@ -43,7 +43,7 @@ def bundle(folder):
 
 def dicom(folder):
     "The slices of a DICOM."
-    from brainmri.clinic import read_slices
+    from brainmri.use.dicom import read_slices
     return lambda data: read_slices(data, "a.dcm")
 
 READERS = {o.__name__: o for o in (image, table, bundle, dicom)}

@@ -20,14 +20,14 @@ SECONDS, MEGABYTES, LETTERS = 10, 1000, 500
 
 def calls(case, predictor):
     "What users do with `case`: names, and functions that return the lines in which something was refused."
-    from brainmri.clinic import read_slices
+    from brainmri.use.dicom import read_slices
     from brainmri.core import DataWarning
-    from brainmri.image import image_array, open_image
-    from brainmri.predict import load
+    from brainmri.data.image import image_array, open_image
+    from brainmri.use.predict import load
     path, root = case.path, case.path.parents[1]
     def refused(found): return [p.reason for p in (found if isinstance(found, list) else [found]) if p.failed]
     def index(data):
-        from brainmri.index import index_images, problems
+        from brainmri.data.index import index_images, problems
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always", DataWarning)
             df = index_images(data, classes="glioma", max_bad=1., workers=8, progress=False)
@@ -151,7 +151,7 @@ def run(quick):
     "The table of all cases."
     import brainmri.all, encodings.utf_8_sig, nibabel, pydicom, pydicom.pixels.decoders  # a case's process has them all
     import torch
-    from brainmri.predict import load
+    from brainmri.use.predict import load
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as root:
         os.chmod(root, 0o755)

@@ -97,8 +97,8 @@ def guarded():
         for o in attempts:
             with contextlib.suppress(PermissionError): o()
     with guard.at("import brainmri.all"): import brainmri.all as b
-    from brainmri.card import write_card
-    from brainmri.report import write_audit
+    from brainmri.study.card import write_card
+    from brainmri.study.report import write_audit
     with guard.at("drawing phantoms and indexing"):
         b.make_phantoms("images", n=60, seed=1, duplicates=2, progress=False)
         df = b.index_images("images")
@@ -171,7 +171,7 @@ def refused(f, kind=None):
 def weights(folder):
     import torch
     from brainmri.all import WeightsError, imagenet_file, load, read_weights
-    from brainmri.bundle import _checksum, file_hash
+    from brainmri.use.bundle import _checksum, file_hash
     from torchvision.models import VGG16_BN_Weights
     mark = folder/"code was run"
     for suffix in (".pth", ".pt", ".safetensors"):
@@ -248,8 +248,8 @@ def evil_images(folder):
 def named():
     "Run the library in the current folder on files with such names; every page and table that comes of it stays there, notebook views as `view-….html`."
     from brainmri.all import Explanations, Phase, Recipe, add_recipe, audit, index_images, load, make_phantoms, train_all
-    from brainmri.app import answer_file
-    from brainmri.report import write_audit
+    from brainmri.use.app import answer_file
+    from brainmri.study.report import write_audit
     here, out = Path("."), Path(f"{IMG}run")
     evil_images(here)
     add_recipe(Recipe("=own", SCRIPT, "ann", "baseline", (Phase(1, 1e-3),), 32, 32))
@@ -355,8 +355,8 @@ def answered(address, value):
 
 
 def app(folder):
-    import brainmri.app
-    from brainmri.app import MAX_UPLOAD, serve
+    import brainmri.use.app
+    from brainmri.use.app import MAX_UPLOAD, serve
     secret = folder/"secret.txt"
     secret.write_text("a secret of this machine")
     image = next((folder/"images"/"glioma").glob("*.png"))

@@ -15,10 +15,10 @@ NBS = Path(__file__).resolve().parent.parent/"nbs"
 
 def notebooks():
     "The module that each reference notebook exports, and the source of its tests."
-    for file in sorted(NBS.glob("[0-9]*.ipynb")):
+    for file in sorted(NBS.rglob("[0-9]*.ipynb")):
         cells = ["".join(c["source"]) for c in json.loads(file.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
         name = next((m[1] for c in cells if (m := re.search(r"^#\| *default_exp +(\S+)", c))), None)
-        if name: yield file.name, importlib.import_module(f"brainmri.{name}"), "\n".join(c for c in cells if not re.match(r"#\| *export", c))
+        if name: yield file.relative_to(NBS).as_posix(), importlib.import_module(f"brainmri.{name}"), "\n".join(c for c in cells if not re.match(r"#\| *export", c))
 
 
 def undocumented(f):

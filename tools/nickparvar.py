@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from brainmri.core import write_json
-from brainmri.duplicates import unpack_hashes
+from brainmri.data.duplicates import unpack_hashes
 
 OUT = Path(__file__).resolve().parent.parent/"nbs"/"results"/"registry"
 COLUMNS = ["part", "label", "file", "phash"]

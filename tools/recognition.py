@@ -1,4 +1,4 @@
-"""Measure how well public slices are recognized after they were repackaged: tables only, for nbs/02c_registry.ipynb.
+"""Measure how well public slices are recognized after they were repackaged: tables only, for nbs/data/05_registry.ipynb.
 
     python tools/recognition.py IMAGES        writes copies.csv and distances.csv to nbs/results/registry/
 
@@ -12,10 +12,10 @@ import numpy as np, pandas as pd
 from PIL import Image
 
 from brainmri.core import thread_map, write_csv
-from brainmri.duplicates import perceptual_hashes
-from brainmri.image import open_image
-from brainmri.index import index_images
-from brainmri.registry import read_registry, recognize
+from brainmri.data.duplicates import perceptual_hashes
+from brainmri.data.image import open_image
+from brainmri.data.index import index_images
+from brainmri.data.registry import read_registry, recognize
 
 OUT = Path(__file__).resolve().parent.parent/"nbs"/"results"/"registry"
 

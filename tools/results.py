@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np, pandas as pd
 
 from brainmri.core import CLASSES, Recipe, read_json, write_json
-from brainmri.metrics import calibrate, calibration_error, classification_table, confusion, coverages, most_confused
-from brainmri.registry import subject_leakage
-from brainmri.report import choose, compare, read_history, read_predictions, read_run
-from brainmri.split import grouped_split, leakage, split_images, split_summary
+from brainmri.evaluate.metrics import calibrate, calibration_error, classification_table, confusion, coverages, most_confused
+from brainmri.data.registry import subject_leakage
+from brainmri.study.report import choose, compare, read_history, read_predictions, read_run
+from brainmri.data.split import grouped_split, leakage, split_images, split_summary
 
 ROOT = Path(__file__).resolve().parent.parent/"nbs"/"results"
 
@@ -50,9 +50,9 @@ def coverage_table(p, m):
 
 def looked_tables(run, boxes, n):
     "Where the chosen recipe looked on `n` test images, beside maps that know nothing, and what stays of its maps when its layers are randomised."
-    from brainmri.cam import localisation_gain, localisation_summary, localise, randomisation_check, say_localisation
-    from brainmri.image import image_array
-    from brainmri.predict import load
+    from brainmri.evaluate.explain import localisation_gain, localisation_summary, localise, randomisation_check, say_localisation
+    from brainmri.data.image import image_array
+    from brainmri.use.predict import load
     p = load(run.path/choose(run))
     test = run.index[(run.index.split == "test") & (run.index.label != "notumor")].reset_index(drop=True)
     size, margin = p.bundle["img_size"], p.bundle["margin"]
@@ -85,9 +85,9 @@ def about(run):
 
 def trained(df, r, seed):
     "Best validation macro-F1 of the ANN recipe `r` on the split of `df`."
-    from brainmri.data import mri_dls
-    from brainmri.recipes import ann_learner
-    from brainmri.train import Training
+    from brainmri.data.loaders import mri_dls
+    from brainmri.models.recipes import ann_learner
+    from brainmri.train.loop import Training
     t = Training(ann_learner(mri_dls(df, r.img_size, r.bs, normalize=False), r.head, r.img_size, seed=seed), df, r, seed=seed, progress=False)
     t.fit()
     return float(t.best.best)

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np, pandas as pd
 
 from brainmri.core import CLASSES, write_csv
-from brainmri.duplicates import image_hashes
-from brainmri.groups import join_groups, near_duplicates
-from brainmri.index import index_images
-from brainmri.registry import recognize, subject_leakage
-from brainmri.split import grouped_split, split_summary
+from brainmri.data.duplicates import image_hashes
+from brainmri.data.groups import join_groups, near_duplicates
+from brainmri.data.index import index_images
+from brainmri.data.registry import recognize, subject_leakage
+from brainmri.data.split import grouped_split, split_summary
 
 OUT = Path(__file__).resolve().parent.parent/"nbs"/"results"/"blocks"
 

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 from PIL import Image
 
 from brainmri.core import CLASSES
-from brainmri.phantom import make_phantom
+from brainmri.data.phantom import make_phantom
 
 FILE = Path(__file__).resolve().parent.parent/"nbs"/"social_card.png"
 
