@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 # %% auto #0
-__all__ = ['CLASSES', 'CROP_MARGIN', 'IMAGE_SUFFIXES', 'IMAGENET_MEAN', 'IMAGENET_STD', 'BrainMRIError', 'DataError',
+__all__ = ['CLASSES', 'CROP_MARGIN', 'IMAGE_SUFFIXES', 'IMAGENET_MEAN', 'IMAGENET_STD', 'one_line', 'BrainMRIError', 'DataError',
            'ImageError', 'ConfigError', 'WeightsError', 'RunError', 'DataWarning', 'pick', 'Phase', 'Recipe', 'seeded',
-           'stable_seed', 'atomic', 'size_text', 'write_json', 'read_json', 'csv_text', 'write_csv', 'cache_dir',
-           'counted', 'need_disk', 'pick_device', 'track', 'thread_map', 'lazy_attributes']
+           'stable_seed', 'full_disk', 'atomic', 'size_text', 'plain', 'write_json', 'read_json', 'unescape_path',
+           'csv_text', 'write_csv', 'cache_dir', 'in_cache', 'counted', 'need_disk', 'pick_device', 'track',
+           'walk_folders', 'has_content', 'thread_map', 'lazy_attributes']
 
 # %% ../nbs/00_core.ipynb #3bce31ad
 #: The class names in the order of the label `y`: glioma is 0, notumor is 3.
@@ -26,7 +27,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # %% ../nbs/00_core.ipynb #36e494ca
-def _one_line(text, most=1500):
+def one_line(text, most=1500):
     "`text` with line breaks and other control characters as `?`, and without its middle if it has more than `most` letters."
     text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", "?", str(text))
     return text if len(text) <= most else f"{text[:most//2]} … {text[len(text) + 3 - most//2:]}"
@@ -35,7 +36,7 @@ class BrainMRIError(ValueError):
     "Anything this library refuses: the message says what was expected, what was found and what to do."
     def __init__(self,
                  message="" # Becomes one line, shortened if it is very long
-                ): super().__init__(_one_line(message))
+                ): super().__init__(one_line(message))
 class DataError(BrainMRIError): "A folder, a table or a split that can't be used."
 class ImageError(DataError): "One image file that can't be used; the message names it."
 class ConfigError(BrainMRIError): "An argument that has no meaning here, such as a recipe that doesn't exist."
@@ -45,7 +46,7 @@ class DataWarning(UserWarning):
     "Input that was used in part; what was left out is named."
     def __init__(self,
                  message="" # Becomes one line, shortened if it is very long
-                ): super().__init__(_one_line(message))
+                ): super().__init__(one_line(message))
 
 # %% ../nbs/00_core.ipynb #5f03ca8d
 def pick(name:str, # What the caller asked for
@@ -120,7 +121,7 @@ def stable_seed(*key # Anything that prints
 
 # %% ../nbs/00_core.ipynb #32af448f
 @contextlib.contextmanager
-def _full_disk(path):
+def full_disk(path):
     "Raise `RunError` where writing `path` within the block fails: the disk is full, or the user's share of it, or nothing may be written there."
     try: yield
     except Exception as e:
@@ -137,7 +138,7 @@ def atomic(path # The file to write
           ): # Yields the temporary path to write to, in the same folder
     "Yield a temporary path beside `path`; move it into place if the block succeeds, remove it if it fails. A full disk raises `RunError`."
     path = Path(path)
-    with _full_disk(path):
+    with full_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         fd, tmp = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         os.close(fd)
@@ -165,12 +166,12 @@ def size_text(n # Bytes
     return f"{n:.1f} TB"
 
 # %% ../nbs/00_core.ipynb #51d0cc49
-def _plain(o):
+def plain(o):
     "`o` as something that JSON can hold."
-    if isinstance(o, dict): return {str(k): _plain(v) for k, v in o.items()}
-    if isinstance(o, (list, tuple, set)): return [_plain(v) for v in o]
-    if hasattr(o, "__dataclass_fields__"): return _plain(asdict(o))
-    if hasattr(o, "tolist"): return _plain(o.tolist())
+    if isinstance(o, dict): return {str(k): plain(v) for k, v in o.items()}
+    if isinstance(o, (list, tuple, set)): return [plain(v) for v in o]
+    if hasattr(o, "__dataclass_fields__"): return plain(asdict(o))
+    if hasattr(o, "tolist"): return plain(o.tolist())
     if isinstance(o, Path): return str(o)
     return None if isinstance(o, float) and not math.isfinite(o) else o
 
@@ -178,7 +179,7 @@ def write_json(path, # The file to write
                obj # Dicts, lists, dataclasses, numbers, numpy arrays
               )->Path: # `path`
     "Write `obj` to `path` as indented JSON, atomically."
-    with atomic(path) as tmp: tmp.write_text(json.dumps(_plain(obj), indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    with atomic(path) as tmp: tmp.write_text(json.dumps(plain(obj), indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     return Path(path)
 
 _JSON_BYTES = 100_000_000  # a run's records have a few megabytes
@@ -199,9 +200,9 @@ def read_json(path, # A file written by `write_json`
     except IsADirectoryError: raise RunError(f"{path} is a folder: expected a file that train_all wrote.") from None
     except RecursionError: raise RunError(f"{path} is nested too deeply: it was changed; train again or restore it.") from None
     except OSError as e: raise RunError(f"{path} can't be read ({e.strerror}): check its permissions and its disk.") from None
-    except ValueError as e: raise RunError(f"{path} is not readable JSON ({_one_line(e, 100)}): it was changed or cut off; train again or restore it.") from None
+    except ValueError as e: raise RunError(f"{path} is not readable JSON ({one_line(e, 100)}): it was changed or cut off; train again or restore it.") from None
     if kind and not isinstance(found, kind) or kind is list and not all(isinstance(o, dict) for o in found):
-        raise RunError(f"{path} holds {_one_line(json.dumps(found), 60)}: expected a {kind.__name__}{' of dicts' if kind is list else ''}; it was changed; train again or restore it.")
+        raise RunError(f"{path} holds {one_line(json.dumps(found), 60)}: expected a {kind.__name__}{' of dicts' if kind is list else ''}; it was changed; train again or restore it.")
     lost = [k for k in needs if any(k not in o for o in (found if kind is list else [found]))]
     if lost: raise RunError(f"{path} lacks {', '.join(lost)}: it was changed; train again or restore it.")
     return found
@@ -220,7 +221,7 @@ def _harmless(v, path=False):
     try: return v if math.isfinite(float(v)) else "'" + v
     except ValueError: return ("./" if path else "'") + v
 
-def _as_it_was(path):
+def unescape_path(path):
     "The path that `_harmless` gave an apostrophe within, without it."
     return _ADDED.sub(r"\1", path)
 
@@ -248,13 +249,13 @@ def write_csv(path, # The file to write
 def cache_dir()->Path: # The folder, made if it wasn't there
     "The folder for everything that can be computed again: `BRAINMRI_CACHE`, else `brainmri` in the user's cache folder."
     d = Path(os.environ.get("BRAINMRI_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")/"brainmri")
-    with _in_cache(d):
+    with in_cache(d):
         d = d.expanduser()
         d.mkdir(parents=True, exist_ok=True)
     return d
 
 @contextlib.contextmanager
-def _in_cache(folder):
+def in_cache(folder):
     "Raise `RunError` where the cache in `folder` can't be made, read, written or locked within the block."
     try: yield
     except (OSError, RuntimeError) as e:  # the latter where a ~ means nobody, or where files can't be locked
@@ -308,7 +309,7 @@ def _bar(items, total=None):
     return progress_bar(items, total=total, leave=False)
 
 # %% ../nbs/00_core.ipynb #9e1e656e
-def _folders(top):
+def walk_folders(top):
     "Each folder below `top` with the names of its files, in order and without hidden ones; a real folder comes once, whatever links there are, and none above `top`."
     lexical = Path(os.path.abspath(top))
     above = {o for p in (Path(os.path.realpath(lexical)), *map(Path, map(os.path.realpath, lexical.parents[:1]))) for o in p.parents} | {*lexical.parents[:1]}
@@ -330,7 +331,7 @@ def _is_folder(entry):
     try: return entry.is_dir()
     except OSError: return False  # a link to itself
 
-def _holds_something(path):
+def has_content(path):
     "Is `path` a file with contents? A named pipe, or one of the system's own files, which have no size, would be waited for."
     return os.path.isfile(path) and os.path.getsize(path) > 0
 

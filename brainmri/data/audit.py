@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from fastcore.basics import patch
-from ..core import CLASSES, ConfigError, DataError, _plain, counted, stable_seed, thread_map
+from ..core import CLASSES, ConfigError, DataError, plain, counted, stable_seed, thread_map
 from .duplicates import pack_hashes, perceptual_hashes, pixel_hash
 from .groups import exporter_copies, join_groups, known_groups, near_duplicates, say_column
 from .image import open_image
-from .index import _subplots, match_split, problems
+from .index import subplots, match_split, problems
 from .registry import recognize, registry_about, subject_leakage
 from .shortcuts import look, out_of_fold, plot_probes, probe_features, shortcut_probes
 
@@ -292,7 +292,7 @@ def to_json(self:Audit)->dict: # Counts, and the files of each set of copies, du
     "The audit as dicts and lists that JSON can hold."
     names = lambda sets: [[dict(filepath=self.df.filepath.iloc[i], label=self.df.label.iloc[i]) for i in o] for o in sets]
     rows = lambda t: [] if t is None else t.to_dict("records")
-    return _plain(dict(counts=self.summary.n.to_dict(), warnings=self.warnings, bits=self.bits, turned=self.turned, grouped_by=self.grouped_by,
+    return plain(dict(counts=self.summary.n.to_dict(), warnings=self.warnings, bits=self.bits, turned=self.turned, grouped_by=self.grouped_by,
                        problems=self.problems, conflicts=names(self.conflicts), duplicates=names(self.duplicates), copies=names(self.copies),
                        provenance=rows(self.provenance.rename_axis("label").reset_index()), relabeled=rows(self.relabeled),
                        leaked=rows(None if self.leaked is None else self.leaked.rename_axis("part").reset_index()), shortcuts=rows(None if self.shortcuts is None else self.shortcuts.reset_index()), suspects=rows(self.suspect_table())))
@@ -306,12 +306,12 @@ def plot(self:Audit,
     "Some clusters of near duplicates, one a row, with their labels and file names."
     sets = self.duplicates[:n]
     if not sets:
-        fig, ax = _subplots(figsize=(4, 1))
+        fig, ax = subplots(figsize=(4, 1))
         ax.text(0.5, 0.5, "no near duplicates", ha="center", va="center")
         ax.axis("off")
         return fig
     cols = min(each, max(map(len, sets)))
-    fig, axs = _subplots(len(sets), cols, squeeze=False, figsize=(1.9*cols, 2.15*len(sets)))
+    fig, axs = subplots(len(sets), cols, squeeze=False, figsize=(1.9*cols, 2.15*len(sets)))
     for ax in axs.flat: ax.axis("off")
     for row, o in zip(axs, sets):
         clash = self.df.label.iloc[o].nunique() > 1
@@ -338,13 +338,13 @@ def plot_suspects(self:Audit,
     "The images with the least plausible labels: the label, the one suggested, and the file's name."
     t = self.suspect_table()
     if t is None or not len(t):
-        fig, ax = _subplots(figsize=(4, 1))
+        fig, ax = subplots(figsize=(4, 1))
         ax.text(0.5, 0.5, "no doubtful labels" if t is not None else "labels were not looked at", ha="center", va="center")
         ax.axis("off")
         return fig
     t = t.head(n)
     cols = min(4, len(t))
-    fig, axs = _subplots(-(-len(t)//cols), cols, squeeze=False, figsize=(2*cols, 2.4*-(-len(t)//cols)))
+    fig, axs = subplots(-(-len(t)//cols), cols, squeeze=False, figsize=(2*cols, 2.4*-(-len(t)//cols)))
     for ax in axs.flat: ax.axis("off")
     for ax, o in zip(axs.flat, t.itertuples()): _titled(ax, o.filepath, f"{o.label}, or {o.suggested}?")
     return fig

@@ -12,7 +12,7 @@ from ..core import CROP_MARGIN, DataError, ImageError, size_text
 from .figshare import is_matlab, read_figshare
 
 # %% auto #0
-__all__ = ['MAX_PIXELS', 'MAX_BYTES', 'FORMATS', 'to_rgb', 'from_array', 'open_image', 'crop_border', 'image_array',
+__all__ = ['MAX_PIXELS', 'MAX_BYTES', 'FORMATS', 'to_rgb', 'from_array', 'upright', 'open_image', 'crop_border', 'image_array',
            'write_squares']
 
 # %% ../../nbs/data/02_image.ipynb #390026b0
@@ -159,7 +159,7 @@ def _turn(im):
         return _WAYS.get(im.getexif().get(0x0112)) if _is_honest(block.removeprefix(b"Exif\0\0"), 9) else None
     except Exception: return None  # a broken EXIF block tells nothing about the orientation
 
-def _upright(im):
+def upright(im):
     "`im` turned as its EXIF block says."
     im.load()
     turn = _turn(im)
@@ -200,7 +200,7 @@ def _decode(data, name, needed=None):
             full, by = im.size, _reduction(im, needed) if needed else 1
             if by > 1: im.draft(im.mode, (full[0]//by, full[1]//by))
             with _in_turn(10*full[0]*full[1]):
-                rgb = to_rgb(_upright(im), name)
+                rgb = to_rgb(upright(im), name)
             if by > 1: rgb.info.update(reduced=by, full_size=full)
             return rgb, im.mode
     except DataError: raise
@@ -265,7 +265,7 @@ def _from_memory(img):
     n = getattr(img, "n_frames", 1)
     if n > 1 and img.format != "MPO": raise _refuse("An image in memory", f"is animated or has several pages ({n} frames)", "give the frame you mean")
     if img.width*img.height > MAX_PIXELS: raise _refuse("An image in memory", f"is too large ({img.width}×{img.height} pixels)", f"expected at most {MAX_PIXELS//10**6} million pixels; make it smaller")
-    try: img = _upright(img)
+    try: img = upright(img)
     except Exception as e: raise _refuse("An image in memory", f"is damaged, cut short or closed ({e})", "open it again") from None
     return to_rgb(img)
 

@@ -10,13 +10,14 @@ from csv import reader
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from ..core import _folders, _one_line, CLASSES, CROP_MARGIN, IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError, counted, pick, size_text, stable_seed, thread_map
+from ..core import walk_folders, one_line, CLASSES, CROP_MARGIN, IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError, counted, pick, size_text, stable_seed, thread_map
 from .figshare import figshare_table
 from .image import _contents, _decode, _refuse, open_image
 
 # %% auto #0
 __all__ = ['MAX_TABLE', 'CLASS_COLORS', 'match_class', 'match_split', 'patient_column', 'index_images', 'problems',
-           'class_counts', 'plot_class_counts', 'show_samples', 'plot_sizes', 'channel_means', 'plot_channel_means']
+           'class_counts', 'subplots', 'plot_class_counts', 'show_samples', 'plot_sizes', 'channel_means',
+           'plot_channel_means']
 
 # %% ../../nbs/data/03_index.ipynb #605b70e3
 def match_class(name # A folder's name or a label
@@ -60,7 +61,7 @@ def _subfolders(p):
 def _files(folder):
     "The image files below `folder`, and how many pictures of other kinds there are."
     files, others = [], Counter()
-    for o in (Path(d)/o for d, names in _folders(folder) for o in names):
+    for o in (Path(d)/o for d, names in walk_folders(folder) for o in names):
         if o.suffix.lower() in _SUFFIXES: files.append(o)
         elif o.suffix.lower() in _OTHER_PICTURES: others[o.suffix.lower()] += 1
     return files, others
@@ -86,7 +87,7 @@ def _layout(root):
 def _listed(names, most=5, letters=90):
     "The first names of a list, each of `letters` at most, and how many more there are."
     names = list(names)
-    return ", ".join(_one_line(o, letters) for o in names[:most]) + (f" and {len(names)-most} more" if len(names) > most else "")
+    return ", ".join(one_line(o, letters) for o in names[:most]) + (f" and {len(names)-most} more" if len(names) > most else "")
 
 def _is_text(path):
     "Can the name `path` be written in a table?"
@@ -100,7 +101,7 @@ def _check_names(paths, what):
 # %% ../../nbs/data/03_index.ipynb #93b484fc
 def _has_slices(root):
     "Is there a `.mat` file below `root`? Not all of a disk is searched for one."
-    names = (o for _, files in itertools.islice(_folders(root), 1000) for o in files)
+    names = (o for _, files in itertools.islice(walk_folders(root), 1000) for o in files)
     return any(o.lower().endswith(".mat") for o in names)
 
 def _from_folder(root, classes):
@@ -165,7 +166,7 @@ def _from_csv(path):
         text = dict.fromkeys(["filepath", "label", "group", *filter(_patient_rank, head)], str)
         df = pd.read_csv(io.BytesIO(data), dtype=text, nrows=MAX_TABLE["rows"] + 1, **how)
     except DataError: raise
-    except (OSError, ValueError) as e: raise DataError(f"{path} can't be read as a CSV ({_one_line(e, 200)}): {expected}.") from None
+    except (OSError, ValueError) as e: raise DataError(f"{path} can't be read as a CSV ({one_line(e, 200)}): {expected}.") from None
     if len(df) > MAX_TABLE["rows"]: raise DataError(f"{path} has more than {MAX_TABLE['rows']:,} rows: split it.")
     return _from_table(df, path.parent, str(path))
 
@@ -263,7 +264,7 @@ def class_counts(df:pd.DataFrame # A table from `index_images`
 #: One colour for each class, the same in every picture (Okabe and Ito's palette, made for colour-blind readers).
 CLASS_COLORS = dict(zip(CLASSES, ("#D55E00", "#0072B2", "#009E73", "#999999")))
 
-def _subplots(*args, **kwargs):
+def subplots(*args, **kwargs):
     "A figure that is shown once, where it is returned, and that pyplot doesn't keep."
     import matplotlib.pyplot as plt
     fig, axs = plt.subplots(*args, layout="constrained", dpi=80, **kwargs)
@@ -275,7 +276,7 @@ def plot_class_counts(df:pd.DataFrame # A table from `index_images`
                      ): # matplotlib's Figure
     "Bars of the number of images a class, with the numbers."
     t = class_counts(df)
-    fig, ax = _subplots(figsize=(6, 2.6))
+    fig, ax = subplots(figsize=(6, 2.6))
     bars = ax.bar(t.index, t.n, color=[CLASS_COLORS[c] for c in t.index])
     ax.bar_label(bars, [f"{n}  ({s:.0%})" for n, s in zip(t.n, t.share)], padding=2)
     ax.set(ylabel="images", title="Images per class")
@@ -291,7 +292,7 @@ def show_samples(df:pd.DataFrame, # A table from `index_images`
                 ): # matplotlib's Figure
     "`n` images of each class, drawn by `seed`: one row for `n=1`, else one row a class."
     names = list(class_counts(df).index)
-    fig, axs = _subplots(*((1, len(names)) if n == 1 else (len(names), n)), squeeze=False, figsize=(2*len(names), 2.3) if n == 1 else (1.5*n, 1.65*len(names)))
+    fig, axs = subplots(*((1, len(names)) if n == 1 else (len(names), n)), squeeze=False, figsize=(2*len(names), 2.3) if n == 1 else (1.5*n, 1.65*len(names)))
     for ax in axs.flat: ax.axis("off")
     for row, label in zip(axs.T if n == 1 else axs, names):
         rows = df[df.label == label]
@@ -307,7 +308,7 @@ def plot_sizes(df:pd.DataFrame, # A table from `index_images`
                bins:int=16 # Bars in each histogram
               ): # matplotlib's Figure
     "Histograms of the images' width and height in pixels, stacked by class."
-    fig, axs = _subplots(1, 2, figsize=(8, 2.6), sharey=True)
+    fig, axs = subplots(1, 2, figsize=(8, 2.6), sharey=True)
     names = list(class_counts(df).index)
     for ax, col in zip(axs, ("width", "height")):
         edges = np.histogram_bin_edges(df[col], bins)
@@ -339,7 +340,7 @@ def plot_channel_means(df:pd.DataFrame, # A table from `index_images`
     t = channel_means(df, n, seed)
     groups = [(c, t[t.label == c]) for c in CLASSES if c in set(t.label)] if per_class else [("all classes", t)]
     edges = np.histogram_bin_edges(t[list("RGB")], bins)
-    fig, axs = _subplots(1, len(groups), squeeze=False, sharey=True, figsize=(max(4.5, 2.2*len(groups)), 2.4))
+    fig, axs = subplots(1, len(groups), squeeze=False, sharey=True, figsize=(max(4.5, 2.2*len(groups)), 2.4))
     for ax, (title, o) in zip(axs.flat, groups):
         for (c, color), width in zip(dict(R="tab:red", G="tab:green", B="tab:blue").items(), (4, 2.5, 1)):
             ax.hist(o[c], edges, histtype="step", color=color, lw=width, label=c)  # thinner on top: equal channels all show

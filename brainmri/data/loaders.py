@@ -13,15 +13,15 @@ from matplotlib.patches import Rectangle
 from fastai.vision.all import (CategoryBlock, CategoryMap, ColReader, DataBlock, DataLoader, DataLoaders, IndexSplitter, IntToFloatTensor, Normalize,
                                PILImage, RandTransform, TensorCategory, TensorImage, Transform, TransformBlock)
 from ..core import *
-from ..core import _in_cache
+from ..core import in_cache
 from .image import image_array, open_image, write_squares
-from .index import _subplots
+from .index import subplots
 from .transform import BorderCrop, mild_affine, to_float, view_numbers, warp
 
 # %% auto #0
 __all__ = ['MANY_IMAGES', 'read_mri', 'MildAugment', 'mri_block', 'mri_dls', 'rows_dl', 'show_crop', 'show_augmented',
-           'content_key', 'RowCache', 'make_room', 'need_room', 'pixel_cache', 'decoded', 'send', 'DeviceRows',
-           'ArrayDL']
+           'content_key', 'RowCache', 'cache_lock', 'make_room', 'need_room', 'pixel_cache', 'decoded', 'send',
+           'DeviceRows', 'ArrayDL']
 
 # %% ../../nbs/data/11_loaders.ipynb #bf7bd7d6
 def read_mri(path, # An image file
@@ -92,7 +92,7 @@ def show_crop(df, # A table with filepath and label
              ): # The matplotlib figure
     "One image of each class before (with the cut drawn) and after the border crop."
     rows = _one_a_class(df)
-    fig, axs = _subplots(2, len(rows), figsize=(2*len(rows), 4.2), squeeze=False)
+    fig, axs = subplots(2, len(rows), figsize=(2*len(rows), 4.2), squeeze=False)
     for (top, bottom), r in zip(axs.T, rows):
         img = open_image(r["filepath"])
         top.imshow(img)
@@ -115,7 +115,7 @@ def show_augmented(df, # A table with filepath and label
                   ): # The matplotlib figure
     "One image of each class and `n` augmented versions of it."
     rows = _one_a_class(df)
-    fig, axs = _subplots(len(rows), n+1, figsize=(1.4*(n+1), 1.5*len(rows)), squeeze=False)
+    fig, axs = subplots(len(rows), n+1, figsize=(1.4*(n+1), 1.5*len(rows)), squeeze=False)
     for ax, r in zip(axs, rows):
         x = to_float(image_array(r["filepath"], img_size)[None])
         for j in range(n+1):
@@ -158,7 +158,7 @@ class RowCache:
 @patch
 def _open(self:RowCache, size):
     "Map the file, which is made first, all zeros and so with no row done, unless it is there; of several processes one makes it."
-    with _cache_lock() as folder, _in_cache(folder):  # held until the file is mapped: then another run may remove it, but not from here
+    with cache_lock() as folder, in_cache(folder):  # held until the file is mapped: then another run may remove it, but not from here
         _tidy(folder)
         if _size(self.file) != size:
             make_room(size, keep=self.folder)
@@ -177,11 +177,11 @@ def _gone(self:RowCache):
 
 # %% ../../nbs/data/11_loaders.ipynb #3c0c8a5c
 @contextlib.contextmanager
-def _cache_lock(name=""):
+def cache_lock(name=""):
     "Hold the lock of the cache folder, or of what is called `name` in it, within the block."
     folder = cache_dir()
     lock = FileLock(folder/f"{name}.lock")
-    with _in_cache(folder): lock.acquire()
+    with in_cache(folder): lock.acquire()
     try: yield folder
     finally: lock.release()
 
@@ -267,7 +267,7 @@ def _check_limit(n):
 def _used():
     "The cache folders, when each was last used, and its size."
     used, folder = {}, cache_dir()
-    with _in_cache(folder): found = list(folder.iterdir())
+    with in_cache(folder): found = list(folder.iterdir())
     for d in found:
         with contextlib.suppress(OSError):  # another process may be tidying up too
             if d.is_dir(): used[d] = (d.stat().st_mtime, (d/"rows.bin").stat().st_size)
@@ -278,7 +278,7 @@ def need_room(caches # `RowCache`s that will be in use together, made with `make
              )->str: # In words: how much disk they take, and where
     "Raise `RunError` unless all of `caches` fit under `BRAINMRI_CACHE_GB` and, with what is there already, on the disk."
     caches = {c.folder: c for c in caches}.values()
-    with _cache_lock() as folder: _tidy(folder)
+    with cache_lock() as folder: _tidy(folder)
     total, new = sum(c.nbytes for c in caches), sum(c.nbytes for c in caches if not c.exists)
     _check_limit(total)
     need_disk(cache_dir(), max(0, new - _freed(new, keep={c.folder for c in caches})), "The run's set of caches")

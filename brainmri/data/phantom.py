@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from ..core import CLASSES, CROP_MARGIN, ConfigError, DataError, RunError, _full_disk, pick, read_json, stable_seed, track, write_json
+from ..core import CLASSES, CROP_MARGIN, ConfigError, DataError, RunError, full_disk, pick, read_json, stable_seed, track, write_json
 
 # %% auto #0
 __all__ = ['PLANES', 'SELLA', 'Phantom', 'make_phantom', 'make_phantoms', 'show_phantoms']
@@ -515,7 +515,7 @@ def make_phantoms(path, # Folder to write to: new, empty, or made by the same ca
     root, classes = Path(path), tuple(classes)
     planted = dict(duplicates=duplicates, near_duplicates=near_duplicates, conflicts=conflicts, unreadable=unreadable)
     config = _settings(n, seed, size, classes, **planted)
-    with _full_disk(root):
+    with full_disk(root):
         if not _reusable(root, config): _write(root, config, progress)
     return _read_table(root)
 

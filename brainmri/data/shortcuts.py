@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image
 from ..core import CLASSES, CROP_MARGIN, DataError, counted, stable_seed, thread_map
 from .image import open_image
-from .index import CLASS_COLORS, _subplots
+from .index import CLASS_COLORS, subplots
 
 # %% auto #0
 __all__ = ['PROBES', 'look', 'probe_features', 'out_of_fold', 'chance_f1', 'shortcut_probes', 'plot_probes']
@@ -154,7 +154,7 @@ def shortcut_probes(df:pd.DataFrame, # A table from `index_images`
 def plot_probes(table:pd.DataFrame # From `shortcut_probes`
                ): # matplotlib's Figure
     "Macro-F1 of each probe with its interval, F1 of each class as dots, and what chance gives as a grey band."
-    fig, ax = _subplots(figsize=(8, .6 + .5*len(table)))
+    fig, ax = subplots(figsize=(8, .6 + .5*len(table)))
     at = np.arange(len(table))
     for i, (lo, hi) in enumerate(zip(table.chance_low, table.chance_high)): ax.barh(i, hi - lo, .8, lo, color="#dddddd", label="by chance" if not i else None)
     err = np.clip([table.macro_f1 - table.low, table.high - table.macro_f1], 0, None)

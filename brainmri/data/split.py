@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from ..core import CLASSES, DataError, counted, pick, stable_seed
-from .index import _subplots, match_split
+from .index import subplots, match_split
 from .groups import find_groups
 
 # %% auto #0
-__all__ = ['SHARES', 'grouped_split', 'list_splits', 'split_images', 'split_summary', 'plot_split', 'leakage', 'sealed']
+__all__ = ['SHARES', 'grouped_split', 'walk_folders', 'list_splits', 'split_images', 'split_summary', 'plot_split', 'leakage',
+           'sealed']
 
 # %% ../../nbs/data/09_split.ipynb #79196715
 #: The parts of a split and the share of the images that each gets.
@@ -67,7 +68,7 @@ def _grouped(df, groups, seed):
     return pd.Series(grouped_split(df.y, groups, seed=seed), index=df.index)
 
 # %% ../../nbs/data/09_split.ipynb #0f2e3ff8
-def _folders(df, groups, seed):
+def walk_folders(df, groups, seed):
     "The split that the folders make, with a validation part taken from the training images if there is none."
     if "folder" not in df.columns: raise DataError("split='folders' needs Training and Testing folders; found class folders only. Use 'grouped' or 'random'.")
     return _with_valid(df, df.folder.map(match_split), groups, seed, "folders")
@@ -87,7 +88,7 @@ def _with_valid(df, part, groups, seed, what):
     return part
 
 # %% ../../nbs/data/09_split.ipynb #7bc38993
-_HOW = dict(grouped=_grouped, random=_random, folders=_folders, given=_given)
+_HOW = dict(grouped=_grouped, random=_random, folders=walk_folders, given=_given)
 
 def list_splits()->list: # Names
     "What `how` may be."
@@ -131,7 +132,7 @@ def plot_split(df:pd.DataFrame # A table from `split_images`
               ): # matplotlib's Figure
     "One bar a class, divided into train, valid and test, with the counts."
     t = split_summary(df).drop(index="total")[::-1]
-    fig, ax = _subplots(figsize=(7, 2.6))
+    fig, ax = subplots(figsize=(7, 2.6))
     left = np.zeros(len(t))
     for part, color in zip(SHARES, ("#4C78A8", "#F2B447", "#B65D5D")):
         bars = ax.barh(t.index, t[part], left=left, color=color, label=part)

@@ -11,9 +11,9 @@ import numpy as np, pandas as pd, torch
 from PIL import Image
 from torch import nn
 from ..core import CLASSES, CROP_MARGIN, ConfigError, DataError, ImageError, pick, seeded, stable_seed, thread_map, track
-from ..data.image import _upright, from_array, image_array, open_image, to_rgb
-from ..data.index import _subplots
-from .metrics import _draws, _group_numbers, _interval, _softmax
+from ..data.image import upright, from_array, image_array, open_image, to_rgb
+from ..data.index import subplots
+from .metrics import bootstrap_draws, group_numbers, interval_of, softmax
 from ..models.recipes import get_recipe, list_recipes
 from ..data.transform import imagenet_norm, to_float
 
@@ -145,7 +145,7 @@ def plot_cam(images, # Arrays of bytes, (h, w) or (h, w, 3)
     cols = min(cols, len(images))
     rows = -(-len(images)//cols)
     tall = max(np.shape(o)[0]/np.shape(o)[1] for o in images)
-    fig, axs = _subplots(rows, 2*cols, squeeze=False, figsize=(3.5*cols + .7, (1.7*tall + (.3 if titles is not None else .1))*rows + .3))
+    fig, axs = subplots(rows, 2*cols, squeeze=False, figsize=(3.5*cols + .7, (1.7*tall + (.3 if titles is not None else .1))*rows + .3))
     for ax in axs.flat: ax.axis("off")
     for i, (image, cam) in enumerate(zip(images, cams)):
         pair = axs[i//cols, 2*(i%cols):][:2]
@@ -210,7 +210,7 @@ def _as_html(fig, alt): return f'<img alt="{html.escape(alt)}" src="data:image/p
 def _opened(source):
     "A path, PIL image or array as an upright RGB image."
     if isinstance(source, np.ndarray): source = from_array(source)
-    if isinstance(source, Image.Image): return to_rgb(_upright(source))
+    if isinstance(source, Image.Image): return to_rgb(upright(source))
     if not isinstance(source, (str, Path)): raise ImageError(f"A {type(source).__name__} is no image: expected a path, a PIL image, an array of bytes, or a list of them.")
     return open_image(source)
 
@@ -237,7 +237,7 @@ def explain(model:nn.Module, # A network of a VGG recipe
     if not len(images): return Explanations()
     opened = [_opened(o) for o in images]
     cams, logits = _cams_of(model, opened, img_size, margin, target, bs)
-    probs, which = _softmax(logits.astype(float)/temperature), logits.argmax(1) if target is None else _class_numbers(target, len(images)).numpy()
+    probs, which = softmax(logits.astype(float)/temperature), logits.argmax(1) if target is None else _class_numbers(target, len(images)).numpy()
     return Explanations(Explanation(np.asarray(o), full_frame(c, o.size, margin), CLASSES[k], float(p[k])) for o, c, k, p in zip(opened, cams, which, probs))
 
 # %% ../../nbs/evaluate/02_explain.ipynb #1b7e9f1f
@@ -365,7 +365,7 @@ def _with_regions(df, boxes, groups, n, seed):
     for o in ("filepath", "label"):
         if o not in df: raise DataError(f"The table has no column {o}: expected rows with filepath and label.")
     groups = df.get("group") if groups is None else groups
-    _group_numbers(groups, len(df))  # a missing group is said before an hour's work
+    group_numbers(groups, len(df))  # a missing group is said before an hour's work
     t = df[["filepath", "label"]].assign(group=range(len(df)) if groups is None else list(groups)).reset_index(drop=True)
     t["region"] = pd.Series(_regions(df, boxes), dtype=object)
     if not t.region.notna().any():
@@ -446,10 +446,10 @@ def _resampled(t, n, seed):
     methods = [m for m in MAPS if m in wide["hit"] and wide["hit"][m].notna().all()]
     values = np.stack([wide[k][methods].to_numpy(float) for k in ("hit", "energy")], -1)
     first = t.drop_duplicates("image").set_index("image").loc[wide.index]
-    g, size = _group_numbers(first.group if "group" in first else None, len(wide))
+    g, size = group_numbers(first.group if "group" in first else None, len(wide))
     sums = np.zeros((size, 2*len(methods) + 1))
     np.add.at(sums, g, np.column_stack([values.reshape(len(values), -1), np.ones(len(values))]))
-    drawn = _draws(sums, n, seed)
+    drawn = bootstrap_draws(sums, n, seed)
     drawn = (drawn[:, :-1]/drawn[:, -1:]).reshape(n, len(methods), 2)
     if size < 2: drawn[:] = np.nan  # one group says nothing about others
     return methods, values.mean(0), drawn, size
@@ -460,7 +460,7 @@ def _parts(t): return [("all", t), *((c, t[t.label == c]) for c in CLASSES if (t
 def _estimate(found, drawn, level):
     "hit and energy in `found`, each with the ends of its interval over the drawings `drawn` (n, 2)."
     out = {}
-    for j, k in enumerate(("hit", "energy")): out[k], (out[f"{k}_low"], out[f"{k}_high"]) = float(found[j]), _interval(drawn[:, j], level)
+    for j, k in enumerate(("hit", "energy")): out[k], (out[f"{k}_low"], out[f"{k}_high"]) = float(found[j]), interval_of(drawn[:, j], level)
     return out
 
 def localisation_summary(table:pd.DataFrame, # From `localise` or `localisation`
@@ -522,7 +522,7 @@ def plot_localisation(summary:pd.DataFrame # From `localisation_summary`
     "Pointing-game accuracy and energy of each map, overall and for each class, with intervals; a black tick is the region's share of the image."
     colors = dict(cam="#0072B2", centre="#E69F00", random="#999999", other="#009E73", region="black")
     labels, maps = list(dict.fromkeys(summary.label)), [m for m in MAPS if m in set(summary["method"])]
-    fig, axs = _subplots(1, 2, sharey=True, figsize=(8, .9 + .75*len(labels)))
+    fig, axs = subplots(1, 2, sharey=True, figsize=(8, .9 + .75*len(labels)))
     for ax, k, title in zip(axs, ("hit", "energy"), ("Highest point in the region", "Energy in the region")):
         for i, m in enumerate(maps):
             t = summary[summary["method"] == m].set_index("label").reindex(labels)
@@ -590,7 +590,7 @@ def plot_randomisation(table:pd.DataFrame # From `randomisation_check`
                       ): # matplotlib's Figure
     "The correlation of each image's map with the trained network's, at each stage, a point a drawing; the bar is the mean."
     stages = list(dict.fromkeys(table.stage))
-    fig, ax = _subplots(figsize=(6, 3))
+    fig, ax = subplots(figsize=(6, 3))
     ax.axhline(0, color="#999999", lw=.8)
     ax.plot(0, 1, "_", color="black", ms=34, mew=2)
     for i, stage in enumerate(stages, 1):

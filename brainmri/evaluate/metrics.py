@@ -8,10 +8,10 @@ import numpy as np  # pandas is imported where a table is made: a bundle answers
 from ..core import CLASSES, DataError
 
 # %% auto #0
-__all__ = ['confusion', 'macro_f1', 'classification_table', 'most_confused', 'say_confusions', 'confusion_f1',
-           'bootstrap_interval', 'scores', 'measures', 'judge', 'paired_difference', 'unpaired_difference', 'mcnemar',
-           'calibrate', 'fit_temperature', 'reliability', 'calibration_error', 'conformal_quantiles', 'conformal_sets',
-           'coverage', 'coverages']
+__all__ = ['confusion', 'macro_f1', 'classification_table', 'most_confused', 'say_confusions', 'confusion_f1', 'group_numbers',
+           'bootstrap_draws', 'interval_of', 'bootstrap_interval', 'scores', 'measures', 'judge', 'paired_difference',
+           'unpaired_difference', 'mcnemar', 'calibrate', 'softmax', 'fit_temperature', 'reliability',
+           'calibration_error', 'conformal_quantiles', 'conformal_sets', 'coverage', 'coverages']
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #d2e92499
 def _labels(y, *preds):
@@ -102,7 +102,7 @@ def confusion_f1(cm # Confusion matrices, shape (..., 4, 4); row: true class, co
     return _rates(cm)["f1"].mean(-1)
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #80911e78
-def _group_numbers(groups, n):
+def group_numbers(groups, n):
     "The number of each of `n` images' group, and how many groups there are; without `groups` each image is its own."
     import pandas as pd
     if groups is None: return np.arange(n), n
@@ -116,7 +116,7 @@ def _group_numbers(groups, n):
 def _group_confusions(y, preds, groups=None):
     "Confusion matrices of each group, shape (groups, predictions, 4, 4)."
     y, *preds = _labels(y, *preds)
-    g, size = _group_numbers(groups, len(y))
+    g, size = group_numbers(groups, len(y))
     out = np.zeros((size, len(preds), len(CLASSES), len(CLASSES)), dtype=int)
     for i, p in enumerate(preds): np.add.at(out, (g, i, y, p), 1)
     return out
@@ -128,13 +128,13 @@ def _times(per_group, n, seed):
     kinds, kind, counts = np.unique(per_group.reshape(size, -1), axis=0, return_inverse=True, return_counts=True)
     return np.random.default_rng(seed).multinomial(size, counts / size, size=n), kinds, kind.ravel()
 
-def _draws(per_group, n, seed):
+def bootstrap_draws(per_group, n, seed):
     "The sum of `per_group` over each of `n` bootstrap drawings of the groups, shape (n, ...)."
     times, kinds, _ = _times(per_group, n, seed)
     return (times @ kinds).reshape(n, *per_group.shape[1:])
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #a7225820
-def _interval(scores, level=.95):
+def interval_of(scores, level=.95):
     "The middle `level` of those `scores` that are a number; NaN if there are none."
     if not 0 < level < 1: raise DataError(f"The level of an interval is {level}: expected a number between 0 and 1, such as 0.95.")
     scores = scores[~np.isnan(scores)]
@@ -151,7 +151,7 @@ def bootstrap_interval(y, # Class number of each image
     "Percentile bootstrap interval of macro-F1, drawing whole `groups` with replacement."
     per_group = _group_confusions(y, [pred], groups)
     if len(per_group) < 2: return float("nan"), float("nan")
-    return _interval(confusion_f1(_draws(per_group, n, seed)[:, 0]), level)
+    return interval_of(confusion_f1(bootstrap_draws(per_group, n, seed)[:, 0]), level)
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #9530e957
 def scores(y, # Class number of each image
@@ -226,7 +226,7 @@ def measures(y, # Class number of each image
     import pandas as pd
     y, = _labels(y)
     probs = _probs(probs, len(y))
-    per_group, (g, size) = _group_confusions(y, [probs.argmax(1)], groups), _group_numbers(groups, len(y))
+    per_group, (g, size) = _group_confusions(y, [probs.argmax(1)], groups), group_numbers(groups, len(y))
     rankers = [_ranker(probs[:, c], y == c) for c in range(len(CLASSES))]
     auc = lambda counts: np.stack([rank(counts) for rank in rankers], -1)
     times, kinds, kind = _times(per_group, n, seed)
@@ -236,7 +236,7 @@ def measures(y, # Class number of each image
     rows = [(m, "all") for m in _WHOLE] + [(m, c) for c in CLASSES for m in _EACH]
     df = pd.DataFrame(rows, columns=["measure", "label"])
     df["value"] = _measured(per_group.sum(0)[0], auc(np.ones((1, len(y)), dtype=int))[0], 0.)
-    df[["low", "high"]] = [_interval(o, level) for o in drawn.T]
+    df[["low", "high"]] = [interval_of(o, level) for o in drawn.T]
     return df
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #873dce33
@@ -260,8 +260,8 @@ def paired_difference(y, # Class number of each image
     per_group = _group_confusions(y, [pred_a, pred_b], groups)
     a, b = confusion_f1(per_group.sum(0))
     if len(per_group) < 2: return dict(diff=float(a - b), lo=float("nan"), hi=float("nan"), tied=True)
-    scores = confusion_f1(_draws(per_group, n, seed))
-    lo, hi = _interval(scores[:, 0] - scores[:, 1], level)
+    scores = confusion_f1(bootstrap_draws(per_group, n, seed))
+    lo, hi = interval_of(scores[:, 0] - scores[:, 1], level)
     return dict(diff=float(a - b), lo=lo, hi=hi, tied=bool(lo <= 0 <= hi))
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #edbd651a
@@ -279,8 +279,8 @@ def unpaired_difference(y_a, # Class number of each image of the first set
     sets = [_group_confusions(y, [p], g) for y, p, g in ((y_a, pred_a, groups_a), (y_b, pred_b, groups_b))]
     a, b = (float(confusion_f1(o.sum(0)[0])) for o in sets)
     if min(map(len, sets)) < 2: return dict(diff=a - b, lo=float("nan"), hi=float("nan"))
-    drawn = [confusion_f1(_draws(o, n, [seed, i])[:, 0]) for i, o in enumerate(sets)]
-    lo, hi = _interval(drawn[0] - drawn[1], level)
+    drawn = [confusion_f1(bootstrap_draws(o, n, [seed, i])[:, 0]) for i, o in enumerate(sets)]
+    lo, hi = interval_of(drawn[0] - drawn[1], level)
     return dict(diff=a - b, lo=lo, hi=hi)
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #733e3248
@@ -303,9 +303,9 @@ def calibrate(probs, # Probabilities, shape (images, 4)
              )->np.ndarray: # Probabilities, shape (images, 4); the order of the classes in each row is kept
     "Softmax of log `probs` divided by `temperature`."
     if not 0 < temperature < np.inf: raise DataError(f"The temperature is {temperature}: expected a number above 0, as `fit_temperature` gives it.")
-    return _softmax(_logs(_probs(probs))/temperature)
+    return softmax(_logs(_probs(probs))/temperature)
 
-def _softmax(z):
+def softmax(z):
     e = np.exp(z - z.max(1, keepdims=True))
     return e/e.sum(1, keepdims=True)
 
@@ -422,14 +422,14 @@ def coverage(y, # Class number of each image
     if sets.shape != (len(y), len(CLASSES)) or sets.dtype != bool:
         raise DataError(f"The sets are {sets.dtype} of shape {sets.shape}: expected bool of shape ({len(y)}, {len(CLASSES)}), "
                         "as `conformal_sets` gives them.")
-    g, size = _group_numbers(groups, len(y))
+    g, size = group_numbers(groups, len(y))
     counts = np.zeros((size, len(CLASSES), 2), dtype=int)  # missed and held, of each class, in each group
     np.add.at(counts, (g, y, sets[np.arange(len(y)), y].astype(int)), 1)
-    drawn, rows = _draws(counts, n, seed), []
+    drawn, rows = bootstrap_draws(counts, n, seed), []
     for label, cs in [*((CLASSES[c], [c]) for c in np.unique(y)), ("all", range(len(CLASSES)))]:
         share = lambda x: _ratio(x[..., cs, 1].sum(-1), x[..., cs, :].sum((-2, -1)), np.nan)
         of, alone = sets[np.isin(y, cs)], len(np.unique(g[np.isin(y, cs)])) < 2  # one group says nothing about others
-        ends = _interval(share(drawn)*(np.nan if alone else 1))
+        ends = interval_of(share(drawn)*(np.nan if alone else 1))
         rows.append((label, float(share(counts.sum(0))), *ends, of.sum(1).mean(), (~of.any(1)).mean(), len(of)))
     return pd.DataFrame(rows, columns=["label", "coverage", "low", "high", "size", "empty", "images"])
 

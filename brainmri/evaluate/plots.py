@@ -8,11 +8,11 @@ import numpy as np, pandas as pd, torch
 from fastai.vision.all import ClassificationInterpretation, Learner
 from ..core import *
 from ..data.image import open_image
-from ..data.index import _subplots
+from ..data.index import subplots
 from .metrics import confusion, scores
 
 # %% auto #0
-__all__ = ['MRIInterpretation', 'evaluate', 'top_losses', 'plot_top_losses']
+__all__ = ['MRIInterpretation', 'score_learner', 'top_losses', 'plot_top_losses']
 
 # %% ../../nbs/evaluate/01_plots.ipynb #bf6cda6e
 class MRIInterpretation(ClassificationInterpretation):
@@ -42,7 +42,7 @@ class MRIInterpretation(ClassificationInterpretation):
     def confusion_matrix(self): return confusion(self.y, self.pred)
 
 # %% ../../nbs/evaluate/01_plots.ipynb #613d8595
-def evaluate(learn:Learner, # Any learner over the four classes
+def score_learner(learn:Learner, # Any learner over the four classes
              dl=None, # A loader with labels, such as `rows_dl(learn.dls, rows)`; the validation set unless given
              groups=None # Patient or cluster of each image of `dl`, in order; each image its own unless given
             )->dict: # `n`, `macro_f1`, `interval` (95 %) and `accuracy`
@@ -74,7 +74,7 @@ def plot_top_losses(df, # Rows with filepath and y
     if not len(wrong): says, wrong = f"No mistake among {counted(len(t), 'image')}; the least sure answers", t.head(4)
     t, cols = wrong.head(n), min(4, n, len(wrong))
     rows = -(-len(t)//cols)
-    fig, axs = _subplots(rows, cols, figsize=(max(2.3*cols, 4.2), 2.9*rows + .3), squeeze=False)
+    fig, axs = subplots(rows, cols, figsize=(max(2.3*cols, 4.2), 2.9*rows + .3), squeeze=False)
     fig.suptitle(says, fontsize=11)
     for ax in axs.flat:
         ax.axis("off")

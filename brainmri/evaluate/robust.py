@@ -15,8 +15,8 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import binomtest
 from ..core import CLASSES, ConfigError, DataError, ImageError, pick, seeded, stable_seed, track, thread_map
 from ..use.ood import strangers
-from ..data.image import _upright, crop_border, from_array, open_image, to_rgb
-from ..data.index import _subplots
+from ..data.image import upright, crop_border, from_array, open_image, to_rgb
+from ..data.index import subplots
 from .metrics import scores
 
 # %% auto #0
@@ -132,7 +132,7 @@ def list_artefacts()->list: # Of names
 def _picture(img):
     "`img`, a path, a PIL image or an array of bytes, as an upright RGB image."
     if isinstance(img, np.ndarray): img = from_array(img)
-    if isinstance(img, Image.Image): return to_rgb(_upright(img))
+    if isinstance(img, Image.Image): return to_rgb(upright(img))
     if isinstance(img, (str, bytes, Path)): return open_image(img)
     raise ImageError(f"A {type(img).__name__} is no image: expected a path, a PIL image or an array of bytes.")
 
@@ -161,7 +161,7 @@ def show_artefacts(img, # A path, a PIL image or an array of bytes
     names, strengths = listify(artefacts) or list_artefacts(), listify(strength)
     if len(strengths) == 1:
         return _beside([("clean", degrade(img, names[0], 0))] + [(a, degrade(img, a, strengths[0], seed)) for a in names])
-    fig, axs = _subplots(len(names), len(strengths), squeeze=False, figsize=(1.2*len(strengths) + .3, 1.22*len(names) + .3))
+    fig, axs = subplots(len(names), len(strengths), squeeze=False, figsize=(1.2*len(strengths) + .3, 1.22*len(names) + .3))
     for row, a in zip(axs, names):
         for ax, s in zip(row, strengths): _picture_in(ax, degrade(img, a, s, seed))
         row[0].set_ylabel(a.replace("_", " "), fontsize=9)
@@ -175,7 +175,7 @@ def _picture_in(ax, x):
 
 def _beside(shown, cols=5):
     rows = -(-len(shown)//cols)
-    fig, axs = _subplots(rows, min(cols, len(shown)), squeeze=False, figsize=(1.3*min(cols, len(shown)), 1.5*rows))
+    fig, axs = subplots(rows, min(cols, len(shown)), squeeze=False, figsize=(1.3*min(cols, len(shown)), 1.5*rows))
     for ax in axs.flat[len(shown):]: ax.set_visible(False)
     for ax, (title, x) in zip(axs.flat, shown):
         _picture_in(ax, x)
@@ -235,7 +235,7 @@ def plot_robustness(table:pd.DataFrame # From `robustness`
     clean, names = table[table.strength == 0].iloc[0], list(dict.fromkeys(table.artefact[table.strength > 0]))
     cols = min(4, max(1, len(names)))
     rows = max(1, -(-len(names)//cols))
-    fig, axs = _subplots(rows, cols, squeeze=False, sharex=True, sharey=True, figsize=(2*cols + .6, 1.9*rows + .5))
+    fig, axs = subplots(rows, cols, squeeze=False, sharex=True, sharey=True, figsize=(2*cols + .6, 1.9*rows + .5))
     for ax in axs.flat[len(names):]: ax.set_visible(False)
     for ax, name in zip(axs.flat, names):
         t = pd.concat([clean.to_frame().T, table[table.artefact == name].sort_values("strength")])

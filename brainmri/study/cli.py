@@ -13,11 +13,12 @@ from fastcore.script import call_parse
 from ..core import BrainMRIError, ConfigError, DataWarning, csv_text
 
 # %% auto #0
-__all__ = ['brainmri_train', 'brainmri_audit', 'brainmri_predict', 'brainmri_report', 'brainmri_export', 'brainmri_app']
+__all__ = ['one_line', 'brainmri_train', 'brainmri_audit', 'brainmri_predict', 'brainmri_report', 'brainmri_export',
+           'brainmri_app']
 
 # %% ../../nbs/study/05_cli.ipynb #ff349c55
 @contextmanager
-def _one_line(command):
+def one_line(command):
     "Say whatever is refused or left out in one line each; a refusal ends the command with status 2."
     def show(message, category, *args, **kwargs):
         if issubclass(category, DataWarning): print(f"{command}: {message}", file=sys.stderr)
@@ -94,7 +95,7 @@ def brainmri_train(
     no_resume:bool=False # Refuse a folder that holds this run already
 ):
     "Audit, split, train all recipes, choose by validation, open the test set once, and report."
-    with _one_line("brainmri_train"):
+    with one_line("brainmri_train"):
         from brainmri.study.study import train_all
         res = train_all(data, recipes=recipes and recipes.split(","), preset=preset, arch=arch, weights=None if weights.lower() == "none" else weights, split=split,
                         group=_group(group, blocks), img_size=img_size, epochs=epochs, out=out, seed=seed, device=device, precision=precision, cache=not no_cache, aug_views=aug_views,
@@ -116,7 +117,7 @@ def brainmri_audit(
     strict:bool=False # Exit with status 1 if something is wrong
 ):
     "Say where images come from, which patients and copies are on two sides, which labels are doubtful, and what gives a class away."
-    with _one_line("brainmri_audit"):
+    with one_line("brainmri_audit"):
         from brainmri.data.audit import audit
         from brainmri.data.index import class_counts, index_images
         from brainmri.study.report import write_audit
@@ -173,7 +174,7 @@ def brainmri_predict(
     cam:str=None # Folder to write pictures to that show where the network looked
 ):
     "Say what a trained network makes of images. For research, not for clinical use. Exit status 2 if a file couldn't be read."
-    with _one_line("brainmri_predict"):
+    with one_line("brainmri_predict"):
         from brainmri.use.predict import load
         if csv and json: raise ConfigError("--csv and --json are two forms of the same answer: give one of them.")
         predictor = load(bundle)
@@ -190,7 +191,7 @@ def brainmri_report(
     run:str # Folder of a finished run
 ):
     "Write report.html of a finished run again, and print what it says."
-    with _one_line("brainmri_report"):
+    with one_line("brainmri_report"):
         from brainmri.study.report import summary_text, write_report
         report = write_report(run)
         print(f"{summary_text(run)}\nReport: {report}")
@@ -202,7 +203,7 @@ def brainmri_export(
     out:str=None # The .onnx file to write; model.onnx in the folder unless given
 ):
     "Write a trained network as one ONNX file that needs no PyTorch, checked against PyTorch."
-    with _one_line("brainmri_export"):
+    with one_line("brainmri_export"):
         from brainmri.use.onnx import export_onnx
         print(f"ONNX file: {export_onnx(bundle, out)}")
 
@@ -214,7 +215,7 @@ def brainmri_app(
     port:int=7860 # Port to listen on
 ):
     "Show a page on this machine: drop a file, read the answer. For research, not for clinical use."
-    with _one_line("brainmri_app"):
+    with one_line("brainmri_app"):
         from brainmri.use.app import serve
         serve(bundle, host, port)
 

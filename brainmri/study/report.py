@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 import matplotlib.pyplot as plt, numpy as np, pandas as pd
 from matplotlib.ticker import MaxNLocator
-from ..core import CLASSES, RunError, _as_it_was, _one_line, atomic, counted, read_json
+from ..core import CLASSES, RunError, unescape_path, one_line, atomic, counted, read_json
 from ..data.index import plot_class_counts
 from ..data.registry import registry_about, subject_leakage
 from ..data.shortcuts import PROBES, plot_probes
@@ -35,7 +35,7 @@ def _csv(path, rows=None):
     path, again = Path(path), "it was changed or cut off; restore it or train again"
     try: df = pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str))
     except FileNotFoundError: raise RunError(f"{path} is missing: expected a folder that train_all wrote; restore it or train again.") from None
-    except (OSError, ValueError) as e: raise RunError(f"{path} is not a readable table ({_one_line(e, 100)}): restore it or train again.") from None
+    except (OSError, ValueError) as e: raise RunError(f"{path} is not a readable table ({one_line(e, 100)}): restore it or train again.") from None
     columns = _TABLES[path.name].split()
     missing = [c for c in (o.strip("?") for o in columns) if c not in df]
     if missing: raise RunError(f"{path} has no column {', '.join(missing)}: it was changed, or another version wrote it.")
@@ -43,7 +43,7 @@ def _csv(path, rows=None):
         bad = (df[c] if c in _TEXTS else pd.to_numeric(df[c], errors="coerce")).isna()
         if bad.any(): raise RunError(f"{path} has no {'text' if c in _TEXTS else 'number'} as {c} in row {bad.idxmax() + 1}: {again}.")
     if not len(df) or rows not in (None, len(df)): raise RunError(f"{path} has {counted(len(df), 'row')}, expected {rows or 'some'}: {again}.")
-    return df.assign(filepath=df.filepath.map(_as_it_was)) if "filepath" in df else df
+    return df.assign(filepath=df.filepath.map(unescape_path)) if "filepath" in df else df
 
 # %% ../../nbs/study/00_report.ipynb #9eafc90c
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ..data.audit import Audit, audit
 from ..use.bundle import file_hash, read_bundle, write_bundle
 from .card import write_card
 from ..core import *
-from ..data.loaders import _cache_lock, content_key, mri_dls, need_room, pixel_cache, rows_dl, show_augmented, show_crop
+from ..data.loaders import cache_lock, content_key, mri_dls, need_room, pixel_cache, rows_dl, show_augmented, show_crop
 from ..train.frozen import pick_precision
 from ..train.features import FeatureCache, weights_key
 from ..use.ood import Gate, fit_gate, plain_checks
@@ -477,7 +477,7 @@ def _read_data(data, seed, progress):
         df = index_images(data, progress=progress)
         return df, dict(name=Path(name.replace(":", "-")).name or "data", path=name, n=len(df), synthetic=_is_synthetic(data))
     folder = cache_dir()/f"phantoms-{N_PHANTOMS}-{seed}"
-    with _cache_lock(folder.name): make_phantoms(folder, n=N_PHANTOMS, seed=seed)  # drawn once, if several runs begin together
+    with cache_lock(folder.name): make_phantoms(folder, n=N_PHANTOMS, seed=seed)  # drawn once, if several runs begin together
     df = index_images(folder, progress=progress)
     return df, dict(name="phantoms", path=None, n=len(df), synthetic=True)
 

@@ -16,7 +16,7 @@ from torch.nn.functional import dropout
 from torch.nn.modules.batchnorm import _BatchNorm
 from .. import core
 from ..core import *
-from ..core import _one_line
+from ..core import one_line
 
 # %% auto #0
 __all__ = ['processes', 'is_first', 'start_processes', 'from_first', 'first_alone', 'same_weights', 'wait_for_all',
@@ -139,7 +139,7 @@ def while_together():
     try: yield
     except RuntimeError as e:
         if processes() == 1 or not re.search("gloo|nccl|connection|peer", str(e), re.I): raise
-        raise RunError(f"Another process that trains with this one was lost ({_one_line(str(e).split('] ', 1)[-1], 60)}): see what it said, and launch all again with the same `out`.") from e
+        raise RunError(f"Another process that trains with this one was lost ({one_line(str(e).split('] ', 1)[-1], 60)}): see what it said, and launch all again with the same `out`.") from e
 
 # %% ../../nbs/train/02_distributed.ipynb #a2d3a06a
 class ShareDL(DistributedDL):

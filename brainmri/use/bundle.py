@@ -11,7 +11,8 @@ from ..core import *
 from .ood import Gate, gate_arrays, read_gate
 
 # %% auto #0
-__all__ = ['BUNDLE_SCHEMA', 'LICENCE', 'file_hash', 'write_bundle', 'read_bundle', 'bundle_gate', 'seal_onnx', 'check_seal']
+__all__ = ['BUNDLE_SCHEMA', 'LICENCE', 'file_hash', 'write_bundle', 'check_bundle', 'read_bundle', 'bundle_gate', 'seal_onnx',
+           'check_seal']
 
 # %% ../../nbs/use/01_bundle.ipynb #42cbc6f1
 #: Version of a bundle's form; a reader refuses another one.
@@ -59,7 +60,7 @@ def write_bundle(folder, # Holds model.safetensors
     return write_json(folder/"bundle.json", {**bundle, "checksum": _checksum(bundle)})
 
 # %% ../../nbs/use/01_bundle.ipynb #cc9360fc
-def _check_bundle(bundle, file):
+def check_bundle(bundle, file):
     "`bundle`, as it was read from `file`, if this version wrote it and nobody changed it since."
     again = "it was changed; restore it or train again"
     if not isinstance(bundle, dict): raise RunError(f"{file} holds no bundle: {again}.")
@@ -99,7 +100,7 @@ def read_bundle(path # A folder with bundle.json and the files that it names
     path = Path(path)
     inside = sorted(o.parent.name for o in path.glob("*/bundle.json"))
     if inside and not (path/"bundle.json").exists(): raise RunError(f"{path} is a run with several networks: name the folder of one, {', '.join(inside)}, such as {path/inside[0]}.")
-    bundle = _check_bundle(read_json(path/"bundle.json"), path/"bundle.json")
+    bundle = check_bundle(read_json(path/"bundle.json"), path/"bundle.json")
     for name, sha in bundle["files"].items():
         if not (path/name).is_file(): raise WeightsError(f"{path/name} is missing: a bundle is bundle.json, {' and '.join(bundle['files'])} together; restore it or train again.")
         if os.path.getsize(path/name) > _FILE_BYTES: raise WeightsError(f"{path/name} is too large ({size_text(os.path.getsize(path/name))}): expected at most {size_text(_FILE_BYTES)}; restore it or train again.")

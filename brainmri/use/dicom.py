@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from ..core import _folders, _holds_something, IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError, counted, size_text
-from ..data.image import MAX_PIXELS, _check_claims, _contents, _decode, _directories, _in_turn, _is_honest, _refuse, _SCAN, _to_8_bits, _upright, to_rgb
+from ..core import walk_folders, has_content, IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError, counted, size_text
+from ..data.image import MAX_PIXELS, _check_claims, _contents, _decode, _directories, _in_turn, _is_honest, _refuse, _SCAN, _to_8_bits, upright, to_rgb
 
 # %% auto #0
 __all__ = ['MAX_VOXELS', 'MAX_SLICES', 'Slice', 'is_picture', 'read_slices', 'write_dicom', 'write_nifti', 'SliceFile',
@@ -69,7 +69,7 @@ def is_picture(source # Path of a file, or its bytes
     "Is `source`, by its first bytes, a JPEG, PNG or BMP?"
     if isinstance(source, bytes): return source.startswith(_PICTURES[:3])
     try:
-        if not _holds_something(source): return False
+        if not has_content(source): return False
         with open(source, "rb") as f: return f.read(4).startswith(_PICTURES[:3])
     except (OSError, ValueError): return False
 
@@ -107,7 +107,7 @@ def _pages(data, name):
                 _check_claims(im, data, name, pages=True)
                 held += im.width*im.height*(2 if im.mode == "L" or ";" in im.mode else 4)
                 if held > _MOST_DECODED: raise _refuse(name, f"is too large ({n} pages)", f"expected at most {size_text(_MOST_DECODED)} of pixels; save fewer pages in it")
-                page = _upright(im)
+                page = upright(im)
                 pages.append(page.copy() if page.mode[0] in "LI" else to_rgb(page, name))
     except ImageError: raise
     except Exception: raise _refuse(name, "is damaged or cut short", "copy it again or delete it") from None
@@ -690,7 +690,7 @@ _SUFFIXES = (*IMAGE_SUFFIXES, ".tif", ".tiff", ".dcm", ".nii", ".nii.gz", ".hdr"
 # %% ../../nbs/use/03_dicom.ipynb #f74d3e0c
 def _walk(folder):
     "All files below `folder`, in order."
-    yield from (os.path.join(d, o) for d, names in _folders(folder) for o in names if o != "DICOMDIR")
+    yield from (os.path.join(d, o) for d, names in walk_folders(folder) for o in names if o != "DICOMDIR")
 
 # %% ../../nbs/use/03_dicom.ipynb #5a5d433c
 @dataclass(frozen=True)
@@ -707,7 +707,7 @@ class _Place:
 # %% ../../nbs/use/03_dicom.ipynb #0d67fdc4
 def _place(path):
     "The `_Place` of the file `path`, from its header; `None` if it isn't for `read_slices`."
-    if not _holds_something(path): return _Place(path) if path.lower().endswith(_SUFFIXES) else None
+    if not has_content(path): return _Place(path) if path.lower().endswith(_SUFFIXES) else None
     try:
         with open(path, "rb") as f:
             head = f.read(_HEAD)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from ..core import *
 from .engine import write_onnx
-from ..evaluate.metrics import _softmax
+from ..evaluate.metrics import softmax
 from .predict import OnnxEngine, Predictor, load
 
 # %% auto #0
@@ -28,7 +28,7 @@ def parity(a:Predictor, # One predictor
     apart, limit = [(0., 0.)], a.gate.limit if a.gate else None
     for x in _test_pictures(n, a.bundle["img_size"], seed):
         (p, far), (q, also) = (o.engine(x) for o in (a, b))
-        apart.append((np.abs(_softmax(p) - _softmax(q)).max(), np.abs(far - also).max()/limit if limit else 0.))
+        apart.append((np.abs(softmax(p) - softmax(q)).max(), np.abs(far - also).max()/limit if limit else 0.))
     return tuple(map(float, np.max(apart, 0)))
 
 def _test_pictures(n, size, seed):

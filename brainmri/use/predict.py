@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Callable
 import numpy as np
 from PIL import Image
-from .bundle import _check_bundle, bundle_gate, check_seal, read_bundle
+from .bundle import check_bundle, bundle_gate, check_seal, read_bundle
 from .dicom import find_slices, is_picture, place_slices, read_slices
 from ..core import *
-from ..core import _one_line
+from ..core import one_line
 from .ood import Gate, plain_checks, read_gate
 from ..data.image import from_array, image_array, open_image
-from ..evaluate.metrics import _softmax, calibrate, conformal_sets
+from ..evaluate.metrics import softmax, calibrate, conformal_sets
 
 # %% auto #0
 __all__ = ['VERDICTS', 'Prediction', 'Predictions', 'OnnxEngine', 'Predictor', 'load']
@@ -29,7 +29,7 @@ __all__ = ['VERDICTS', 'Prediction', 'Predictions', 'OnnxEngine', 'Predictor', '
 def _row(p):
     "A prediction as a flat dictionary."
     where = dict(series=p.series, slice=p.number) if p.series is not None else {}
-    return dict(source=_one_line(p.source), **where, label=p.label, verdict=p.verdict, set=None if p.set is None else "|".join(p.set), level=p.level,
+    return dict(source=one_line(p.source), **where, label=p.label, verdict=p.verdict, set=None if p.set is None else "|".join(p.set), level=p.level,
                 **{f"prob_{k}": None if p.failed else p.probs[k] for k in CLASSES}, distance=p.distance, reason=p.reason)
 
 # %% ../../nbs/use/04_predict.ipynb #e7a0dbbe
@@ -159,7 +159,7 @@ class OnnxEngine:
         if about is None: raise RunError(f"{path} holds no bundle in its metadata: expected a file from `export_onnx`.")
         try: bundle = json.loads(about)
         except (ValueError, RecursionError): raise RunError(f"{path} holds a damaged bundle in its metadata: export it again.") from None
-        side, shapes = _check_bundle(bundle, path)["img_size"], [[(o.name, o.type, o.shape[1:]) for o in part] for part in (self.session.get_inputs(), self.session.get_outputs())]
+        side, shapes = check_bundle(bundle, path)["img_size"], [[(o.name, o.type, o.shape[1:]) for o in part] for part in (self.session.get_inputs(), self.session.get_outputs())]
         wanted = [[("pictures", "tensor(uint8)", [side, side, 3])], [("logits", "tensor(float)", [len(CLASSES)])]]
         if [shapes[0], shapes[1][:1]] != wanted or len(shapes[1]) != 2: raise RunError(f"{path} holds another network than its bundle describes ({shapes}): export it again.")
         return bundle
@@ -205,7 +205,7 @@ class Predictor:
     def probs_of(self, pictures # uint8, (n, img_size, img_size, 3)
                 )->np.ndarray: # (n, 4)
         "The probabilities for `pictures` that are square already, before calibration."
-        return _softmax(self.engine(pictures)[0])
+        return softmax(self.engine(pictures)[0])
 
     def limits(self, level:float # Such as .9
               )->dict: # Class → largest 1 − probability at which it stays in the set; None if the bundle wasn't calibrated
@@ -282,7 +282,7 @@ def _is_single(x): return not isinstance(x, (str, Path, bytes)) or is_picture(x)
 def _why(e, name, source):
     "The error `e` with the `name` of what `source` holds in it: what is refused must be found again."
     if isinstance(e, (OSError, ValueError)) and not isinstance(e, DataError): return ImageError(f"{name} can't be read ({getattr(e, 'strerror', None) or e}): check its name, and that it is whole.")
-    return e if _one_line(name) in str(e) or not _on_disk(source) else ImageError(f"{name}: {str(e).removeprefix('An image in memory: ')}")
+    return e if one_line(name) in str(e) or not _on_disk(source) else ImageError(f"{name}: {str(e).removeprefix('An image in memory: ')}")
 
 def _open(predictor, s):
     "The slices of source `s`, each as (name, square, series, number, what it is if not MRI), with an error instead of the square where there is none."
@@ -311,7 +311,7 @@ def _judged(predictor, opened, level, limits):
     pictures = np.stack([o[1] for o in opened])
     logits, distance = predictor.engine(pictures)
     if not np.isfinite(logits).all(): raise WeightsError(f"{predictor.path or predictor} gives numbers that aren't finite: its weights are damaged; restore the bundle or train again.")
-    probs = calibrate(_softmax(logits), predictor.bundle.get("temperature") or 1.)
+    probs = calibrate(softmax(logits), predictor.bundle.get("temperature") or 1.)
     refusals = predictor.gate.reasons(plain_checks(pictures), distance) if predictor.gate else [None]*len(opened)
     sets = [None]*len(opened) if limits is None else [tuple(c for c, s in zip(CLASSES, row) if s) for row in conformal_sets(probs, limits)]
     for (name, _, series, number, other), p, s, why, d in zip(opened, probs, sets, refusals, [None]*len(opened) if distance is None else distance.tolist()):
