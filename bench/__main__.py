@@ -19,7 +19,7 @@ TARGETS = dict(ann_baseline=5, ann_optimized=5, vgg16_frozen=15, vgg16_finetune=
 
 def subset(data, n, folder):
     "A folder with links to `n` images of `data`, the classes in their proportions; `data` itself if n is 0."
-    from brainmri.all import index_images
+    from brainmri.data.index import index_images
     from sklearn.model_selection import train_test_split
     df = index_images(data, progress=False)
     if n and n < len(df): df = train_test_split(df, train_size=n, stratify=df.label, random_state=42)[0]
@@ -31,7 +31,7 @@ def subset(data, n, folder):
 
 def recipes(a, data):
     "Each recipe: all of our training, against epochs of the reference loop and of plain fastai, in turn; medians."
-    from brainmri.all import get_recipe, list_recipes
+    from brainmri.models.recipes import get_recipe, list_recipes
     rows = []
     for turn in range(5*a.rounds):
         for name in a.recipes or list_recipes():
@@ -63,7 +63,8 @@ def recipes(a, data):
 def limit(a, data):
     "The frozen body in each arithmetic, against the convolutions' operations at the rate of the machine's matrix product."
     import torch
-    from brainmri.all import FrozenNet, pick_precision, vgg_network
+    from brainmri.train.frozen import FrozenNet, pick_precision
+    from brainmri.models.recipes import vgg_network
     device, rows = a.device or ("cuda" if torch.cuda.is_available() else "cpu"), []
     net = vgg_network("vgg16_bn").eval()
     flops = measure.conv_flops(net.features, (3, 224, 224))
@@ -89,7 +90,11 @@ def steps(a, data):
     "What each step saves, from the time of its parts measured one after the other, for the study's five recipes on 2,895 images."
     import torch
     from torch import nn
-    from brainmri.all import (FactoredAdam, FrozenNet, fast_layers, image_array, index_images, mlp_head, pick_precision, thread_map,
+    from brainmri.train.frozen import FactoredAdam, FrozenNet, fast_layers, pick_precision
+    from brainmri.data.image import image_array
+    from brainmri.data.index import index_images
+    from brainmri.models.recipes import mlp_head
+    from brainmri.core import thread_map
                               torchvision_head, vgg_network)
     from torchvision import transforms as T
     from PIL import Image
@@ -156,7 +161,7 @@ def views(a, data):
 
 def precision(a, data):
     "bfloat16 against float32 in the frozen part: macro-F1 of the fine-tuned VGG's head, over seeds. A CPU without bfloat16 only stores in it."
-    from brainmri.all import pick_precision
+    from brainmri.train.frozen import pick_precision
     float32 = auto if (auto := pick_precision("auto", a.device or "cpu")) != "bf16" else "fp32"
     rows = [_train(data, a, recipe="vgg16_finetune", precision=p, seed=s, phases=1) for s in range(42, 42 + a.seeds) for p in (float32, "bf16")]
     out = pd.DataFrame(rows).assign(precision=[float32, "bf16"]*a.seeds)
@@ -249,7 +254,8 @@ def startup(a, data):
 
 def machine(device):
     "What ran the measurements."
-    from brainmri.all import environment, pick_precision
+    from brainmri.study.study import environment
+    from brainmri.train.frozen import pick_precision
     return environment(device or "cpu", pick_precision("auto", device or "cpu"))
 
 

@@ -6,7 +6,13 @@ import numpy as np
 
 def ours(folder, recipe, weights, device, aug_views, epochs=None):
     "All phases of `recipe` with an empty cache, decoding and frozen features included."
-    from brainmri.all import (FeatureCache, Training, ann_learner, get_recipe, index_images, mri_dls, pick_device, split_images, vgg_learner,
+    from brainmri.train.features import FeatureCache
+    from brainmri.train.loop import Training
+    from brainmri.models.recipes import ann_learner, get_recipe, vgg_learner
+    from brainmri.data.index import index_images
+    from brainmri.data.loaders import mri_dls
+    from brainmri.core import pick_device
+    from brainmri.data.split import split_images
                               vgg_network, vgg_weights)
     device = pick_device(device)
     df = split_images(index_images(folder, progress=False), how="random")
@@ -28,7 +34,9 @@ def fastai(folder, recipe, weights, device, few):
     import torch
     from fastai.vision.all import ImageDataLoaders, Learner, Resize, aug_transforms, vision_learner, CrossEntropyLossFlat, F1Score
     from torchvision.models import vgg16_bn
-    from brainmri.all import get_recipe, index_images, split_images, vgg_weights, ann_baseline, ann_optimized
+    from brainmri.models.recipes import get_recipe, vgg_weights, ann_baseline, ann_optimized
+    from brainmri.data.index import index_images
+    from brainmri.data.split import split_images
     df = split_images(index_images(folder, progress=False), how="random")
     df = df[df.split != "test"].assign(valid=lambda d: d.split == "valid").groupby(["label", "valid"]).nth[::few]
     r = get_recipe(recipe)

@@ -7,7 +7,8 @@ import numpy as np, torch
 
 def bundle(folder, weights=None):
     "A folder with a fine-tuned VGG's bundle; its head is random, which changes no time."
-    from brainmri.all import get_recipe, recipe_network, save_weights, vgg_weights, write_bundle
+    from brainmri.models.recipes import get_recipe, recipe_network, save_weights, vgg_weights
+    from brainmri.use.bundle import write_bundle
     r, folder = get_recipe("vgg16_finetune"), Path(folder)
     net = recipe_network(r)
     if weights: net[0][0].load_state_dict({k.removeprefix("features."): v for k, v in vgg_weights(weights, "vgg16_bn")[0].items()}, strict=False)
@@ -30,7 +31,10 @@ def main():
     if sys.argv[1] == "bundle": return print(json.dumps(dict(bundle=str(bundle(sys.argv[2])))))
     import warnings
     warnings.filterwarnings("ignore")
-    from brainmri.all import image_array, imagenet_norm, index_images, load, to_float
+    from brainmri.data.image import image_array
+    from brainmri.data.transform import imagenet_norm, to_float
+    from brainmri.data.index import index_images
+    from brainmri.use.predict import load
     files = list(index_images(sys.argv[1], progress=False).filepath.sample(32, random_state=0))
     with tempfile.TemporaryDirectory() as tmp:
         folder = bundle(tmp, *sys.argv[2:3])

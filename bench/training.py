@@ -6,7 +6,14 @@ from unittest.mock import patch
 
 def train(data, recipe, weights=None, device=None, img_size=None, aug_views=2, seed=42, precision="auto", phases=None):
     "Train `recipe` on the study's split; its scores, and seconds without decoding and features that were in the cache."
-    from brainmri.all import FeatureCache, Training, get_recipe, index_images, macro_f1, mri_dls, pick_device, split_images, vgg_learner, vgg_network, vgg_weights
+    from brainmri.train.features import FeatureCache
+    from brainmri.train.loop import Training
+    from brainmri.models.recipes import get_recipe, vgg_learner, vgg_network, vgg_weights
+    from brainmri.data.index import index_images
+    from brainmri.evaluate.metrics import macro_f1
+    from brainmri.data.loaders import mri_dls
+    from brainmri.core import pick_device
+    from brainmri.data.split import split_images
     from dataclasses import replace
     device = pick_device(device)
     df = split_images(index_images(data, progress=False), how="random")
@@ -43,7 +50,14 @@ def bf16_stored():
 def stages(folder):
     "Seconds of each stage of a run on `folder` at a small image size, and the memory after it."
     import os
-    from brainmri.all import FeatureCache, Training, audit, cache_dir, index_images, mri_dls, split_images, vgg_learner, vgg_network, decoded, get_recipe
+    from brainmri.train.features import FeatureCache
+    from brainmri.train.loop import Training
+    from brainmri.data.audit import audit
+    from brainmri.store import cache_dir
+    from brainmri.data.index import index_images
+    from brainmri.data.loaders import mri_dls, decoded
+    from brainmri.data.split import split_images
+    from brainmri.models.recipes import vgg_learner, vgg_network, get_recipe
     from bench.measure import memory
     from dataclasses import replace
     out, start = {}, time.perf_counter()

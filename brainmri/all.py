@@ -7,6 +7,7 @@ __all__ = []
 
 # %% ../nbs/all.ipynb #a814120b
 from .core import *
+from .store import *
 from .data.classes import *
 from .data.phantom import *
 from .data.image import *

@@ -50,7 +50,8 @@ def written(run):
 
 def same_run(one, two):
     "Whether two run folders are the same within `TOLERANCE`, and in words how far they are apart."
-    from brainmri.all import Results, read_json
+    from brainmri.study.study import Results
+    from brainmri.store import read_json
     a, b, far, first = Results(one), Results(two), apart(one, two), apart(one, two, 1)
     opened = [sorted(r for o in read_json(f/"test_opened.json") for r in o["recipes"]) for f in (one, two)]
     start, images = max(first["train_loss"], first["valid_loss"]), far["accuracy"]*(a.run.index.split == "valid").sum()
@@ -104,9 +105,9 @@ def accelerated(d, quick, note):
 
 def trained(d, quick, note):
     "`train_many` with a worker killed, against the same trainings one after another."
-    from brainmri.all import train_all
+    from brainmri.study.study import train_all
     from brainmri.study.cluster import train_many
-    from brainmri.core import read_json
+    from brainmri.store import read_json
     recipes, seeds = ["ann_baseline", "ann_optimized"] if quick else ["ann_optimized", "vgg16_finetune"], 2
     common = dict(preset="quick", weights=None, img_size=64, epochs=2, split="random", progress=False)
     killed = kill_one("ray::_train_one", lambda: any((d/"many").rglob("progress.json")))
@@ -136,7 +137,8 @@ def answered(out, plain):
 
 def folder(d, quick, note):
     "`predict_folder` with a worker killed, and killed as a whole."
-    from brainmri.all import load, make_phantoms
+    from brainmri.use.predict import load
+    from brainmri.data.phantom import make_phantoms
     from brainmri.study.cluster import _files_of, predict_folder
     import psutil
     make_phantoms(d/"many images", n=60 if quick else 320, seed=3, unreadable=2, progress=False)

@@ -31,7 +31,8 @@ assert "torch" not in sys.modules
 import brainmri.all as b
 print(f"{len(b.__all__)} public names")""",
     "phantoms and training": """
-from brainmri.all import make_phantoms, train_all
+from brainmri.data.phantom import make_phantoms
+from brainmri.study.study import train_all
 make_phantoms("images", n=120, seed=1, duplicates=2, progress=False)
 res = train_all("images", recipes=["ann_optimized", "vgg16_aug_finetune"], preset="quick", weights=None, img_size=64, epochs=2, robust=8, out="run", progress=False)
 assert list(res.table.recipe) == ["ann_optimized", "vgg16_aug_finetune"] and res.table.valid_macro_f1.between(0, 1).all() and res.table.test_macro_f1.notna().all()
@@ -39,7 +40,7 @@ assert res.learner("ann_optimized").validate()
 print("validation macro-F1 " + ", ".join(f"{r.recipe} {r.valid_macro_f1:.3f}" for r in res.table.itertuples()))""",
     "prediction and explanation": """
 from collections import Counter
-from brainmri.all import VERDICTS, load
+from brainmri.use.predict import VERDICTS, load
 for recipe, precision in (("ann_optimized", "auto"), ("vgg16_aug_finetune", "fp32"), ("vgg16_aug_finetune", "winograd")):
     found = load(f"run/{recipe}", precision=precision).predict("images", progress=False)
     assert len(found) >= 120 and all(p.verdict in VERDICTS and (p.failed or abs(sum(p.probs.values()) - 1) < 1e-5) for p in found), found

@@ -22,7 +22,8 @@ def state():
 
 def run(quick):
     import matplotlib.pyplot
-    from brainmri.all import BrainMRIError, train_all
+    from brainmri.core import BrainMRIError
+    from brainmri.study.study import train_all
     found = Cases()
     note = found.note
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as d:

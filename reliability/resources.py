@@ -21,7 +21,9 @@ SPAWNED = """
 import multiprocessing, os, sys
 multiprocessing.set_start_method("spawn", force=True)
 if __name__ == "__main__":
-    from brainmri.all import index_images, mri_dls, split_images
+    from brainmri.data.index import index_images
+    from brainmri.data.loaders import mri_dls
+    from brainmri.data.split import split_images
     df = split_images(index_images(sys.argv[1], progress=False), "random")
     dls = [mri_dls(df, 64, bs=8, num_workers=w, device="cpu") for w in (0, 2)]
     a, b = ([x.sum().item() for x, _ in o.valid] for o in dls)
@@ -31,7 +33,7 @@ if __name__ == "__main__":
 
 
 def run(quick):
-    from brainmri.all import train_all
+    from brainmri.study.study import train_all
     found, seen, n = Cases(), [], 4 if quick else 20
     note = found.note
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as d:

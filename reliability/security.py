@@ -170,7 +170,9 @@ def refused(f, kind=None):
 
 def weights(folder):
     import torch
-    from brainmri.all import WeightsError, imagenet_file, load, read_weights
+    from brainmri.core import WeightsError
+    from brainmri.models.recipes import imagenet_file, read_weights
+    from brainmri.use.predict import load
     from brainmri.use.bundle import _checksum, file_hash
     from torchvision.models import VGG16_BN_Weights
     mark = folder/"code was run"
@@ -222,7 +224,8 @@ FORMULAS = ["=cmd|' /C calc'!A0", "+1+1", "-1-1", "@SUM(A1)", "\t=1+1", "\r=1+1"
 
 def evil_images(folder):
     "Phantoms whose files, groups and columns have such names, and the CSV that lists them; a few are copies with another label, a few are no images."
-    from brainmri.all import index_images, make_phantoms
+    from brainmri.data.index import index_images
+    from brainmri.data.phantom import make_phantoms
     make_phantoms(folder/"plain", n=80, seed=2, progress=False)
     df = index_images(folder/"plain")[["filepath", "label"]]
     markup = [o + ".png" for o in (SCRIPT, IMG, SVG)]
@@ -247,7 +250,14 @@ def evil_images(folder):
 
 def named():
     "Run the library in the current folder on files with such names; every page and table that comes of it stays there, notebook views as `view-….html`."
-    from brainmri.all import Explanations, Phase, Recipe, add_recipe, audit, index_images, load, make_phantoms, train_all
+    from brainmri.evaluate.explain import Explanations
+    from brainmri.core import Phase, Recipe
+    from brainmri.models.recipes import add_recipe
+    from brainmri.data.audit import audit
+    from brainmri.data.index import index_images
+    from brainmri.use.predict import load
+    from brainmri.data.phantom import make_phantoms
+    from brainmri.study.study import train_all
     from brainmri.use.app import answer_file
     from brainmri.study.report import write_audit
     here, out = Path("."), Path(f"{IMG}run")
@@ -317,7 +327,8 @@ def names(folder):
 # Archives and addresses --------------------------------------------------------------------------------------------------------------------------
 
 def archives(folder):
-    from brainmri.all import index_images, load
+    from brainmri.data.index import index_images
+    from brainmri.use.predict import load
     file = folder/"images.zip"
     with zipfile.ZipFile(file, "w") as z: z.writestr("../../outside.png", b"")
     yield row("an archive as data", refused(lambda: index_images(str(file))), "refused in a line; the library unpacks nothing (kagglehub and huggingface_hub do, of what they fetch)")

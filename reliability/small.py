@@ -18,7 +18,7 @@ def numbers(res):
 
 
 def phantoms(folder, n=60):
-    from brainmri.all import make_phantoms
+    from brainmri.data.phantom import make_phantoms
     make_phantoms(folder, n=n, seed=1, duplicates=2, progress=False)
     return Path(folder)
 
@@ -55,7 +55,8 @@ class Run:
 
 
 if __name__ == "__main__":
-    from brainmri.all import BrainMRIError, train_all
+    from brainmri.core import BrainMRIError
+    from brainmri.study.study import train_all
     print("ready", flush=True)
     given = json.loads(sys.argv[1])
     try: print(numbers(train_all(given.pop("images"), **given)))

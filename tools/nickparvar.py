@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from brainmri.core import write_json
+from brainmri.store import write_json
 from brainmri.data.duplicates import unpack_hashes
 
 OUT = Path(__file__).resolve().parent.parent/"nbs"/"results"/"registry"

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from PIL import Image
 
-from brainmri.core import thread_map, write_csv
+from brainmri.core import thread_map
+from brainmri.store import write_csv
 from brainmri.data.duplicates import perceptual_hashes
 from brainmri.data.image import open_image
 from brainmri.data.index import index_images

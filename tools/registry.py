@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from brainmri.core import write_json
+from brainmri.store import write_json
 
 OUT = Path(__file__).resolve().parent.parent/"brainmri"
 COLLECTIONS = dict(

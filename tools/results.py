@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np, pandas as pd
 
-from brainmri.core import CLASSES, Recipe, read_json, write_json
+from brainmri.core import CLASSES, Recipe
+from brainmri.store import read_json, write_json
 from brainmri.evaluate.metrics import calibrate, calibration_error, classification_table, confusion, coverages, most_confused
 from brainmri.data.registry import subject_leakage
 from brainmri.study.report import choose, compare, read_history, read_predictions, read_run

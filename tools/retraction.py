@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np, pandas as pd
 
-from brainmri.core import CLASSES, write_csv
+from brainmri.core import CLASSES
+from brainmri.store import write_csv
 from brainmri.data.duplicates import image_hashes
 from brainmri.data.groups import join_groups, near_duplicates
 from brainmri.data.index import index_images

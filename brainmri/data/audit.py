@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from fastcore.basics import patch
-from ..core import CLASSES, ConfigError, DataError, plain, counted, stable_seed, thread_map
+from ..core import CLASSES, ConfigError, DataError, counted, stable_seed, thread_map
+from ..store import plain
 from .duplicates import pack_hashes, perceptual_hashes, pixel_hash
 from .groups import exporter_copies, join_groups, known_groups, near_duplicates, say_column
 from .image import open_image

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from ..core import walk_folders, IMAGE_SUFFIXES, DataError, DataWarning, ImageError, atomic, counted, thread_map
+from ..core import walk_folders, IMAGE_SUFFIXES, DataError, DataWarning, ImageError, counted, thread_map
+from ..store import atomic
 
 # %% auto #0
 __all__ = ['FIGSHARE_LABELS', 'NO_SLICE', 'BOX_COLUMNS', 'FigshareSlice', 'split_pid', 'mask_box', 'show_int16', 'write_figshare',

@@ -13,7 +13,8 @@ from matplotlib.patches import Rectangle
 from fastai.vision.all import (CategoryBlock, CategoryMap, ColReader, DataBlock, DataLoader, DataLoaders, IndexSplitter, IntToFloatTensor, Normalize,
                                PILImage, RandTransform, TensorCategory, TensorImage, Transform, TransformBlock)
 from ..core import *
-from ..core import in_cache
+from ..store import *
+from ..store import in_cache
 from .image import image_array, open_image, write_squares
 from .index import subplots
 from .transform import BorderCrop, mild_affine, to_float, view_numbers, warp

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from ..core import CLASSES, CROP_MARGIN, ConfigError, DataError, RunError, full_disk, pick, read_json, stable_seed, track, write_json
+from ..core import CLASSES, CROP_MARGIN, ConfigError, DataError, RunError, pick, stable_seed, track
+from ..store import full_disk, read_json, write_json
 
 # %% auto #0
 __all__ = ['PLANES', 'SELLA', 'Phantom', 'make_phantom', 'make_phantoms', 'show_phantoms']

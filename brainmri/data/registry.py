@@ -9,7 +9,8 @@ from functools import lru_cache
 from importlib.resources import files
 import numpy as np
 import pandas as pd
-from ..core import DataError, RunError, counted, read_json
+from ..core import DataError, RunError, counted
+from ..store import read_json
 from .duplicates import eight_turns, nearest, unpack_hashes
 
 # %% auto #0

@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np, pandas as pd, torch
 from fastai.vision.all import ClassificationInterpretation, Learner
 from ..core import *
+from ..store import *
 from ..data.image import open_image
 from ..data.index import subplots
 from .metrics import confusion, scores

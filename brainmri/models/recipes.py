@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from ..core import *
+from ..store import *
 
 # %% auto #0
 __all__ = ['BLOCK5', 'GATE_WIDTH', 'list_recipes', 'get_recipe', 'check_recipe', 'add_recipe', 'ann_baseline', 'ann_optimized',

@@ -6,7 +6,8 @@
 from __future__ import annotations
 from pathlib import Path
 import pandas as pd
-from ..core import CLASSES, atomic, counted
+from ..core import CLASSES, counted
+from ..store import atomic
 from ..data.split import leakage, split_summary
 from .report import REGISTRY_SAYS, Run, provenance_table, subjects_by_part, _MEASURES, _class_table, _coverage_table, _external, _limits, _num, _score, _table_at, choose, headline, read_predictions, read_run, readable_table
 from ..evaluate.metrics import calibrate, calibration_error

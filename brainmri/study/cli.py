@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Annotated
 from fastcore import script
 from fastcore.script import call_parse
-from ..core import BrainMRIError, ConfigError, DataWarning, csv_text
+from ..core import BrainMRIError, ConfigError, DataWarning
+from ..store import csv_text
 
 # %% auto #0
 __all__ = ['one_line', 'brainmri_train', 'brainmri_audit', 'brainmri_predict', 'brainmri_report', 'brainmri_export',

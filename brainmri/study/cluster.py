@@ -13,6 +13,7 @@ from ..data.audit import audit
 from ..use.bundle import file_hash, read_bundle
 from ..use.dicom import _walk
 from ..core import *
+from ..store import *
 from ..data.loaders import content_key
 from .study import _alone, _check_out, _expect_same, _read_data, _whole, plan_recipes, train_all
 from ..use.predict import Predictor, load

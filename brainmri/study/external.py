@@ -11,6 +11,7 @@ import numpy as np, pandas as pd
 from ..data.duplicates import image_hashes, nearest
 from ..data.groups import find_groups
 from ..core import *
+from ..store import *
 from ..data.loaders import content_key
 from ..data.index import index_images
 from ..evaluate.metrics import coverages, judge, unpaired_difference

@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 import matplotlib.pyplot as plt, numpy as np, pandas as pd
 from matplotlib.ticker import MaxNLocator
-from ..core import CLASSES, RunError, unescape_path, one_line, atomic, counted, read_json
+from ..core import CLASSES, RunError, one_line, counted
+from ..store import unescape_path, atomic, read_json
 from ..data.index import plot_class_counts
 from ..data.registry import registry_about, subject_leakage
 from ..data.shortcuts import PROBES, plot_probes

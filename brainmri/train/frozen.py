@@ -14,6 +14,7 @@ from torch.nn.functional import conv2d, linear, pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.optim.adam import adam as adam_step
 from ..core import *
+from ..store import *
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'list_precisions', 'pick_precision', 'fold_batchnorm', 'in_halves', 'FrozenNet', 'winograd_conv',

@@ -16,6 +16,7 @@ from fastai.vision.all import (AMPMode, AvgSmoothLoss, Callback, CancelBatchExce
                                TrackerCallback, find_bs, get_model, noop, params)
 from torch import nn
 from ..core import *
+from ..store import *
 from ..data.loaders import ArrayDL, DeviceRows, content_key, decoded, mri_dls, rows_dl, send
 from .frozen import FrozenNet, fast_layers, factored_adam, in_halves, pick_precision
 from .features import FeatureCache

@@ -7,6 +7,7 @@ from __future__ import annotations
 import html, os
 from pathlib import Path
 from ..core import *
+from ..store import *
 from .predict import VERDICTS, Predictions, Predictor, _badge, _bars, load
 
 # %% auto #0

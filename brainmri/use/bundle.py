@@ -8,6 +8,7 @@ import hashlib, json, os, re
 from dataclasses import asdict
 from pathlib import Path
 from ..core import *
+from ..store import *
 from .ood import Gate, gate_arrays, read_gate
 
 # %% auto #0

@@ -11,6 +11,7 @@ from fastcore.basics import patch
 from torch import nn
 from .bundle import seal_onnx
 from ..core import *
+from ..store import *
 from ..train.frozen import FrozenNet, fold_batchnorm, pick_precision
 from .ood import Gate
 from ..models.recipes import GATE_WIDTH, gate_features, load_weights, recipe_network

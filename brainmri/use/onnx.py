@@ -8,6 +8,7 @@ import shutil, tempfile
 from pathlib import Path
 import numpy as np
 from ..core import *
+from ..store import *
 from .engine import write_onnx
 from ..evaluate.metrics import softmax
 from .predict import OnnxEngine, Predictor, load

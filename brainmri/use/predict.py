@@ -17,6 +17,7 @@ from PIL import Image
 from .bundle import check_bundle, bundle_gate, check_seal, read_bundle
 from .dicom import find_slices, is_picture, place_slices, read_slices
 from ..core import *
+from ..store import *
 from ..core import one_line
 from .ood import Gate, plain_checks, read_gate
 from ..data.image import from_array, image_array, open_image
