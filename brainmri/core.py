@@ -10,9 +10,9 @@ from pathlib import Path
 
 # %% auto #0
 __all__ = ['CROP_MARGIN', 'IMAGE_SUFFIXES', 'IMAGENET_MEAN', 'IMAGENET_STD', 'CLASSES', 'one_line', 'BrainMRIError', 'DataError',
-           'ImageError', 'ConfigError', 'WeightsError', 'RunError', 'DataWarning', 'pick', 'counted', 'size_text',
-           'stable_seed', 'seeded', 'pick_device', 'track', 'thread_map', 'walk_folders', 'has_content', 'subplots',
-           'lazy_attributes', 'Phase', 'Recipe']
+           'ImageError', 'ConfigError', 'WeightsError', 'RunError', 'DataWarning', 'pick', 'refuse_first', 'counted',
+           'listed', 'size_text', 'stable_seed', 'seeded', 'pick_device', 'track', 'thread_map', 'walk_folders',
+           'has_content', 'subplots', 'lazy_attributes', 'Phase', 'Recipe']
 
 # %% ../nbs/00_core.ipynb #ebf86660
 CROP_MARGIN = 12  #: Pixels cut from each side of every image
@@ -65,13 +65,29 @@ def pick(name:str, # What the caller asked for
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ConfigError(f"There is no {what} {name!r}.{hint} There is: {', '.join(map(str, options))}.")
 
-# %% ../nbs/00_core.ipynb #07336a3a
+# %% ../nbs/00_core.ipynb #7a4e41fb
+def refuse_first(problems, # Sentences, such as from a generator; nothing if all is well
+                 error=DataError # What to raise
+                ):
+    "Raise `error` with the first of `problems`, if there is one."
+    for problem in problems: raise error(problem)
+
+# %% ../nbs/00_core.ipynb #7fb6cb8b
 def counted(n:int, # How many
             one:str, # The word in the singular
             many:str=None # In the plural; `one` with an s by default
            )->str: # Such as "1 file" or "3 files"
     "Join `n` and its word."
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+def listed(names, # Texts or paths
+           most:int=5, # How many to name
+           letters:int=90 # Of each name
+          )->str: # Such as "a, b and 3 more"
+    "Join the first names of a list."
+    names = list(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(one_line(o, letters) for o in names[:most]) + more
 
 def size_text(n # Bytes
              )->str: # Such as "1.5 GB"
@@ -153,7 +169,7 @@ def thread_map(f, # Function of one item
         return list(_bar(found, len(items)) if progress and len(items) > 200 else found)
     finally: pool.shutdown(cancel_futures=True)
 
-# %% ../nbs/00_core.ipynb #ae9f6bab
+# %% ../nbs/00_core.ipynb #6f7d8a31
 def walk_folders(top # A folder
                 ): # Yields each folder below it as text, with the names of its files
     "Visit `top` and the folders below it once each, in order, without hidden ones."
@@ -169,14 +185,16 @@ def walk_folders(top # A folder
             seen.add(identity(folder))
             found = _visible(folder)
         except OSError as e:
-            raise DataError(f"The folder {folder} can't be read ({e.strerror}): check its permissions and its disk.") from None
+            why = f"can't be read ({e.strerror}): check its permissions and its disk"
+            raise DataError(f"The folder {folder} {why}.") from None
         yield folder, [o.name for o in found if not _is_folder(o)]
         todo += [o.path for o in reversed(found) if _is_folder(o)]
 
-# %% ../nbs/00_core.ipynb #127a1514
+# %% ../nbs/00_core.ipynb #d63e4cc0
 def _visible(folder):
     with os.scandir(folder) as found:
-        return sorted((o for o in found if o.name[0] != "." and o.name != "__MACOSX"), key=lambda o: o.name)
+        kept = [o for o in found if o.name[0] != "." and o.name != "__MACOSX"]
+    return sorted(kept, key=lambda o: o.name)
 
 def _is_folder(entry):
     try: return entry.is_dir()
@@ -199,20 +217,23 @@ def subplots(*args, # As for `plt.subplots`
     for ax in fig.axes: ax.spines[["top", "right"]].set_visible(False)
     return fig, axs
 
-# %% ../nbs/00_core.ipynb #fc4c1676
+# %% ../nbs/00_core.ipynb #99a33494
 def lazy_attributes(package:str # The package's `__name__`
                    )->tuple: # `__getattr__` and `__dir__` for its `__init__`
     "Let `package` import a public name's module when the name is first used."
     def where():
-        syms = importlib.import_module(f"{package}._modidx").d["syms"]
-        return {name.removeprefix(f"{module}."): module for module, names in syms.items() for name in names}
+        symbols = importlib.import_module(f"{package}._modidx").d["syms"]
+        pairs = ((name, module) for module, names in symbols.items() for name in names)
+        return {name.removeprefix(f"{module}."): module for name, module in pairs}
     def __getattr__(name):
         module = where().get(name) or (f"{package}.all" if name.isupper() else None)
         value = getattr(importlib.import_module(module), name, None) if module else None
-        if value is None or name.startswith("_"): raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        if value is None or name.startswith("_"):
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
         setattr(sys.modules[package], name, value)
         return value
-    def __dir__(): return sorted(k for k in where() if not k.startswith("_") and "." not in k)
+    def __dir__():
+        return sorted(k for k in where() if not k.startswith("_") and "." not in k)
     return __getattr__, __dir__
 
 # %% ../nbs/00_core.ipynb #782b6247

@@ -13,7 +13,7 @@ from .core import BrainMRIError, RunError, has_content, one_line, size_text
 __all__ = ['MAX_JSON', 'full_disk', 'need_disk', 'atomic', 'plain', 'write_json', 'read_json', 'escape_cell', 'unescape_path',
            'csv_text', 'write_csv', 'in_cache', 'cache_dir']
 
-# %% ../nbs/01_store.ipynb #f116ebb7
+# %% ../nbs/01_store.ipynb #6588fb1b
 @contextlib.contextmanager
 def full_disk(path # What is written in the block, for the message
              ):
@@ -24,8 +24,8 @@ def full_disk(path # What is written in the block, for the message
         is_full = code in (errno.ENOSPC, getattr(errno, "EDQUOT", None)) and code or "No space left" in str(e)
         is_closed = code in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
         if isinstance(e, BrainMRIError) or not (is_full or is_closed): raise
-        if is_full: said = f"The disk is full: {path} can't be written. Free some space and repeat the call; what was written before is kept."
-        else: said = f"{path} can't be written ({e.strerror}): name another place, or change its permissions."
+        said = f"{path} can't be written: name another place, or change its permissions."
+        if is_full: said = f"The disk is full: {path} can't be written. Free some space and repeat the call."
         raise RunError(said) from None
 
 # %% ../nbs/01_store.ipynb #f54e8f26
@@ -80,7 +80,7 @@ def write_json(path, # The file to write
     with atomic(path) as tmp: tmp.write_text(text + "\n", encoding="utf-8")
     return Path(path)
 
-# %% ../nbs/01_store.ipynb #a9e01a83
+# %% ../nbs/01_store.ipynb #c148e227
 MAX_JSON = 100_000_000  #: Bytes of the largest JSON file that is read; a run's records have a few million
 
 def read_json(path, # A file written by `write_json`
@@ -90,7 +90,8 @@ def read_json(path, # A file written by `write_json`
     "Read a JSON file, or raise `RunError` with its name."
     path = Path(path)
     again = "it was changed or cut off; restore it or train again"
-    if not os.path.lexists(path): raise RunError(f"{path} is missing: expected a folder that train_all wrote.")
+    if not os.path.lexists(path):
+        raise RunError(f"{path} is missing: expected a folder that train_all wrote.")
     try: found = json.loads(path.read_text(encoding="utf-8") if _is_readable(path) else "")
     except (OSError, ValueError, RecursionError) as e:
         raise RunError(f"{path} is not readable JSON ({one_line(e, 100)}): {again}.") from None

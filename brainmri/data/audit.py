@@ -15,7 +15,8 @@ from ..store import plain
 from .duplicates import pack_hashes, perceptual_hashes, pixel_hash
 from .groups import exporter_copies, join_groups, known_groups, near_duplicates, say_column
 from .image import open_image
-from .index import subplots, match_split, problems
+from ..core import subplots
+from .index import match_split, problems
 from .registry import recognize, registry_about, subject_leakage
 from .shortcuts import look, out_of_fold, plot_probes, probe_features, shortcut_probes
 

@@ -16,7 +16,7 @@ from ..core import *
 from ..store import *
 from ..store import in_cache
 from .image import image_array, open_image, write_squares
-from .index import subplots
+from ..core import subplots
 from .transform import BorderCrop, mild_affine, to_float, view_numbers, warp
 
 # %% auto #0

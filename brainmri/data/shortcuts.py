@@ -10,7 +10,8 @@ import pandas as pd
 from PIL import Image
 from ..core import CLASSES, CROP_MARGIN, DataError, counted, stable_seed, thread_map
 from .image import open_image
-from .index import CLASS_COLORS, subplots
+from .index import CLASS_COLORS
+from ..core import subplots
 
 # %% auto #0
 __all__ = ['PROBES', 'look', 'probe_features', 'out_of_fold', 'chance_f1', 'shortcut_probes', 'plot_probes']

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from ..core import CLASSES, DataError, counted, pick, stable_seed
-from .index import subplots, match_split
+from ..core import subplots
+from .index import match_split
 from .groups import find_groups
 
 # %% auto #0

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 from ..core import CLASSES, CROP_MARGIN, ConfigError, DataError, ImageError, pick, seeded, stable_seed, thread_map, track
 from ..data.image import upright, from_array, image_array, open_image, to_rgb
-from ..data.index import subplots
+from ..core import subplots
 from .metrics import bootstrap_draws, group_numbers, interval_of, softmax
 from ..models.recipes import get_recipe, list_recipes
 from ..data.transform import imagenet_norm, to_float

@@ -9,7 +9,7 @@ from fastai.vision.all import ClassificationInterpretation, Learner
 from ..core import *
 from ..store import *
 from ..data.image import open_image
-from ..data.index import subplots
+from ..core import subplots
 from .metrics import confusion, scores
 
 # %% auto #0

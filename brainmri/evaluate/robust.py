@@ -16,7 +16,7 @@ from scipy.stats import binomtest
 from ..core import CLASSES, ConfigError, DataError, ImageError, pick, seeded, stable_seed, track, thread_map
 from ..use.ood import strangers
 from ..data.image import upright, crop_border, from_array, open_image, to_rgb
-from ..data.index import subplots
+from ..core import subplots
 from .metrics import scores
 
 # %% auto #0

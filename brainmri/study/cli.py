@@ -120,7 +120,8 @@ def brainmri_audit(
     "Say where images come from, which patients and copies are on two sides, which labels are doubtful, and what gives a class away."
     with one_line("brainmri_audit"):
         from brainmri.data.audit import audit
-        from brainmri.data.index import class_counts, index_images
+        from brainmri.data.look import class_counts
+        from brainmri.data.index import index_images
         from brainmri.study.report import write_audit
         if Path(out).is_dir(): raise ConfigError(f"--out {out} is a folder: expected the name of the page to write, such as {Path(out)/'audit.html'}.")
         df = index_images(data)

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt, numpy as np, pandas as pd
 from matplotlib.ticker import MaxNLocator
 from ..core import CLASSES, RunError, one_line, counted
 from ..store import unescape_path, atomic, read_json
-from ..data.index import plot_class_counts
+from ..data.look import plot_class_counts
 from ..data.registry import registry_about, subject_leakage
 from ..data.shortcuts import PROBES, plot_probes
 from ..data.split import leakage, plot_split, split_summary
