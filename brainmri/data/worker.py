@@ -11,41 +11,40 @@ from ..core import BrainMRIError, ImageError
 from .image import refuse
 
 # %% auto #0
-__all__ = ['SECONDS', 'MEMORY', 'send', 'receive', 'serve', 'untrusted']
+__all__ = ['SECONDS', 'MEMORY', 'send_arrays', 'receive_arrays', 'answer_calls', 'limit_memory', 'Worker', 'untrusted']
 
-# %% ../../nbs/data/02a_worker.ipynb #9ad67398
-def send(stream, # A binary stream
-         value, # Anything that JSON can hold
-         arrays=() # numpy arrays of numbers
-        ):
-    "Write `value` and `arrays` for `receive`."
+# %% ../../nbs/data/02a_worker.ipynb #c5b4bfdb
+def send_arrays(stream, # A binary stream
+                value, # Anything that JSON can hold
+                arrays=() # numpy arrays of numbers
+               ):
+    "Write `value` and `arrays` for `receive_arrays`."
     shapes = [[a.dtype.str, a.shape] for a in arrays]
     stream.write(json.dumps([value, shapes]).encode() + b"\n")
     for a in arrays: stream.write(np.ascontiguousarray(a))
     stream.flush()
 
-# %% ../../nbs/data/02a_worker.ipynb #4231f0f6
-def receive(stream # A binary stream
-           )->tuple: # The value, and a list of arrays
-    "Read what `send` wrote; `EOFError` if the other side has ended."
+# %% ../../nbs/data/02a_worker.ipynb #96bd250a
+def receive_arrays(stream # A binary stream
+                  )->tuple: # The value, and a list of arrays
+    "Read what `send_arrays` wrote; `EOFError` if the other side has ended."
     line = stream.readline()
-    if not line.endswith(b"\n"): raise EOFError
-    value, shapes = json.loads(line)
-    return value, [_array(stream, np.dtype(kind), shape) for kind, shape in shapes]
+    if not line: raise EOFError
+    (value, shapes), arrays = json.loads(line), []
+    for kind, shape in shapes:
+        data = stream.read(math.prod(shape)*np.dtype(kind).itemsize)
+        arrays.append(np.frombuffer(data, kind).reshape(shape))
+    return value, arrays
 
-def _array(stream, dtype, shape):
-    data = stream.read(math.prod(shape)*dtype.itemsize)
-    return np.frombuffer(data, dtype).reshape(shape)
-
-# %% ../../nbs/data/02a_worker.ipynb #d5a89554
-def serve(memory:int): # Bytes that this process may take
-    "Answer calls: what the second process does."
+# %% ../../nbs/data/02a_worker.ipynb #bb6c933e
+def answer_calls(memory:int): # Bytes that this process may take
+    "Answer calls until nobody asks any more: what the second process does."
     stream = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a decoder prints isn't an answer
-    _limit_memory(memory)
+    limit_memory(memory)
     while True:
-        (read, path, name), data = receive(sys.stdin.buffer)
-        send(stream, *_answer(read, data[0].tobytes() if data else path, name))
+        (read, path, name), data = receive_arrays(sys.stdin.buffer)
+        send_arrays(stream, *_answer(read, data[0].tobytes() if data else path, name))
 
 def _answer(read, source, name):
     module, function = read.rsplit(".", 1)
@@ -54,63 +53,66 @@ def _answer(read, source, name):
     except Exception: return dict(error=None), []  # no memory left, for one
     return dict(value=value), arrays
 
-# %% ../../nbs/data/02a_worker.ipynb #f6b2bc04
-def _limit_memory(n):
+# %% ../../nbs/data/02a_worker.ipynb #5dc4bb38
+def limit_memory(n:int): # Bytes
+    "Let this process take `n` bytes of memory, where the system can count them."
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
         resource.setrlimit(resource.RLIMIT_DATA, (n, n))
 
-# %% ../../nbs/data/02a_worker.ipynb #da3c0b9c
-SECONDS, MEMORY = 20, 800_000_000  #: What a file may take, unless the caller says otherwise
-_START = "import sys; sys.path[:] = sys.argv[2:]; from brainmri.data.worker import serve; serve(int(sys.argv[1]))"
+# %% ../../nbs/data/02a_worker.ipynb #28f6daf2
+_START = "import sys; sys.path[:] = sys.argv[1:]; from brainmri.data.worker import answer_calls; answer_calls({})"
 
-def _start(memory):
-    here = str(Path(importlib.import_module("brainmri").__path__[0]).parent)
-    command = [sys.executable, "-I", "-c", _START, str(memory), *filter(None, sys.path), here]
-    env = os.environ | dict(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # each thread takes memory
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+class Worker:
+    "A second Python that answers calls."
+    def __init__(self,
+                 memory:int # Bytes that it may take
+                ):
+        here = Path(importlib.import_module("brainmri").__path__[0]).parent
+        command = [sys.executable, "-I", "-c", _START.format(memory), *filter(None, sys.path), str(here)]
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # each takes memory
+        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(command, env=os.environ | threads, **pipes)
 
-# %% ../../nbs/data/02a_worker.ipynb #671518a0
-_kept = {}  # (process that asked, its limit of memory) → process that answers
-_one_call = threading.RLock()
+    def ask(self,
+            question:list, # The dotted name of a reader, a path or None, and what to call the file
+            data:list, # The bytes of the file as an array, if there is no path
+            seconds:float # How long to wait for an answer
+           )->tuple: # The answer, or None, and a list of arrays
+        "Ask the process to read a file."
+        patience = threading.Timer(seconds, self.process.kill)
+        patience.start()
+        try:
+            send_arrays(self.process.stdin, question, data)
+            return receive_arrays(self.process.stdout)
+        except (EOFError, OSError, ValueError): return None, []
+        finally: patience.cancel()
 
-def _worker(memory):
-    key = os.getpid(), memory
-    if key not in _kept or _kept[key].poll() is not None: _kept[key] = _start(memory)
-    return _kept[key]
+    def end(self):
+        "End the process, whatever it does."
+        self.process.kill()
+        with contextlib.suppress(OSError), self.process: pass  # what was still to be written can't be
 
-def _end(process):
-    process.kill()
-    with contextlib.suppress(OSError), process: pass  # what was still to be written to it can't be
+# %% ../../nbs/data/02a_worker.ipynb #2284cfd2
+SECONDS, MEMORY = 20, 800_000_000  #: What a file may take, in seconds and in bytes
+_kept, _one_call = {}, threading.RLock()
 
-# %% ../../nbs/data/02a_worker.ipynb #baee0395
 def untrusted(read:str, # Dotted name of a function of `source` and `name` that returns a value and arrays
               source, # A file, or the bytes of one
               name:str=None, # What to call it in errors; default its path
-              seconds:float=SECONDS, # Wall-clock time that it may take
-              memory:int=MEMORY # Bytes that it may take
+              seconds:float=SECONDS # How long it may take
              )->tuple: # What `read` returns
-    "Call `read` in a second process; a file that takes too much raises `ImageError`."
+    "Call a reader in a second process; a file that takes too much raises `ImageError`."
     name = name or ("the file" if isinstance(source, bytes) else str(source))
     data = [np.frombuffer(source, np.uint8)] if isinstance(source, bytes) else []
-    question = [read, None if data else os.path.abspath(source), name]
-    with _one_call: answer, arrays = _ask(question, data, seconds, memory)
-    if "value" in answer: return answer["value"], arrays
-    if answer["error"]: raise ImageError(answer["error"])
-    refuse(name, "takes too much time or memory, or ends its reader", _TODO)
+    with _one_call: answer, arrays = _ask([read, None if data else os.path.abspath(source), name], data, seconds)
+    if answer and "value" in answer: return answer["value"], arrays
+    if answer and answer["error"]: raise ImageError(answer["error"])
+    refuse(name, "takes too much time or memory, or ends its reader", "it is damaged, or made to do harm")
 
-_TODO = "it is damaged, or made to do harm; don't open it elsewhere"
-
-# %% ../../nbs/data/02a_worker.ipynb #5589af3e
-def _ask(question, data, seconds, memory):
-    process = _worker(memory)
-    patience = threading.Timer(seconds, process.kill)
-    patience.start()
-    try:
-        send(process.stdin, question, data)
-        return receive(process.stdout)
-    except (EOFError, OSError, ValueError):  # it has ended, and may have done so in the middle of an answer
-        _end(process)
-        return dict(error=None), []
-    finally: patience.cancel()
+def _ask(question, data, seconds):
+    worker = _kept.get(os.getpid()) or Worker(MEMORY)
+    answer, arrays = worker.ask(question, data, seconds)
+    _kept[os.getpid()] = worker
+    if not answer: _kept.pop(os.getpid()).end()
+    return answer, arrays
