@@ -13,8 +13,7 @@ from .ood import Gate, gate_arrays, read_gate
 
 # %% auto #0
 __all__ = ['BUNDLE_SCHEMA', 'LICENSE', 'INTENDED_USE', 'WEIGHTS', 'GATE', 'MOST_BYTES', 'MOST_PIXELS', 'file_hash',
-           'bundle_checksum', 'write_bundle', 'bundle_files', 'check_bundle', 'read_bundle', 'bundle_gate', 'seal_onnx',
-           'check_seal']
+           'bundle_checksum', 'write_bundle', 'check_bundle', 'read_bundle', 'bundle_gate', 'seal_onnx', 'check_seal']
 
 # %% ../../nbs/use/01_bundle.ipynb #f7adbe6f
 BUNDLE_SCHEMA = 3  #: Version of the format; a reader refuses any other
@@ -43,7 +42,7 @@ def bundle_checksum(bundle:dict # What `bundle.json` holds
     entries = {k: v for k, v in bundle.items() if k != "checksum"}
     return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 
-# %% ../../nbs/use/01_bundle.ipynb #dccdbf2c
+# %% ../../nbs/use/01_bundle.ipynb #e1734e08
 def write_bundle(folder, # Holds model.safetensors
                  recipe:Recipe, # What was trained
                  body:str="vgg16_bn", # The run's body, used if the recipe names none
@@ -56,14 +55,14 @@ def write_bundle(folder, # Holds model.safetensors
     from brainmri import __version__
     folder = Path(folder)
     limits = gate and _write_gate(folder/GATE, gate)
-    files = {f: file_hash(folder/f) for f in bundle_files(limits)}
+    files = {f: file_hash(folder/f) for f in _files_of(limits)}
     about.update(schema=BUNDLE_SCHEMA, brainmri=__version__, license=LICENSE, intended_use=INTENDED_USE)
     about.update(recipe=asdict(recipe), img_size=recipe.img_size, classes=classes, margin=margin)
     about.update(_body_of(recipe, body), gate=limits, files=files)
     bundle = json.loads(json.dumps(about))
     return write_json(folder/"bundle.json", {**bundle, "checksum": bundle_checksum(bundle)})
 
-# %% ../../nbs/use/01_bundle.ipynb #d0261c6d
+# %% ../../nbs/use/01_bundle.ipynb #58462ef0
 def _write_gate(file, gate):
     from safetensors.numpy import save_file
     arrays, limits = gate_arrays(gate)
@@ -74,26 +73,22 @@ def _body_of(recipe, body):
     if recipe.net == "ann": return dict(body="pixels", mean=None, std=None)
     return dict(body=body, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
-def bundle_files(gate # Anything but None, if the bundle has a gate
-                )->list: # Names
-    "The files of a bundle beside `bundle.json`."
-    return [WEIGHTS, GATE] if gate else [WEIGHTS]
+def _files_of(gate): return [WEIGHTS, GATE] if gate else [WEIGHTS]
 
-# %% ../../nbs/use/01_bundle.ipynb #1c6fa8b3
+# %% ../../nbs/use/01_bundle.ipynb #b429f827
 def check_bundle(bundle, # What was found
                  file # Where, for messages
                 )->dict: # `bundle`
     "Raise `RunError` unless this version wrote `bundle` and nobody changed it since."
-    schema = isinstance(bundle, dict) and bundle.get("schema")
-    side = schema and bundle.get("img_size")
-    if schema is False: fault = "holds no bundle"
-    elif schema != BUNDLE_SCHEMA: fault = f"has schema {one_line(schema, 60)}, this version reads {BUNDLE_SCHEMA}"
+    if not isinstance(bundle, dict): bundle = {}
+    schema, side = (bundle.get(k) for k in ("schema", "img_size"))
+    if schema != BUNDLE_SCHEMA: fault = f"has schema {one_line(schema, 60)}, this version reads {BUNDLE_SCHEMA}"
     elif bundle.get("checksum") != bundle_checksum(bundle): fault = "is not as it was written (its checksum differs)"
-    elif not (isinstance(side, int) and 0 < side <= MOST_PIXELS): fault = f"has no usable img_size ({one_line(side, 60)})"
+    elif not isinstance(side, int) or not 0 < side <= MOST_PIXELS: fault = "has no usable img_size"
     else: return bundle
     raise RunError(f"{file} {fault}: restore it, train again with this version, or upgrade brainmri.")
 
-# %% ../../nbs/use/01_bundle.ipynb #506f929a
+# %% ../../nbs/use/01_bundle.ipynb #18c7b2c5
 def read_bundle(path # A folder with bundle.json and the files that it names
                )->dict: # What `bundle.json` holds
     "Read the description of a bundle whose files are all as they were written."
@@ -102,7 +97,7 @@ def read_bundle(path # A folder with bundle.json and the files that it names
     if several and not (path/"bundle.json").exists():
         raise RunError(f"{path} is a run: name the folder of one network, such as {several[0]}.")
     bundle = check_bundle(read_json(path/"bundle.json"), path/"bundle.json")
-    for name in bundle_files(bundle["gate"]): _check_file(path/name, bundle["files"].get(name))
+    for name in _files_of(bundle["gate"]): _check_file(path/name, bundle["files"].get(name))
     return bundle
 
 def _check_file(file, sha):
@@ -131,15 +126,15 @@ def seal_onnx(path # An ONNX file; it is changed
     with open(path, "ab") as f: f.write(seal)
     return Path(path)
 
-# %% ../../nbs/use/01_bundle.ipynb #950f4af7
+# %% ../../nbs/use/01_bundle.ipynb #bf694b64
 def check_seal(path # An ONNX file that `seal_onnx` has sealed
               ): # Nothing
     "Raise `WeightsError` unless the ONNX file at `path` is as it was written."
-    path = Path(path)
-    if not path.is_file(): raise WeightsError(f"{path} is missing: expected a file from `export_onnx`.")
-    n = max(0, path.stat().st_size - len(_SEAL) - 64)
-    with open(path, "rb") as f:
-        f.seek(n)
-        seal = f.read()
-    if seal != _SEAL + file_hash(path, n).encode():
-        raise WeightsError(f"{path} is not as `export_onnx` wrote it (its checksum differs): export it again.")
+    seal = b""
+    if os.path.isfile(path):
+        n = max(0, os.path.getsize(path) - len(_SEAL) - 64)
+        with open(path, "rb") as f:
+            f.seek(n)
+            seal = f.read()
+    if not seal or seal != _SEAL + file_hash(path, n).encode():
+        raise WeightsError(f"{path} is missing, or not as `export_onnx` wrote it (by its checksum): export it again.")
