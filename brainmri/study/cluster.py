@@ -59,7 +59,7 @@ def _absolute(o):
     if isinstance(o, pd.DataFrame): return o.assign(filepath=o.filepath.map(_absolute))
     return os.path.abspath(o) if isinstance(o, (str, Path)) and os.path.exists(o) else o
 
-# %% ../../nbs/study/04_cluster.ipynb #cd8a9f77
+# %% ../../nbs/study/04_cluster.ipynb #eb0f2a5f
 @delegates(train_all, but=["split_seed", "audited", "resume"])
 def train_many(data=None, # Images, as `train_all` takes them
                out="runs/many", # Folder of the run folders and of comparison.csv
@@ -94,11 +94,12 @@ def train_many(data=None, # Images, as `train_all` takes them
     write_csv(Path(out)/"comparison.csv", table)
     return table
 
+# %% ../../nbs/study/04_cluster.ipynb #955dda79
 def _check_counts(**numbers):
     for k, v in numbers.items():
         if not isinstance(v, int) or v < 1: raise ConfigError(f"{k}={v!r}: expected a whole number, 1 or more.")
 
-# %% ../../nbs/study/04_cluster.ipynb #0c3f5675
+# %% ../../nbs/study/04_cluster.ipynb #f04db3c5
 def list_files(source # A folder, searched to any depth, or a list of files
               )->list: # Absolute paths, sorted, each once
     "The files of `source`."
@@ -109,6 +110,7 @@ def list_files(source # A folder, searched to any depth, or a list of files
     if found: return found
     raise DataError(f"source={repr(source)[:60]}: expected a folder with some files, or a list of paths.")
 
+# %% ../../nbs/study/04_cluster.ipynb #d9f2a56b
 def _shards(files, key, size):
     "Name → files, of each shard; the names depend on the files and on `key`."
     parts = [files[i:i+size] for i in range(0, len(files), size)]

@@ -17,9 +17,10 @@ from ..data.classes import class_colors, healthy_class
 # %% auto #0
 __all__ = ['VERDICTS', 'verdict_of', 'Prediction', 'render', 'need_package', 'summarize_series', 'Predictions', 'html_table']
 
-# %% ../../nbs/use/00a_answers.ipynb #c2e2d34b
+# %% ../../nbs/use/00a_answers.ipynb #c34e8b7c
 VERDICTS = ("accepted", "ambiguous", "rejected")  #: What an answer may be
 
+# %% ../../nbs/use/00a_answers.ipynb #711c8cdd
 def verdict_of(probs:dict, # Class → probability
                remaining:tuple, # Classes that can't be excluded; None without calibration
                level:float, # Of the set
@@ -77,7 +78,7 @@ class Prediction:
     def _repr_html_(self):
         return render("prediction.html.jinja", p=self, colors=class_colors(self.probs or ()))
 
-# %% ../../nbs/use/00a_answers.ipynb #962a3fb4
+# %% ../../nbs/use/00a_answers.ipynb #28f4540a
 def render(name:str, # A file of this folder
            **values # What its variables stand for
           )->str: # HTML if the name says so, with all values escaped
@@ -86,6 +87,7 @@ def render(name:str, # A file of this folder
     text = (files("brainmri.use")/name).read_text(encoding="utf-8")
     return Template(text, autoescape=".html" in name).render(**values)
 
+# %% ../../nbs/use/00a_answers.ipynb #1aa2057d
 def need_package(name:str, # Of the module
                  what:str # For pip
                 ): # The module
@@ -93,7 +95,7 @@ def need_package(name:str, # Of the module
     try: return import_module(name)
     except ImportError: raise ConfigError(f"This needs {name}: pip install '{what}'.") from None
 
-# %% ../../nbs/use/00a_answers.ipynb #7b25fe59
+# %% ../../nbs/use/00a_answers.ipynb #2c976e89
 def summarize_series(slices:list # The `Prediction`s of one series
                     )->dict: # Counts; with a healthy class label, verdict, where and probability, too
     "What the slices of one series say together."
@@ -105,6 +107,7 @@ def summarize_series(slices:list # The `Prediction`s of one series
     healthy = healthy_class(slices[0].probs or ())
     return {**row, **_finding(slices, row, places, healthy)} if healthy else row
 
+# %% ../../nbs/use/00a_answers.ipynb #aa1821f4
 def _file_of(slices):
     "The file that holds all `slices`, or their folder."
     sources = {p.source.removesuffix(f"#{p.number}") for p in slices}

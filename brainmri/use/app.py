@@ -24,7 +24,7 @@ def caveat(classes # Class names
             f"The network knows {len(classes)} kinds of picture ({names}), from one collection. "
             f"It refuses what is unlike that collection, and can still be wrong about what it accepts.")
 
-# %% ../../nbs/use/06_app.ipynb #320e4aa6
+# %% ../../nbs/use/06_app.ipynb #68555924
 def answer_file(predictor:Predictor, # From `load`
                 file, # Path of the file, or None
                 level:float=.9 # Of the conformal set
@@ -37,6 +37,7 @@ def answer_file(predictor:Predictor, # From `load`
     if isinstance(found, Predictions): return series_html(found), cam_image(max(found, key=_interest))
     return replace(found, source=Path(found.source).name)._repr_html_(), cam_image(found)
 
+# %% ../../nbs/use/06_app.ipynb #9a85b88b
 def _interest(p):
     "Accepted tumors first, then the surest answers."
     tumor = p.verdict == "accepted" and p.label != healthy_class(p.probs)
@@ -57,13 +58,15 @@ def cam_image(p # A `Prediction`
     try: return p.explain().to_image()
     except BrainMRIError: return None  # a network without convolutions, or an ONNX file
 
-# %% ../../nbs/use/06_app.ipynb #5746123e
+# %% ../../nbs/use/06_app.ipynb #411e4316
 MAX_UPLOAD = 64*2**20  #: Bytes taken at a time
 
+# %% ../../nbs/use/06_app.ipynb #3c521ddc
 def _gradio():
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
     return need_package("gradio", "brainmri[app]")
 
+# %% ../../nbs/use/06_app.ipynb #48053307
 def make_app(bundle # A folder or an .onnx file, as `load` takes it, or a `Predictor`
             ): # A gradio `Blocks`
     "The page for one network; `serve` shows it."
@@ -121,7 +124,7 @@ class AtMost:
             await send(dict(type="http.response.start", status=413, headers=[]))
             await send(dict(type="http.response.body", body=b"Too large."))
 
-# %% ../../nbs/use/06_app.ipynb #bb57897f
+# %% ../../nbs/use/06_app.ipynb #68565bd4
 def serve(bundle, # A folder or an .onnx file, as `load` takes it, or a `Predictor`
           host:str="127.0.0.1", # Address to listen on; "0.0.0.0" is open to all who can reach this machine
           port:int=7860, # Port to listen on; 0 for any that is free
@@ -142,6 +145,7 @@ def serve(bundle, # A folder or an .onnx file, as `load` takes it, or a `Predict
         app.block_thread()
     return url
 
+# %% ../../nbs/use/06_app.ipynb #3135e44f
 def _free_port(host):
     with socket.socket() as s:
         s.bind((host, 0))

@@ -88,7 +88,7 @@ def check_bundle(bundle, # What was found
     else: return bundle
     raise RunError(f"{file} {fault}: restore it, train again with this version, or upgrade brainmri.")
 
-# %% ../../nbs/use/01_bundle.ipynb #18c7b2c5
+# %% ../../nbs/use/01_bundle.ipynb #7b4f75f4
 def read_bundle(path # A folder with bundle.json and the files that it names
                )->dict: # What `bundle.json` holds
     "Read the description of a bundle whose files are all as they were written."
@@ -100,6 +100,7 @@ def read_bundle(path # A folder with bundle.json and the files that it names
     for name in _files_of(bundle["gate"]): _check_file(path/name, bundle["files"].get(name))
     return bundle
 
+# %% ../../nbs/use/01_bundle.ipynb #99ca231c
 def _check_file(file, sha):
     if not file.is_file(): fault = "is missing"
     elif file.stat().st_size > MOST_BYTES: fault = f"is too large (over {size_text(MOST_BYTES)})"

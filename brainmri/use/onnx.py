@@ -97,7 +97,7 @@ def push_to_hub(bundle, # Folder of a bundle
             message = f"Bundle of {folder.name}"
             return str(api.upload_folder(repo_id=repo, folder_path=tmp, commit_message=message))
 
-# %% ../../nbs/use/05_onnx.ipynb #7710ea67
+# %% ../../nbs/use/05_onnx.ipynb #476a762e
 @delegates(load)
 def from_hub(repo:str, # "owner/name"
              revision:str=None, # Branch, tag or commit; only a commit can't change under you
@@ -110,6 +110,7 @@ def from_hub(repo:str, # "owner/name"
     with _connected(repo): folder = hub.snapshot_download(repo, **options)
     return load(folder, **kwargs)
 
+# %% ../../nbs/use/05_onnx.ipynb #15f4823d
 @contextmanager
 def _connected(repo):
     "Say in one line why the Hub refuses; its own message may hold a token."

@@ -22,7 +22,7 @@ from .ood import Gate, plain_checks, read_gate
 # %% auto #0
 __all__ = ['list_slices', 'open_slices', 'as_square', 'OnnxEngine', 'Predictor', 'conformal_limits', 'load']
 
-# %% ../../nbs/use/04_predict.ipynb #cc06516b
+# %% ../../nbs/use/04_predict.ipynb #0dfb4ca5
 def list_slices(x # What `Predictor.predict` was given
                )->tuple: # `Slice`s whose `image` is what to open; and whether `x` was more than one thing
     "List what there is in `x` to answer for."
@@ -41,6 +41,7 @@ def list_slices(x # What `Predictor.predict` was given
         else: slices.append(Slice(str(o), ImageError(f"{o} holds no images: expected pictures, DICOM or NIfTI.")))
     return slices, many
 
+# %% ../../nbs/use/04_predict.ipynb #76d916f3
 def _unopened(file, folder=None):
     "A `SliceFile` as a `Slice`; the same series in two folders is two series."
     return Slice(str(file.path), file.path, file.series and (folder, file.series), file.number)
@@ -58,7 +59,7 @@ def _contents(x):
     if hasattr(x, "read"): x = x.read()
     return bytes(x) if isinstance(x, (bytearray, memoryview)) else x
 
-# %% ../../nbs/use/04_predict.ipynb #5dc80963
+# %% ../../nbs/use/04_predict.ipynb #22abd656
 def open_slices(item:Slice, # From `list_slices`
                 **frame # `img_size` and `margin`, for `as_square`
                )->list: # `Slice`s, whose image is a square, uint8 (img_size, img_size, 3), or an `ImageError`
@@ -70,18 +71,20 @@ def open_slices(item:Slice, # From `list_slices`
     if len(found) == 1: found = [replace(found[0], number=number)]
     return [replace(o, series=series, image=_square_or_error(o, frame)) for o in found]
 
+# %% ../../nbs/use/04_predict.ipynb #d326422e
 def _square_or_error(o, frame):
     try: return as_square(o.image, **frame)
     except (OSError, ValueError) as e:
         why = str(getattr(e, "strerror", None) or e).removeprefix("An image in memory: ")
         return ImageError(why if one_line(o.name) in why else f"{o.name}: {why}")
 
-# %% ../../nbs/use/04_predict.ipynb #2443d2f8
+# %% ../../nbs/use/04_predict.ipynb #2e2c80e1
 def _pictures_in(item):
     "The slices of a file; a picture is left to `as_square`, like the training images."
     file = isinstance(item.image, (str, Path, bytes)) and not is_picture(item.image)
     return read_slices(item.image, item.name) if file else [item]
 
+# %% ../../nbs/use/04_predict.ipynb #6fda4202
 def as_square(image, # A path, bytes, a PIL image or an array; an error is raised
               img_size:int, # Side of the square, in pixels
               margin:int # Pixels cut from each side
@@ -92,6 +95,7 @@ def as_square(image, # A path, bytes, a PIL image or an array; an error is raise
     if isinstance(image, (str, Path, bytes, Image.Image)): return image_array(image, img_size, margin)
     raise _no_image(image)
 
+# %% ../../nbs/use/04_predict.ipynb #6607d90c
 def _no_image(x):
     return ImageError(f"A {type(x).__name__} is no image: expected a path, bytes, a PIL image, an array, or a list.")
 
@@ -162,7 +166,7 @@ class Predictor:
             logits.append(self.engine(np.stack(squares))[0])
         return softmax(np.concatenate(logits))
 
-# %% ../../nbs/use/04_predict.ipynb #2d83fca4
+# %% ../../nbs/use/04_predict.ipynb #acda673c
 def conformal_limits(bundle:dict, # What `bundle.json` holds
                      level # Such as .9
                     )->dict: # Class → threshold; None if the bundle wasn't calibrated
@@ -172,6 +176,7 @@ def conformal_limits(bundle:dict, # What `bundle.json` holds
     except (TypeError, ValueError): raise ConfigError(f"level={level!r}: expected a number such as 0.9.") from None
     return limits[pick(str(level), limits, "level")] if limits else None
 
+# %% ../../nbs/use/04_predict.ipynb #ffa081a7
 def _numbered(found):
     "Number the series of predictions from 1."
     keys = dict.fromkeys(p.series for p in found if p.series is not None)
