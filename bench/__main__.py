@@ -93,7 +93,7 @@ def steps(a, data):
     from brainmri.train.frozen import FactoredAdam, FrozenNet, fast_layers, pick_precision
     from brainmri.data.image import image_array
     from brainmri.data.index import index_images
-    from brainmri.models.recipes import mlp_head
+    from brainmri.models.heads import mlp_head
     from brainmri.core import thread_map
                               torchvision_head, vgg_network)
     from torchvision import transforms as T
@@ -254,7 +254,7 @@ def startup(a, data):
 
 def machine(device):
     "What ran the measurements."
-    from brainmri.study.study import environment
+    from brainmri.study.run import environment
     from brainmri.train.frozen import pick_precision
     return environment(device or "cpu", pick_precision("auto", device or "cpu"))
 

@@ -34,7 +34,8 @@ def fastai(folder, recipe, weights, device, few):
     import torch
     from fastai.vision.all import ImageDataLoaders, Learner, Resize, aug_transforms, vision_learner, CrossEntropyLossFlat, F1Score
     from torchvision.models import vgg16_bn
-    from brainmri.models.recipes import get_recipe, vgg_weights, ann_baseline, ann_optimized
+    from brainmri.models.recipes import get_recipe, vgg_weights
+    from brainmri.models.heads import ann_baseline, ann_optimized
     from brainmri.data.index import index_images
     from brainmri.data.split import split_images
     df = split_images(index_images(folder, progress=False), how="random")

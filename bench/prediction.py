@@ -7,7 +7,8 @@ import numpy as np, torch
 
 def bundle(folder, weights=None):
     "A folder with a fine-tuned VGG's bundle; its head is random, which changes no time."
-    from brainmri.models.recipes import get_recipe, recipe_network, save_weights, vgg_weights
+    from brainmri.models.recipes import get_recipe, recipe_network, vgg_weights
+    from brainmri.models.bodies import save_weights
     from brainmri.use.bundle import write_bundle
     r, folder = get_recipe("vgg16_finetune"), Path(folder)
     net = recipe_network(r)
@@ -32,7 +33,7 @@ def main():
     import warnings
     warnings.filterwarnings("ignore")
     from brainmri.data.image import image_array
-    from brainmri.data.transform import imagenet_norm, to_float
+    from brainmri.data.cache import imagenet_norm, to_float
     from brainmri.data.index import index_images
     from brainmri.use.predict import load
     files = list(index_images(sys.argv[1], progress=False).filepath.sample(32, random_state=0))

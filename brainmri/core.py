@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 # %% auto #0
-__all__ = ['CROP_MARGIN', 'IMAGE_SUFFIXES', 'IMAGENET_MEAN', 'IMAGENET_STD', 'CLASSES', 'one_line', 'BrainMRIError', 'DataError',
+__all__ = ['CROP_MARGIN', 'IMAGE_SUFFIXES', 'IMAGENET_MEAN', 'IMAGENET_STD', 'one_line', 'BrainMRIError', 'DataError',
            'ImageError', 'ConfigError', 'WeightsError', 'RunError', 'DataWarning', 'pick', 'refuse_first', 'counted',
            'listed', 'size_text', 'stable_seed', 'seeded', 'pick_device', 'track', 'thread_map', 'walk_folders',
-           'has_content', 'subplots', 'lazy_attributes', 'Phase', 'Recipe']
+           'has_content', 'subplots', 'lazy_attributes']
 
 # %% ../nbs/00_core.ipynb #ebf86660
 CROP_MARGIN = 12  #: Pixels cut from each side of every image
@@ -235,40 +235,3 @@ def lazy_attributes(package:str # The package's `__name__`
     def __dir__():
         return sorted(k for k in where() if not k.startswith("_") and "." not in k)
     return __getattr__, __dir__
-
-# %% ../nbs/00_core.ipynb #782b6247
-from dataclasses import dataclass
-CLASSES = ("glioma", "meningioma", "pituitary", "notumor")
-
-# %% ../nbs/00_core.ipynb #e2f65a9e
-@dataclass(frozen=True)
-class Phase:
-    "A stretch of training: `epochs` of Adam at `lr` with weight decay `wd`; `train` names the lowest part that learns."
-    epochs:int # Passes over the training images
-    lr:float # Adam's learning rate
-    wd:float = 0. # Weight decay, coupled (the L2 penalty of PyTorch's `Adam`)
-    train:str = "all" # "head" (VGG body frozen), "block5" (last conv block and head) or "all"
-
-# %% ../nbs/00_core.ipynb #45bec55a
-@dataclass(frozen=True)
-class Recipe:
-    "A network, the images it is shown, and the phases it is trained in."
-    name:str # What it is called in tables and folders
-    title:str # What it is called in pictures
-    net:str # "ann" (a network on flattened pixels) or "vgg"
-    head:str # Which layers decide: "baseline", "optimized", "torchvision" or "mlp"
-    phases:tuple # The `Phase`s, in order
-    bs:int # Images a batch
-    img_size:int = 224 # Side of the square that the network sees, in pixels
-    augment:bool = False # Rotate, crop and flip the training images a little?
-
-    @property
-    def epochs(self)->int:
-        "Epochs of all phases together."
-        return sum(p.epochs for p in self.phases)
-    @classmethod
-    def from_dict(cls,
-                  d:dict # From `asdict`, as JSON keeps it
-                 )->Recipe: # As it was
-        "The recipe that `asdict` turned into `d`."
-        return cls(**{**d, "phases": tuple(Phase(**p) for p in d["phases"])})

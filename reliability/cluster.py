@@ -50,7 +50,7 @@ def written(run):
 
 def same_run(one, two):
     "Whether two run folders are the same within `TOLERANCE`, and in words how far they are apart."
-    from brainmri.study.study import Results
+    from brainmri.study.results import Results
     from brainmri.store import read_json
     a, b, far, first = Results(one), Results(two), apart(one, two), apart(one, two, 1)
     opened = [sorted(r for o in read_json(f/"test_opened.json") for r in o["recipes"]) for f in (one, two)]
@@ -139,7 +139,8 @@ def folder(d, quick, note):
     "`predict_folder` with a worker killed, and killed as a whole."
     from brainmri.use.predict import load
     from brainmri.data.phantom import make_phantoms
-    from brainmri.study.cluster import _files_of, predict_folder
+    from brainmri.use.bundle import _files_of
+    from brainmri.study.cluster import predict_folder
     import psutil
     make_phantoms(d/"many images", n=60 if quick else 320, seed=3, unreadable=2, progress=False)
     bundle, files = d/"one"/"ann_baseline", _files_of(d/"many images")

@@ -40,7 +40,8 @@ assert res.learner("ann_optimized").validate()
 print("validation macro-F1 " + ", ".join(f"{r.recipe} {r.valid_macro_f1:.3f}" for r in res.table.itertuples()))""",
     "prediction and explanation": """
 from collections import Counter
-from brainmri.use.predict import VERDICTS, load
+from brainmri.use.answers import VERDICTS
+from brainmri.use.predict import load
 for recipe, precision in (("ann_optimized", "auto"), ("vgg16_aug_finetune", "fp32"), ("vgg16_aug_finetune", "winograd")):
     found = load(f"run/{recipe}", precision=precision).predict("images", progress=False)
     assert len(found) >= 120 and all(p.verdict in VERDICTS and (p.failed or abs(sum(p.probs.values()) - 1) < 1e-5) for p in found), found

@@ -97,7 +97,7 @@ def guarded():
         for o in attempts:
             with contextlib.suppress(PermissionError): o()
     with guard.at("import brainmri.all"): import brainmri.all as b
-    from brainmri.study.card import write_card
+    from brainmri.study.report import write_card
     from brainmri.study.report import write_audit
     with guard.at("drawing phantoms and indexing"):
         b.make_phantoms("images", n=60, seed=1, duplicates=2, progress=False)
@@ -171,7 +171,7 @@ def refused(f, kind=None):
 def weights(folder):
     import torch
     from brainmri.core import WeightsError
-    from brainmri.models.recipes import imagenet_file, read_weights
+    from brainmri.models.bodies import imagenet_file, read_weights
     from brainmri.use.predict import load
     from brainmri.use.bundle import _checksum, file_hash
     from torchvision.models import VGG16_BN_Weights
@@ -251,7 +251,7 @@ def evil_images(folder):
 def named():
     "Run the library in the current folder on files with such names; every page and table that comes of it stays there, notebook views as `view-….html`."
     from brainmri.evaluate.explain import Explanations
-    from brainmri.core import Phase, Recipe
+    from brainmri.models.recipes import Phase, Recipe
     from brainmri.models.recipes import add_recipe
     from brainmri.data.audit import audit
     from brainmri.data.index import index_images

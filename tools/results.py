@@ -13,11 +13,13 @@ from pathlib import Path
 
 import numpy as np, pandas as pd
 
-from brainmri.core import CLASSES, Recipe
+from brainmri.core import CLASSES
+from brainmri.models.recipes import Recipe
 from brainmri.store import read_json, write_json
-from brainmri.evaluate.metrics import calibrate, calibration_error, classification_table, confusion, coverages, most_confused
+from brainmri.evaluate.calibrate import calibrate, calibration_error, coverages
+from brainmri.evaluate.metrics import classification_table, confusion, most_confused
 from brainmri.data.registry import subject_leakage
-from brainmri.study.report import choose, compare, read_history, read_predictions, read_run
+from brainmri.study.records import choose, compare, read_history, read_predictions, read_run
 from brainmri.data.split import grouped_split, leakage, split_images, split_summary
 
 ROOT = Path(__file__).resolve().parent.parent/"nbs"/"results"

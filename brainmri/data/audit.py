@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from fastcore.basics import patch
-from ..core import ConfigError, DataError, counted, plain, stable_seed, thread_map
+from ..core import ConfigError, DataError, counted, stable_seed, thread_map
+from ..store import plain
 from .classes import STUDY_CLASSES, classes_of, known_class
 from .duplicates import pack_hashes, perceptual_hashes, pixel_hash
 from .groups import exporter_copies, join_groups, known_groups, near_duplicates
 from .image import open_image
-from .index import match_split, problems, subplots
+from .index import match_split, problems
+from ..core import subplots
 from .registry import coincidences, recognize, subject_leakage
 from .shortcuts import look, out_of_fold, probe_features, shortcut_probes
 

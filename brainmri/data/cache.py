@@ -10,6 +10,7 @@ from fastcore.basics import patch
 from filelock import FileLock
 from joblib import Parallel, delayed
 from ..core import *
+from ..store import *
 from .image import image_array
 
 # %% auto #0

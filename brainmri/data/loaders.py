@@ -12,10 +12,11 @@ from fastai.vision.all import Normalize, PILImage, RandTransform, TensorCategory
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from ..core import *
+from ..store import *
 from .cache import send, to_float
 from .classes import STUDY_CLASSES, classes_of
 from .image import crop_border, image_array, open_image
-from .index import subplots
+from ..core import subplots
 
 # %% auto #0
 __all__ = ['BorderCrop', 'mild_affine', 'warp', 'view_numbers', 'MildAugment', 'ReadMRI', 'train_and_valid', 'mri_block',

@@ -13,7 +13,8 @@ import matplotlib.pyplot as plt, numpy as np, pandas as pd
 from fastcore.basics import patch
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label as parts_of, map_coordinates
-from ..core import CROP_MARGIN, ConfigError, DataError, full_disk, pick, read_json, stable_seed, track, write_json
+from ..core import CROP_MARGIN, ConfigError, DataError, pick, stable_seed, track
+from ..store import full_disk, read_json, write_json
 from .classes import STUDY_CLASSES, as_labels, classes_of, name_classes
 
 # %% auto #0

@@ -10,7 +10,8 @@ from importlib.resources import files
 from itertools import product
 import numpy as np
 import pandas as pd
-from ..core import DataError, RunError, read_json
+from ..core import DataError, RunError
+from ..store import read_json
 from .duplicates import eight_turns, nearest, unpack_hashes
 
 # %% auto #0

@@ -12,7 +12,7 @@ from PIL import Image
 from ..core import CROP_MARGIN, DataError, counted, stable_seed, thread_map
 from .classes import class_colors, classes_of
 from .image import open_image
-from .index import subplots
+from ..core import subplots
 
 # %% auto #0
 __all__ = ['PROBES', 'file_facts', 'brightness', 'shrunk', 'frame', 'no_center', 'Probe', 'look', 'probe_features', 'out_of_fold',

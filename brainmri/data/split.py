@@ -10,7 +10,8 @@ import pandas as pd
 from ..core import DataError, counted, pick, stable_seed
 from .classes import as_labels, classes_of
 from .groups import find_groups, join_groups
-from .index import match_split, subplots
+from .index import match_split
+from ..core import subplots
 
 # %% auto #0
 __all__ = ['SHARES', 'grouped_split', 'list_splits', 'split_images', 'split_summary', 'plot_split', 'leakage', 'sealed']

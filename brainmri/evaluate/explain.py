@@ -15,9 +15,9 @@ from torch import nn
 from ..core import CROP_MARGIN, ConfigError, ImageError, pick, thread_map, track
 from ..data.classes import STUDY_CLASSES
 from ..data.image import from_array, image_array, open_image, to_rgb, upright
-from ..data.index import subplots
-from ..data.transform import imagenet_norm, to_float
-from .metrics import softmax
+from ..core import subplots
+from ..data.cache import imagenet_norm, to_float
+from .calibrate import softmax
 
 # %% auto #0
 __all__ = ['CAM_CAVEAT', 'cam_layer', 'grad_cam', 'full_frame', 'plot_cam', 'Explanation', 'Explanations', 'image_cams',

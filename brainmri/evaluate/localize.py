@@ -16,7 +16,7 @@ from torch import nn
 from ..core import CROP_MARGIN, ConfigError, DataError, seeded, stable_seed
 from ..data.classes import STUDY_CLASSES
 from ..data.image import image_array, open_image
-from ..data.index import subplots
+from ..core import subplots
 from .explain import full_frame, grad_cam, image_cams
 from .metrics import bootstrap_draws, group_numbers, interval_of
 

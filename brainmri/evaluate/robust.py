@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import binomtest
 from ..core import ConfigError, DataError, ImageError, pick, stable_seed, thread_map, track
 from ..data.image import crop_border, from_array, open_image, to_rgb, upright
-from ..data.index import subplots
+from ..core import subplots
 from .metrics import scores
 
 # %% auto #0

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from ..core import *
+from ..store import *
 
 # %% auto #0
 __all__ = ['unroll', 'plain_layers', 'Body', 'add_body', 'list_bodies', 'get_body', 'Tokens', 'FirstToken', 'torchvision_layers',

@@ -10,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 from fastcore.meta import delegates
 from ..core import *
+from ..store import *
 from ..data.audit import audit
-from ..data.loaders import content_key
-from .report import chosen_by, comparison_table
+from ..data.cache import content_key
+from .records import chosen_by, comparison_table
 from .study import _read_data, plan_recipes, train_all
 from ..use.answers import need_package
 from ..use.predict import conformal_limits, load

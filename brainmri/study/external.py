@@ -10,16 +10,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from ..core import *
+from ..store import *
 from ..data.classes import classes_of
 from ..data.duplicates import image_hashes, nearest
 from ..data.groups import find_groups
 from ..data.index import index_images
-from ..data.loaders import content_key
+from ..data.cache import content_key
 from ..data.registry import recognize
 from ..evaluate.calibrate import coverages
 from ..evaluate.metrics import judge, unpaired_difference
-from .card import write_card
-from .report import Run, read_predictions, table_html, write_report
+from .report import write_card
+from .records import Run, read_predictions
+from .render import table_html
+from .report import write_report
 from ..use.predict import Predictor
 
 # %% auto #0

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from fastcore.basics import patch
 from pandas.api.types import is_numeric_dtype
-from ..core import RunError, counted, one_line, read_json, unescape_path
+from ..core import RunError, counted, one_line
+from ..store import read_json, unescape_path
 from ..data.classes import STUDY_CLASSES, as_labels, classes_of
 from ..evaluate.metrics import mcnemar, paired_difference
 

@@ -14,7 +14,8 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, P
 from jinja2 import pass_context
 from jinja2.defaults import DEFAULT_FILTERS
 from markupsafe import Markup
-from ..core import ConfigError, atomic, one_line
+from ..core import ConfigError, one_line
+from ..store import atomic
 
 # %% auto #0
 __all__ = ['TEMPLATE_FILTERS', 'say_value', 'say_score', 'say_duration', 'escape_markdown', 'render', 'sentences', 'write_page',

@@ -7,12 +7,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 import numpy as np, pandas as pd
-from ..core import atomic, read_json
-from ..data.index import plot_class_counts
+from ..store import atomic, read_json
+from ..data.look import plot_class_counts
 from ..data.registry import registry_about, subject_leakage
 from ..data.shortcuts import PROBES, plot_probes
 from ..data.split import leakage, plot_split, split_summary
-from ..evaluate.metrics import calibrate, calibration_error, coverages
+from ..evaluate.calibrate import calibrate, calibration_error, coverages
 from ..evaluate.metrics import confusion, say_confusions
 from .figures import plot_comparison, plot_confusion, plot_history, plot_reliability
 from .records import Run, choose, chosen_by, compare, parameter_table, read_predictions, read_run, read_run_table

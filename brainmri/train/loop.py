@@ -17,16 +17,15 @@ from fastai.vision.all import (CrossEntropyLossFlat, DataLoaders, EarlyStoppingC
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 from ..core import *
+from ..store import *
 from ..data.cache import content_key, decoded, normalize, send, to_float
 from ..data.classes import classes_of
 from ..data.image import image_array
 from ..data.loaders import ArrayDL, mild_affine, mri_dls, rows_dl, view_numbers, warp
 from ..models.bodies import get_body, load_weights, save_weights
 from ..models.recipes import Phase, Recipe, gate_features, get_recipe, learner_args, set_phase
-from .callbacks import (SCHEDULES, Accumulate, BestWeights, CycleViews, PrepareBatch, Stopwatch,
-                                      smaller_batch)
-from .distributed import (ShareDL, ShareOfBatch, first_alone, from_first, is_first, processes,
-                                        same_weights, together)
+from .callbacks import SCHEDULES, Accumulate, BestWeights, CycleViews, PrepareBatch, Stopwatch, smaller_batch
+from .distributed import ShareDL, ShareOfBatch, first_alone, from_first, is_first, processes, same_weights, together
 from .features import FeatureCache
 from .frozen import FrozenNet, in_halves, pick_precision
 

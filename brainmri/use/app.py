@@ -8,6 +8,7 @@ import html, os, socket
 from dataclasses import replace
 from pathlib import Path
 from ..core import *
+from ..store import *
 from ..data.classes import healthy_class
 from .answers import Predictions, html_table, need_package
 from .predict import Predictor, load

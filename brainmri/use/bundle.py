@@ -8,6 +8,7 @@ import hashlib, json, os
 from dataclasses import asdict
 from pathlib import Path
 from ..core import *
+from ..store import *
 from ..data.classes import STUDY_CLASSES
 from .ood import Gate, gate_arrays, read_gate
 

@@ -11,7 +11,9 @@ from fastcore.basics import patch
 from fastcore.meta import delegates
 from torch import nn
 from ..core import *
-from ..models.recipes import gate_features, load_weights, recipe_network
+from ..store import *
+from ..models.recipes import gate_features, recipe_network
+from ..models.bodies import load_weights
 from ..train.frozen import FrozenNet, fold_batchnorm, pick_precision
 from .answers import need_package, render
 from .bundle import WEIGHTS, seal_onnx

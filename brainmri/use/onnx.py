@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from fastcore.meta import delegates
 from ..core import *
-from ..evaluate.metrics import softmax
+from ..store import *
+from ..evaluate.calibrate import softmax
 from .answers import need_package
 from .engine import write_onnx
 from .predict import OnnxEngine, Predictor, load

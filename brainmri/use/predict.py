@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from ..core import *
+from ..store import *
 from ..data.image import from_array, image_array, open_image
-from ..evaluate.metrics import calibrate, conformal_sets, softmax
+from ..evaluate.calibrate import calibrate, conformal_sets, softmax
 from .answers import Prediction, Predictions, need_package, verdict_of
 from .bundle import bundle_gate, check_bundle, check_seal, read_bundle
-from .dicom import Slice, SliceFile, find_slices, is_picture, place_slices, read_slices
+from ..data.medical import Slice, is_picture, read_slices
+from .dicom import SliceFile, find_slices, place_slices
 from .ood import Gate, plain_checks, read_gate
 
 # %% auto #0
