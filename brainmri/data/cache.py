@@ -22,7 +22,7 @@ def content_key(*parts # Strings, numbers, and lists of them
     "Make a short key that changes when any of `parts` changes."
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
 
-# %% ../../nbs/data/10_cache.ipynb #70c2e13b
+# %% ../../nbs/data/10_cache.ipynb #6916f8d1
 class RowCache:
     "An array on disk whose rows are computed when they are first asked for."
     def __init__(self,
@@ -33,7 +33,8 @@ class RowCache:
                  dtype="uint8", # Of the elements
                  make:bool=True # Take the disk space now?
                 ):
-        self.folder, self.n, self.shape, self.dtype = cache_dir()/f"{name}-{key}", n, tuple(shape), np.dtype(dtype)
+        self.folder = cache_dir()/f"{name}-{key}"
+        self.n, self.shape, self.dtype = n, tuple(shape), np.dtype(dtype)
         self.nbytes = n*int(np.prod(shape))*self.dtype.itemsize
         self.start = -(-n//4096)*4096  # the flags, in whole pages
         if make: self._open()
@@ -56,13 +57,15 @@ def cache_lock(name="" # Of a thing in the cache folder; the whole folder unless
     try: yield folder
     finally: lock.release()
 
-# %% ../../nbs/data/10_cache.ipynb #fdf89033
+# %% ../../nbs/data/10_cache.ipynb #960b73ae
 def cache_limit()->float: # Bytes
     "How large all caches together may be."
     text = os.environ.get("BRAINMRI_CACHE_GB") or "20"
     try: return float(text)*1e9
-    except ValueError: raise ConfigError(f"BRAINMRI_CACHE_GB is {text!r}: give a number of gigabytes, such as 20.") from None
+    except ValueError:
+        raise ConfigError(f"BRAINMRI_CACHE_GB is {text!r}: give a number of gigabytes, such as 20.") from None
 
+# %% ../../nbs/data/10_cache.ipynb #642c7c9b
 def list_caches()->dict: # Folder → bytes, the least recently used first
     "List the caches on disk."
     found = []
@@ -71,15 +74,15 @@ def list_caches()->dict: # Folder → bytes, the least recently used first
             found.append((file.parent.stat().st_mtime, file.parent, file.stat().st_size))
     return {folder: size for _, folder, size in sorted(found)}
 
-# %% ../../nbs/data/10_cache.ipynb #6481eb89
+# %% ../../nbs/data/10_cache.ipynb #db31b427
 def need_room(caches # `RowCache`s that will be in use together, made with `make=False`
              )->str: # How much disk they take and where, in words
     "Raise `RunError` unless caches fit together, under the limit and on the disk."
     caches = {c.folder: c for c in caches}
     need, limit = sum(c.nbytes for c in caches.values()), cache_limit()
     if need > limit:
-        raise RunError(f"Caches of {size_text(need)} are needed, BRAINMRI_CACHE_GB allows {size_text(limit)}: raise it,"
-                       " or train with smaller images, fewer aug_views or cache=False.")
+        raise RunError(f"Caches of {size_text(need)} are needed, BRAINMRI_CACHE_GB allows {size_text(limit)}:"
+                       " raise it, or train with smaller images, fewer aug_views or cache=False.")
     new = sum(c.nbytes for c in caches.values() if not c.exists)
     others = sum(size for folder, size in list_caches().items() if folder not in caches)
     need_disk(cache_dir(), max(0, new - others), "The run's set of caches")
