@@ -13,8 +13,8 @@ from ..core import *
 from .image import image_array
 
 # %% auto #0
-__all__ = ['imagenet_norm', 'imagenet_denorm', 'content_key', 'RowCache', 'cache_lock', 'cache_limit', 'list_caches', 'need_room',
-           'pixel_cache', 'decoded', 'to_float', 'normalize', 'denormalize', 'send', 'DeviceRows']
+__all__ = ['imagenet_norm', 'content_key', 'RowCache', 'cache_lock', 'cache_limit', 'list_caches', 'need_room', 'pixel_cache',
+           'decoded', 'to_float', 'normalize', 'send']
 
 # %% ../../nbs/data/10_cache.ipynb #53e7fbed
 def content_key(*parts # Strings, numbers, and lists of them
@@ -188,7 +188,7 @@ def to_float(a, # uint8 images, (n, h, w, 3): an array, or a tensor on any devic
     "Turn images into a network's input."
     return torch.as_tensor(a, device=device).permute(0, 3, 1, 2).contiguous().float()/255
 
-# %% ../../nbs/data/10_cache.ipynb #491862c0
+# %% ../../nbs/data/10_cache.ipynb #adbd8f56
 def normalize(x:torch.Tensor, # (n, 3, h, w), between 0 and 1
               mean=IMAGENET_MEAN, # Of each channel; None changes nothing
               std=IMAGENET_STD # Of each channel
@@ -196,17 +196,10 @@ def normalize(x:torch.Tensor, # (n, 3, h, w), between 0 and 1
     "Normalize images as the network's first training did."
     return x if mean is None else (x - _channels(mean, x.device))/_channels(std, x.device)
 
-def denormalize(x:torch.Tensor, # From `normalize`
-                mean=IMAGENET_MEAN, # As given there
-                std=IMAGENET_STD # As given there
-               )->torch.Tensor: # Between 0 and 1
-    "Take the normalization back, for pictures."
-    return x if mean is None else x*_channels(std, x.device) + _channels(mean, x.device)
-
 @functools.cache  # copied to a GPU once: every step would wait for a copy
 def _channels(values, device): return torch.tensor(values, device=device).view(3, 1, 1)
 
-imagenet_norm, imagenet_denorm = normalize, denormalize  # their older names
+imagenet_norm = normalize  # its older name
 
 # %% ../../nbs/data/10_cache.ipynb #a5a255da
 def send(a, # A numpy array
@@ -216,30 +209,3 @@ def send(a, # A numpy array
     t = torch.from_numpy(np.ascontiguousarray(a))
     if torch.device(device).type != "cuda": return t.to(device)
     return t.pin_memory().to(device, non_blocking=True)
-
-# %% ../../nbs/data/10_cache.ipynb #98dc900c
-class DeviceRows:
-    "Rows of a `RowCache` as tensors on a device."
-    def __init__(self,
-                 cache:RowCache, # Where they are
-                 rows, # Row numbers that will be asked for again and again
-                 device="cpu", # Where batches go
-                 hold:bool=None # Keep them there? By default if a quarter of a GPU's free memory will do
-                ):
-        self.cache, self.device, self.place = cache, torch.device(device), np.full(cache.n, -1)
-        nbytes = cache.nbytes//cache.n*len(rows)
-        if hold is None: hold = self.device.type == "cuda" and nbytes < torch.cuda.mem_get_info(self.device)[0]/4
-        if hold: self._hold(np.asarray(rows))
-
-# %% ../../nbs/data/10_cache.ipynb #e8674236
-@patch
-def _hold(self:DeviceRows, rows):
-    self.place[rows] = np.arange(len(rows))
-    parts = np.array_split(rows, -(-len(rows)//256))
-    self.held = torch.cat([send(self.cache[o], self.device) for o in parts])
-
-@patch
-def __getitem__(self:DeviceRows, rows):
-    place = self.place[rows]
-    if (place < 0).any(): return send(self.cache[rows], self.device)
-    return self.held[send(place, self.device)]
