@@ -148,7 +148,7 @@ def while_together():
         raise RunError(f"Another process that trains with this one was lost ({why}): see what it said,"
                        " and launch all again with the same `out`.") from e
 
-# %% ../../nbs/train/02_distributed.ipynb #22b37b08
+# %% ../../nbs/train/02_distributed.ipynb #52668b1a
 class ShareDL(DistributedDL):
     "This process's share of each batch of a loader."
     def __init__(self,
@@ -162,6 +162,9 @@ class ShareDL(DistributedDL):
         if not whole: dl.bs, dl.drop_last = len(range(dl.bs)[rank::n]), False
         super().__init__(dl, rank, n)
         self.n = len(self._share(range(self.images)))
+    def __len__(self): return -(-self.n//self.bs)
+    def get_idxs(self): return self._share(list(self.dl.get_idxs()))
+    def to_detach(self, b, cpu=True, gather=True): return self._to_detach(b, cpu, False)  # nothing to gather
     @property
     def rng(self):
         "The `random.Random` that orders the images; the same in all processes."
@@ -169,30 +172,13 @@ class ShareDL(DistributedDL):
     @rng.setter
     def rng(self, rng): self.dl.rng = rng
 
-# %% ../../nbs/train/02_distributed.ipynb #11cb7b3d
+# %% ../../nbs/train/02_distributed.ipynb #ccfeb563
 @patch
 def _share(self:ShareDL, idxs):
     if self.whole: return idxs
     batches = [idxs[i:i+self.batch] for i in range(0, len(idxs), self.batch)]
     shares = [b[self.rank::self.world_size] for b in batches if len(b) >= 2*self.world_size]
     return [o for share in shares for o in share]
-
-@patch
-def get_idxs(self:ShareDL)->list: # In the order of the epoch
-    "List the images of this process, batch after batch."
-    return self._share(list(self.dl.get_idxs()))
-
-@patch
-def __len__(self:ShareDL): return -(-self.n//self.bs)
-
-@patch
-def to_detach(self:ShareDL,
-              b, # Tensors of a batch
-              cpu:bool=True, # Move them to the CPU?
-              gather:bool=True # Ignored: validation is whole in every process
-             ):
-    "Detach a batch from its gradients."
-    return self._to_detach(b, cpu, False)
 
 # %% ../../nbs/train/02_distributed.ipynb #21459933
 class _Sum(torch.autograd.Function):
