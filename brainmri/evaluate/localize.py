@@ -255,7 +255,7 @@ def _often(gain):
     if gain.hit_low > 0: return "more often than"
     return "less often than" if gain.hit_high < 0 else "about as often as"
 
-# %% ../../nbs/evaluate/02a_localize.ipynb #abe7f338
+# %% ../../nbs/evaluate/02a_localize.ipynb #b82bc369
 def say_localization(table:pd.DataFrame # From `localize` or `localization`
                     )->str: # A few sentences
     "Say what was measured, and whether the CAM does better than maps that know nothing."
@@ -263,17 +263,18 @@ def say_localization(table:pd.DataFrame # From `localize` or `localization`
     gain = localization_gain(table, by=None).set_index("over")
     cam, best = s.loc["cam"], s.hit[gain.index].idxmax()
     g, rest = gain.loc[best], [*gain.index]
-    hits, energies = (", ".join(f"{MAPS[m]} {s[k][m]:.0%}" for m in rest) for k in MEASURES)
+    hits = ", ".join(f"{MAPS[m]} in {s.hit[m]:.0%}" for m in rest)
+    energies = ", ".join(f"{MAPS[m]} {s.energy[m]:.0%}" for m in rest)
     said = [
         f"Over {cam.images} images in {cam.groups} groups, the highest point of the CAM lies in the tumor",
-        f"in {cam.hit:.0%}{_interval(cam, 'hit')}; that of {hits}. It points there {_often(g)} {MAPS[best]}:",
+        f"in {cam.hit:.0%} of them{_interval(cam, 'hit')}; that of {hits}. It points there {_often(g)} {MAPS[best]}:",
         f"the difference is {100*g.hit:+.0f} points{_interval(g, 'hit')}. Of its energy,",
         f"{cam.energy:.0%}{_interval(cam, 'energy')} lies in the tumor; of {energies};",
         f"of {MAPS['region']}, it would be {s.energy['region']:.0%}. The tumor fills {cam.area:.1%} of the image."]
     if cam.blank: said.append(f"In {cam.blank:.0%} of the images the CAM is empty, a miss.")
     return " ".join(said)
 
-# %% ../../nbs/evaluate/02a_localize.ipynb #1d2ff39b
+# %% ../../nbs/evaluate/02a_localize.ipynb #9a99760f
 _COLORS = dict(zip(MAPS, ("#0072B2", "#E69F00", "#999999", "#009E73", "black")))
 
 def plot_localization(summary:pd.DataFrame # From `localization_summary`
@@ -286,6 +287,7 @@ def plot_localization(summary:pd.DataFrame # From `localization_summary`
         ax.set(title=f"{k} in the region", xlim=(-.02, 1.02))
     ax.set(yticks=range(len(labels)), yticklabels=labels)
     ax.invert_yaxis()
+    ax.plot([], [], "k|", ms=6, label="the region's share of the image")
     legend = dict(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     fig.legend(*ax.get_legend_handles_labels(), **legend)
     return fig
