@@ -23,7 +23,7 @@ from .calibrate import softmax
 __all__ = ['CAM_CAVEAT', 'cam_layer', 'grad_cam', 'full_frame', 'plot_cam', 'Explanation', 'Explanations', 'image_cams',
            'explain']
 
-# %% ../../nbs/evaluate/02_explain.ipynb #14ca984f
+# %% ../../nbs/evaluate/02_explain.ipynb #9cbc683c
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 
 def cam_layer(model:nn.Module # `nn.Sequential(body, head)`
@@ -31,8 +31,9 @@ def cam_layer(model:nn.Module # `nn.Sequential(body, head)`
     "The last layer of a network's body before a pooling."
     layer = model[0]
     if not list(layer.parameters()):
-        raise ConfigError("This network has no convolution, so there is no place to point at: expected one with a body.")
-    while isinstance(layer, nn.Sequential): layer = [m for m in layer if not isinstance(m, _POOLS)][-1]
+        raise ConfigError("This network has no convolution, so no place to point at: expected one with a body.")
+    while isinstance(layer, nn.Sequential):
+        layer = [m for m in layer if not isinstance(m, _POOLS)][-1]
     return layer
 
 # %% ../../nbs/evaluate/02_explain.ipynb #1a7d0e4d
@@ -67,12 +68,12 @@ class _Grid(nn.Identity):
     def read_tokens(self, layer, _, out):
         return self.read(layer, _, out) if out.ndim == 3 else None
 
-# %% ../../nbs/evaluate/02_explain.ipynb #3702c784
+# %% ../../nbs/evaluate/02_explain.ipynb #bede93ae
 def grad_cam(model:nn.Module, # `nn.Sequential(body, head)`; it comes out as it went in
              x:torch.Tensor, # Its input, (n, 3, height, width), normalized
-             target=None, # The number of the class to explain, or one for each image; the predicted one if None
+             target=None, # Class number to explain, or one for each image; the predicted one if None
              layer:nn.Module=None # Whose output is read; `cam_layer(model)`, or its tokens, if None
-            )->tuple: # Maps (n, h, w), each with its maximum at 1 or zero everywhere; outputs (n, classes)
+            )->tuple: # Maps (n, h, w) with their maximum at 1, or zero everywhere; outputs
     "Grad-CAM of each image of `x`, and the outputs of the network."
     grid, p, outputs = _Grid(), next(model.parameters()), []
     def score(x):
@@ -87,45 +88,49 @@ def grad_cam(model:nn.Module, # `nn.Sequential(body, head)`; it comes out as it 
     cam, out = (o.detach().float().cpu().numpy() for o in (cam[:, 0], outputs[-1]))
     return cam/cam.max((1, 2), keepdims=True).clip(1e-37), out
 
-# %% ../../nbs/evaluate/02_explain.ipynb #b5cb04f8
+# %% ../../nbs/evaluate/02_explain.ipynb #1c2ad006
 def full_frame(cam:np.ndarray, # A map, (h, w), of what the network saw
                size:tuple, # Width and height of the original image, in pixels
                margin:int=CROP_MARGIN # Pixels that were cut from each side
               )->np.ndarray: # float32, (height, width)
     "A map in the frame of the original image, zero on the `margin`."
     w, h = (o - 2*margin for o in size)
-    if min(w, h) <= 0: raise ImageError(f"The image has {size[0]}×{size[1]} pixels: expected more than {2*margin} in both directions.")
-    inner = Image.fromarray(np.asarray(cam, np.float32)).resize((w, h), Image.Resampling.BILINEAR)
-    return np.pad(np.asarray(inner), margin)
+    if min(w, h) <= 0:
+        raise ImageError(f"The image has {size[0]}×{size[1]} pixels: expected over {2*margin} in each direction.")
+    cam = Image.fromarray(np.asarray(cam, np.float32))
+    return np.pad(np.asarray(cam.resize((w, h), Image.Resampling.BILINEAR)), margin)
 
-# %% ../../nbs/evaluate/02_explain.ipynb #4ab936dd
-CAM_CAVEAT = "Shows where the network looked, not why."  #: What every picture of a CAM says below it
+# %% ../../nbs/evaluate/02_explain.ipynb #f0899741
+#: What every picture of a CAM says below it.
+CAM_CAVEAT = "Shows where the network looked, not why."
 
 def _outline(ax, region):
     "Draw a box or the edge of a mask, white on black, so that it shows on any ground."
     for color, width in (("black", 2.5), ("white", 1.2)):
-        if np.ndim(region) == 2: ax.contour(np.asarray(region) > 0, [.5], colors=color, linewidths=width)
+        if np.ndim(region) == 2:
+            ax.contour(np.asarray(region) > 0, [.5], colors=color, linewidths=width)
         else:
             x0, y0, x1, y1 = np.subtract(region, .5)
             ax.plot([x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0], color=color, lw=width)
 
-# %% ../../nbs/evaluate/02_explain.ipynb #c43639c6
+# %% ../../nbs/evaluate/02_explain.ipynb #e935882b
 def plot_cam(images, # Arrays of bytes, (h, w) or (h, w, 3)
              cams, # A map for each, in the frame of its image, as from `full_frame`
              titles=None, # A line for each
-             regions=None, # For each a box (x0, y0, x1, y1) in pixels, a mask, or None, to be outlined
+             regions=None, # For each a box (x0, y0, x1, y1), a mask, or None, to be outlined
              cols:int=2 # Pairs in a row
             ): # matplotlib's Figure
     "Show each image, and beside it the same under its map."
     if not len(images): raise ConfigError("There is nothing to show: expected at least one image.")
     cols, empty = min(cols, len(images)), [None]*len(images)
     rows, tall = -(-len(images)//cols), max(np.shape(o)[0]/np.shape(o)[1] for o in images)
-    fig, axs = subplots(rows, 2*cols, squeeze=False, figsize=(3.5*cols + .7, (1.7*tall + .3)*rows + .3))
+    size = 3.5*cols + .7, (1.7*tall + .3)*rows + .3
+    fig, axs = subplots(rows, 2*cols, squeeze=False, figsize=size)
     for ax in axs.flat: ax.axis("off")
     pairs = axs.reshape(-1, 2)
     each = zip(images, cams, titles or empty, regions or empty, strict=True)
     for i, what in enumerate(each): _pair(pairs[i], *what)
-    bar = fig.colorbar(pairs[0, 1].images[-1], ax=axs, panchor="N", fraction=.03, pad=.02, aspect=14, shrink=.8)
+    bar = fig.colorbar(pairs[0, 1].images[-1], ax=axs, fraction=.03, pad=.02, aspect=14, shrink=.8)
     bar.set_label("share of its maximum", fontsize=8)
     fig.supxlabel(CAM_CAVEAT, fontsize=9)
     return fig
@@ -139,7 +144,7 @@ def _pair(axes, image, cam, title, region):
     axes[1].imshow(cam, cmap="viridis", vmin=0, vmax=1, alpha=opacity)
     axes[0].set_title(title or "", fontsize=9, loc="left")
 
-# %% ../../nbs/evaluate/02_explain.ipynb #5ac18bc0
+# %% ../../nbs/evaluate/02_explain.ipynb #2a408e83
 @dataclass(frozen=True, eq=False)
 class Explanation:
     "A Grad-CAM of one image for one class."
@@ -149,13 +154,14 @@ class Explanation:
     probability:float # What the network gives it
     caveat:str = CAM_CAVEAT # What the map doesn't say
 
-    @property
-    def title(self)->str: # Such as "glioma, 93%"
-        "Class and probability in a line; it says so if nothing spoke for the class."
-        found = f"{self.label}, {self.probability:.0%}"
-        return found if self.cam.any() else f"{found}: nothing here speaks for it"
     def __repr__(self): return f"Explanation({self.title}; {self.caveat})"
     def _repr_html_(self): return _as_html(self.plot(), f"Grad-CAM: {self.title}. {self.caveat}")
+
+@patch(as_prop=True)
+def title(self:Explanation)->str: # Such as "glioma, 93%"
+    "Class and probability in a line; it says so if nothing spoke for the class."
+    found = f"{self.label}, {self.probability:.0%}"
+    return found if self.cam.any() else f"{found}: nothing here speaks for it"
 
 # %% ../../nbs/evaluate/02_explain.ipynb #3bb90b7c
 @patch
@@ -170,7 +176,7 @@ def to_image(self:Explanation)->Image.Image: # Mode RGB
     "The picture of `plot`, to be saved."
     return Image.open(io.BytesIO(_as_png(self.plot()))).convert("RGB")
 
-# %% ../../nbs/evaluate/02_explain.ipynb #08dd08f8
+# %% ../../nbs/evaluate/02_explain.ipynb #de1f7053
 class Explanations(list):
     "A list of `Explanation`s that shows itself as one picture."
     def plot(self,
@@ -178,9 +184,11 @@ class Explanations(list):
              cols:int=2 # Pairs in a row
             ): # matplotlib's Figure
         "Show all images and maps."
-        return plot_cam([e.image for e in self], [e.cam for e in self], [e.title for e in self], regions, cols)
+        images, cams, titles = zip(*((e.image, e.cam, e.title) for e in self))
+        return plot_cam(images, cams, titles, regions, cols)
     def _repr_html_(self):
-        return _as_html(self.plot(), f"Grad-CAM of {len(self)} images. {CAM_CAVEAT}") if self else "<p>No images.</p>"
+        if not self: return "<p>No images.</p>"
+        return _as_html(self.plot(), f"Grad-CAM of {len(self)} images. {CAM_CAVEAT}")
 
 # %% ../../nbs/evaluate/02_explain.ipynb #d9ba5ca5
 def _as_png(fig):
@@ -192,14 +200,14 @@ def _as_html(fig, alt):
     src = base64.b64encode(_as_png(fig)).decode()
     return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{src}">'
 
-# %% ../../nbs/evaluate/02_explain.ipynb #782007c3
+# %% ../../nbs/evaluate/02_explain.ipynb #59d8ec7e
 def image_cams(model, # `nn.Sequential(body, head)`
                images, # Files or PIL images
                img_size:int=224, # Side of the network's input, in pixels
                margin:int=CROP_MARGIN, # Pixels cut from each side first
-               target=None, # The number of the class to explain, or one for each image; the predicted one if None
+               target=None, # Class number to explain, or one for each image; the predicted one if None
                bs:int=16, # Images per pass
-               inputs=None, # Turns bytes (n, h, w, 3) into the network's input; ImageNet's statistics if None
+               inputs=None, # Function from bytes (n, h, w, 3) to the network's input; ImageNet's if None
                progress:bool=False # Show a progress bar?
               )->tuple: # Maps (n, h, w) of what the network saw; outputs (n, classes)
     "Grad-CAMs of many images, and the outputs of the network."
@@ -208,17 +216,18 @@ def image_cams(model, # `nn.Sequential(body, head)`
     found = []
     for i in track(range(0, len(images), bs), "CAMs", progress):
         part = slice(i, i + bs)
-        squares = thread_map(lambda o: image_array(o, img_size, margin), images[part], progress=False)
-        found.append(grad_cam(model, inputs(np.stack(squares)), None if target is None else targets[part]))
+        square = lambda o: image_array(o, img_size, margin)
+        x = inputs(np.stack(thread_map(square, images[part], progress=False)))
+        found.append(grad_cam(model, x, None if target is None else targets[part]))
     return tuple(np.concatenate(o) for o in zip(*found))
 
-# %% ../../nbs/evaluate/02_explain.ipynb #0eacbe9d
+# %% ../../nbs/evaluate/02_explain.ipynb #393e7e47
 @delegates(image_cams)
 def explain(model, # `nn.Sequential(body, head)`
             images, # A path, a PIL image or an array of bytes, or a list of them
             img_size:int=224, # Side of the network's input, in pixels
             margin:int=CROP_MARGIN, # Pixels cut from each side first
-            target=None, # The class to explain, a name or a number, or one for each image; the predicted one if None
+            target=None, # Name or number of the class to explain, or one for each image; the predicted one if None
             temperature:float=1., # Of the calibration: the outputs are divided by it
             classes=STUDY_CLASSES, # Names of the classes, in the order of the outputs
             **kwargs
