@@ -25,12 +25,12 @@ from ..use.predict import Predictor
 # %% auto #0
 __all__ = ['overlap', 'External', 'validate_run']
 
-# %% ../../nbs/study/02_external.ipynb #c05a4769
+# %% ../../nbs/study/02_external.ipynb #4def890f
 def overlap(df:pd.DataFrame, # A table from `index_images`
             index:pd.DataFrame, # A run's index.csv, with a column phash
             bits:int=16, # Hashes that differ in at most this many bits are near duplicates
             hashes=None # From `image_hashes(df, turned=True)`, if they are there already
-           )->pd.DataFrame: # like (the nearest image), split, bits (distance), near, patient (one that was learned from)
+           )->pd.DataFrame: # like (the nearest image), split, bits (distance), near, patient (learned from)
     "Find for each image the nearest one of a run, and whether its patient was learned from."
     if hashes is None: hashes = image_hashes(df, turned=True)
     at, far = nearest(hashes, np.stack([np.frombuffer(bytes.fromhex(o), dtype=np.uint8) for o in index.phash]))
@@ -38,6 +38,7 @@ def overlap(df:pd.DataFrame, # A table from `index_images`
     return pd.DataFrame(dict(like=like.filepath.values, split=like["split"].values, bits=far, near=far <= bits,
                              patient=_learned_from(hashes, index)), index=df.index)
 
+# %% ../../nbs/study/02_external.ipynb #64e35827
 def _learned_from(hashes, index):
     "Does each of `hashes` show a recognized subject of the training or validation images?"
     if "public_subject" not in index: return np.zeros(len(hashes), dtype=bool)
@@ -64,7 +65,7 @@ class External:
         said = "".join(f"<p>{html.escape(o)}</p>" for o in self.says)
         return said + table_html(t, f"{self.recipe} on {self.name}")
 
-# %% ../../nbs/study/02_external.ipynb #09d18d87
+# %% ../../nbs/study/02_external.ipynb #8c78f146
 def _say_left_out(name, out, n):
     "How many of `n` images were left out, and why."
     known = "an image, or {} a patient, that the network was trained or chosen on"
@@ -72,12 +73,14 @@ def _say_left_out(name, out, n):
     if out == 1: return f"1 of the {n} images of {name} repeats {known.format('shows')}, and was left out."
     return f"{out} of the {n} images of {name} repeat {known.format('show')}, and were left out."
 
+# %% ../../nbs/study/02_external.ipynb #37356e9a
 def _say_scores(title, s):
     lo, hi = s["interval"]
     interval = "no interval: they are of one group" if np.isnan(lo) else f"95 % interval {lo:.3f} to {hi:.3f}"
     return (f"On the {s['n']} others “{title}” has macro-F1 {s['macro_f1']:.3f} ({interval}) "
             f"and accuracy {s['accuracy']:.3f}.")
 
+# %% ../../nbs/study/02_external.ipynb #d65109db
 def _say_drop(drop, own):
     "How the macro-F1 differs from that on `own`."
     diff, lo, hi = drop["diff"], drop["lo"], drop["hi"]
@@ -88,7 +91,7 @@ def _say_drop(drop, own):
     if lo <= 0 <= hi: verb = "the same, within what so few images can tell, as"
     return f"From elsewhere it is {verb} {own}: the difference is {diff:+.3f} (95 % interval {lo:+.3f} to {hi:+.3f})."
 
-# %% ../../nbs/study/02_external.ipynb #2c900c0b
+# %% ../../nbs/study/02_external.ipynb #d3d3ae38
 def _compare(run, recipe, new, probs, classes):
     "The drop to the run's own images, and what is to be said of it."
     split = "test" if run.metrics[recipe]["test"] else "valid"
@@ -103,7 +106,8 @@ def _compare(run, recipe, new, probs, classes):
         return None, [*says, f"No image from elsewhere is of the class {' or '.join(missing)}, which counts as 0 in "
                       "macro-F1; so it isn't compared with the run's own images."]
     drop = unpaired_difference((new.y[far], probs[far].argmax(1), new.group[far]), (p.y, p.pred, p.group), classes)
-    own = f"on the run's own {split.replace('valid', 'validation')} images ({run.metrics[recipe][split]['macro_f1']:.3f})"
+    where = "test" if split == "test" else "validation"
+    own = f"on the run's own {where} images ({run.metrics[recipe][split]['macro_f1']:.3f})"
     return drop, [*says, _say_drop(drop, own)]
 
 # %% ../../nbs/study/02_external.ipynb #cb1cf4e2
@@ -120,7 +124,30 @@ def _keep(folder, found, new, probs, classes):
     write_report(folder)
     write_card(folder)
 
-# %% ../../nbs/study/02_external.ipynb #bd94d929
+# %% ../../nbs/study/02_external.ipynb #6de7570e
+def _new_images(df, run, name, group, bits, progress):
+    "The images that the run hasn't learned from, numbered by its classes; and those left out."
+    known = classes_of(run.index)
+    hashes = image_hashes(df, turned=True, progress=progress)
+    same = overlap(df, run.index, bits, hashes)
+    out = same.near & (same.split != "test") | same.patient
+    if out.all() or set(df.label) - set(known):
+        raise DataError(f"Expected new images of {', '.join(known)}; found {len(df)} images of {name} of the classes "
+                        f"{', '.join(df.label.unique())}, of which {out.sum()} repeat an image or show a patient that "
+                        "the network was trained or chosen on. Name the classes to use in `classes`.")
+    groups = find_groups(df, group, bits, hashes, turned=True)
+    new = df.assign(y=[known.index(o) for o in df.label], group=groups, tested=same.near)[~out]
+    left_out = df[["filepath", "label"]].join(same[["like", "split", "bits"]])[out]
+    return new.reset_index(drop=True), left_out.reset_index(drop=True)
+
+# %% ../../nbs/study/02_external.ipynb #6f604aa9
+def _coverage(bundle, y, probs, groups, classes):
+    "Coverage of the conformal sets of each level, all classes together."
+    if not bundle.get("conformal"): return None
+    t = coverages(y, probs, bundle["temperature"], bundle["conformal"], groups, classes)
+    return t.query("label == 'all'").set_index("level").drop(columns="label")
+
+# %% ../../nbs/study/02_external.ipynb #a07eaa99
 def validate_run(run:Run, # From `read_run`
                  predictor:Predictor, # The network of `recipe`
                  recipe:str, # One of the run's recipes
@@ -134,27 +161,15 @@ def validate_run(run:Run, # From `read_run`
     "Score `predictor` on images from elsewhere, without those that it learned from."
     name = name or ("table" if isinstance(data, pd.DataFrame) else Path(str(data)).stem) or "images"
     df = index_images(data, classes=classes, progress=progress)
+    new, left_out = _new_images(df, run, name, group, bits, progress)
     known = classes_of(run.index)
-    hashes = image_hashes(df, turned=True, progress=progress)
-    same = overlap(df, run.index, bits, hashes)
-    out = same.near & (same.split != "test") | same.patient
-    if out.all() or set(df.label) - set(known):
-        raise DataError(f"Expected new images of {', '.join(known)}; found {len(df)} images of {name} of the classes "
-                        f"{', '.join(df.label.unique())}, of which {out.sum()} repeat an image or show a patient that "
-                        "the network was trained or chosen on. Name the classes to use in `classes`.")
-    groups = find_groups(df, group, bits, hashes, turned=True)
-    new = df.assign(y=[known.index(o) for o in df.label], group=groups, tested=same.near)[~out].reset_index(drop=True)
     batches = np.array_split(new.filepath, -(-len(new)//64))
     probs = np.concatenate([predictor.raw(list(o)) for o in track(batches, name, progress)])
     found = judge(new.y, probs, new.group, known)
     measures = pd.DataFrame(found.pop("measures"))
     drop, says = _compare(run, recipe, new, probs, known)
-    says = [_say_left_out(name, out.sum(), len(df)), _say_scores(run.titles[recipe], found), *says]
-    b, coverage = predictor.bundle, None
-    if b.get("conformal"):
-        coverage = coverages(new.y, probs, b["temperature"], b["conformal"], new.group, known)
-        coverage = coverage.query("label == 'all'").set_index("level").drop(columns="label")
-    left_out = df[["filepath", "label"]].join(same[["like", "split", "bits"]])[out].reset_index(drop=True)
+    says = [_say_left_out(name, len(left_out), len(df)), _say_scores(run.titles[recipe], found), *says]
+    coverage = _coverage(predictor.bundle, new.y, probs, new.group, known)
     result = External(name, recipe, found, measures, coverage, drop, left_out, says)
     _keep(run.path, result, new, probs, known)
     return result
