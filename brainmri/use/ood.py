@@ -116,11 +116,12 @@ def read_gate(arrays, # As from `gate_arrays`
              )->Gate: # The same gate
     "Put the two parts of a gate together again."
     try:
-        gate = Gate(*(np.asarray(arrays[k], dtype=np.float32) for k in ("means", "whiten")),
-                    *(float(limits[k]) for k in _LIMITS))
-        if np.isfinite(gate.means @ gate.whiten).all(): return gate
+        parts = [np.asarray(arrays[k], dtype=np.float32) for k in ("means", "whiten")]
+        parts += [float(limits[k]) for k in _LIMITS]
+        is_finite = all(np.isfinite(o).all() for o in parts)
+        if parts[1].shape == parts[0].shape[1:]*2 and is_finite: return Gate(*parts)
     except (KeyError, TypeError, ValueError): pass
-    raise DataError(f"Expected a gate of means (classes, d), whiten (d, d) and four numbers, all finite; "
+    raise DataError("Expected a gate of means (classes, d), whiten (d, d) and four numbers, all finite; "
                     f"found {({k: np.shape(v) for k, v in arrays.items()})} and {limits}.")
 
 # %% ../../nbs/use/00_ood.ipynb #7f13bf75
