@@ -143,7 +143,8 @@ def bootstrap_draws(per_group, # What is counted of each group, shape (groups, .
                    )->np.ndarray: # Shape (n, ...)
     "Sum `per_group` over each of `n` bootstrap drawings of the groups."
     times, kinds, _ = _draw_kinds(per_group, n, seed)
-    return (times @ kinds).reshape(n, *per_group.shape[1:])
+    sums = times.astype(float) @ kinds  # of whole numbers, but floats are much faster here
+    return sums.reshape(n, *per_group.shape[1:])
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #cdded1ce
 def interval_of(scores, # Scores of the drawings; NaN are left out
