@@ -71,13 +71,14 @@ def calibration_error(y, # Class number of each image
     r = reliability(y, probs, bins)
     return float(np.average(abs(r.confidence - r.accuracy), weights=r.n))
 
-# %% ../../nbs/evaluate/00a_calibrate.ipynb #dd277a8b
+# %% ../../nbs/evaluate/00a_calibrate.ipynb #e25a9ecf
 def _threshold(wrong, level):
     "The ⌈(n + 1)·level⌉-th smallest of n numbers; 1 for fewer than 1/(1 - level) of them."
     n = len(wrong)
     rank = int(np.ceil(round((n + 1)*level, 9)))
     return float(np.sort(wrong)[rank - 1]) if n*round(1 - level, 9) >= 1 else 1.
 
+# %% ../../nbs/evaluate/00a_calibrate.ipynb #6d1526ae
 def conformal_quantiles(y, # Class number of each image; of images that were not trained on
                         probs, # Probabilities, (images, classes), calibrated as at prediction
                         classes=STUDY_CLASSES, # Class names, in order
@@ -103,7 +104,7 @@ def conformal_sets(probs, # Probabilities, (images, classes), calibrated as thos
     limits = np.array([quantiles[c] for c in classes])
     return 1 - class_probs(probs, (len(probs), len(classes))) <= limits + 1e-8  # of rounding
 
-# %% ../../nbs/evaluate/00a_calibrate.ipynb #b3cfa7bc
+# %% ../../nbs/evaluate/00a_calibrate.ipynb #28089246
 def _coverage_row(own, held, sets, g, drawn):
     "Coverage with its interval, size, share of empty sets, and number of the images `own`."
     missed, kept = drawn.sum(1).T
@@ -113,6 +114,7 @@ def _coverage_row(own, held, sets, g, drawn):
     return dict(coverage=held[own].mean(), low=low, high=high, size=sets[own].sum(1).mean(),
                 empty=(~sets[own].any(1)).mean(), images=own.sum())
 
+# %% ../../nbs/evaluate/00a_calibrate.ipynb #dd5e920f
 def coverage(y, # Class number of each image
              sets, # From `conformal_sets`
              groups=None, # Group of each image, such as its patient

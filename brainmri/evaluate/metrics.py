@@ -17,7 +17,7 @@ __all__ = ['METRICS', 'class_numbers', 'confusion', 'class_rates', 'confusion_f1
            'scores', 'Metric', 'add_metric', 'list_metrics', 'class_auc', 'measure', 'class_probs', 'measures', 'judge',
            'paired_difference', 'unpaired_difference', 'mcnemar']
 
-# %% ../../nbs/evaluate/00_metrics.ipynb #8b41d0c7
+# %% ../../nbs/evaluate/00_metrics.ipynb #916735c8
 def class_numbers(y, # Class number of each image
                   *preds, # Predictions for the same images
                   classes=STUDY_CLASSES # Class names, in order
@@ -27,7 +27,7 @@ def class_numbers(y, # Class number of each image
     shapes = [v.shape for v in arrays]
     found = np.concatenate([v.ravel() for v in arrays])
     odd = found[~np.isin(found, range(len(classes)))]
-    if len(odd) or not len(found) or arrays[0].ndim != 1 or len(set(shapes)) > 1:
+    if len(odd) or not len(found) or len(set(shapes)) > 1 or len(shapes[0]) != 1:
         raise DataError(f"Expected class numbers from 0 to {len(classes) - 1} for the same images, at least one; "
                         f"found shapes {shapes}, and {odd[:3].tolist()} out of range.")
     return [v.astype(int) for v in arrays]
@@ -128,7 +128,7 @@ def _group_confusions(y, preds, groups, classes=STUDY_CLASSES):
     for i, p in enumerate(preds): np.add.at(out, (g, i, y, p), 1)
     return out
 
-# %% ../../nbs/evaluate/00_metrics.ipynb #d2b412a1
+# %% ../../nbs/evaluate/00_metrics.ipynb #8d459e9d
 def _draw_kinds(per_group, n, seed):
     "How often each kind of group comes in each drawing; what is counted of each kind; each group's kind."
     size = len(per_group)
@@ -136,13 +136,15 @@ def _draw_kinds(per_group, n, seed):
     times = np.random.default_rng(seed).multinomial(size, counts/size, size=n)
     return times, kinds, kind.ravel()
 
+# %% ../../nbs/evaluate/00_metrics.ipynb #82ecc6ea
 def bootstrap_draws(per_group, # What is counted of each group, shape (groups, ...)
                     n:int, # Drawings
                     seed # Of the random generator
                    )->np.ndarray: # Shape (n, ...)
     "Sum `per_group` over each of `n` bootstrap drawings of the groups."
     times, kinds, _ = _draw_kinds(per_group, n, seed)
-    return (times @ kinds).reshape(n, *per_group.shape[1:])
+    sums = times.astype(float) @ kinds  # of whole numbers, but floats are much faster here
+    return sums.reshape(n, *per_group.shape[1:])
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #cdded1ce
 def interval_of(scores, # Scores of the drawings; NaN are left out
@@ -256,11 +258,12 @@ def _image_counts(y, pred, groups, classes, n, seed):
     step = max(1, 2**20//len(g))
     for i in range(0, n, step): yield np.stack([count(t) for t in times[i:i+step]])
 
-# %% ../../nbs/evaluate/00_metrics.ipynb #97fde961
+# %% ../../nbs/evaluate/00_metrics.ipynb #27ace5d7
 def _count_confusions(y, pred, counts, k):
     "Confusion matrices of the images in each drawing."
     return np.array([np.bincount(y*k + pred, c, k*k).reshape(k, k) for c in counts])
 
+# %% ../../nbs/evaluate/00_metrics.ipynb #d357bf43
 def measure(metric:Metric, # An entry of `METRICS`
             y, # Class number of each image
             probs, # Probabilities, (images, classes)

@@ -22,7 +22,7 @@ from .metrics import scores
 __all__ = ['ARTEFACTS', 'BORDERS', 'Artefact', 'list_artefacts', 'degrade', 'show_artefacts', 'robustness', 'plot_robustness',
            'border_test', 'say_border', 'refusals', 'say_refusals']
 
-# %% ../../nbs/evaluate/03_robust.ipynb #5e516e77
+# %% ../../nbs/evaluate/03_robust.ipynb #7b5d5982
 @dataclass(frozen=True)
 class Artefact:
     "One way in which an image gets worse, in five strengths."
@@ -31,8 +31,10 @@ class Artefact:
     amounts:tuple # One for each strength, 1 to 5
     apply:Callable # Takes a picture (float32, (h, w), 0 to 255), an amount and a seed; returns such a picture
 
+# %% ../../nbs/evaluate/03_robust.ipynb #553cf4c1
 ARTEFACTS = {}  #: The artefacts by name
 
+# %% ../../nbs/evaluate/03_robust.ipynb #96773735
 def _add(name, what, *amounts):
     "Decorate a function to enter it in `ARTEFACTS`."
     def enter(f):
@@ -65,7 +67,7 @@ def _gibbs(x, amount, seed):
     kept = np.hypot(row - (h - 1)/2, col - (w - 1)/2) <= amount
     return _to_image(_to_kspace(x)*kept)
 
-# %% ../../nbs/evaluate/03_robust.ipynb #f75cc402
+# %% ../../nbs/evaluate/03_robust.ipynb #8f88a2e2
 def _polynomial(shape, seed):
     "A random polynomial of degree 2, drawn as MONAI draws it."
     rng = np.random.RandomState(seed)
@@ -75,6 +77,7 @@ def _polynomial(shape, seed):
     at = [np.linspace(-1, 1, o, dtype=np.float32) for o in shape]
     return np.polynomial.legendre.leggrid2d(*at, coefficients)
 
+# %% ../../nbs/evaluate/03_robust.ipynb #01112fb6
 @_add("bias_field", "gain at the brightest over the darkest, without 2.5 % at either end", 1.5, 2.2, 3.4, 5.2, 8.)
 def _bias_field(x, amount, seed):
     log = _polynomial(x.shape[::-1], seed).T if seed % 2 else _polynomial(x.shape, seed)
@@ -186,7 +189,7 @@ def _sample(df, n, seed, classes):
     place = (by_class.cumcount()/by_class.transform("size")).sort_values(kind="stable")
     return df.loc[sorted(place.index[:n])].reset_index(drop=True)
 
-# %% ../../nbs/evaluate/03_robust.ipynb #35c4ea15
+# %% ../../nbs/evaluate/03_robust.ipynb #a257fa77
 def _answers(predictor, files, ways, what, progress):
     "Class numbers of the images after each of `ways`: name → function of an image and its number."
     found = {name: [] for name in ways}
@@ -197,6 +200,7 @@ def _answers(predictor, files, ways, what, progress):
             found[name] += [p.top for p in predictor.predict(x)]
     return {name: np.array([predictor.classes.index(o) for o in v]) for name, v in found.items()}
 
+# %% ../../nbs/evaluate/03_robust.ipynb #3c73c15e
 def _row(df, pred, clean, classes):
     "Scores of `pred`, and the share of images that it labels otherwise than `clean`."
     s = scores(df.y, pred, df.get("group"), classes)
@@ -224,7 +228,7 @@ def robustness(predictor, # Has `predict(list of arrays)` and `classes`, as `Pre
     return pd.DataFrame([dict(artefact=a, strength=s, **_row(df, pred, clean, predictor.classes))
                          for (a, s), pred in found.items()])
 
-# %% ../../nbs/evaluate/03_robust.ipynb #3501c75e
+# %% ../../nbs/evaluate/03_robust.ipynb #c533c077
 def plot_robustness(table:pd.DataFrame # From `robustness`
                    ): # matplotlib's Figure
     "Plot macro-F1 against strength, one panel per artefact."
@@ -235,7 +239,7 @@ def plot_robustness(table:pd.DataFrame # From `robustness`
     fig, axs = subplots(rows, cols, squeeze=False, sharex=True, sharey=True, figsize=(2*cols + .6, 1.9*rows + .5))
     for ax in axs.flat[len(names):]: ax.set_visible(False)
     for ax, name in zip(axs.flat, names):
-        t = pd.concat([clean, worse[worse.artefact == name].sort_values("strength")]).astype(dict(low=float, high=float))
+        t = pd.concat([clean, worse[worse.artefact == name]]).sort_values("strength")
         ax.axhline(clean.macro_f1.iloc[0], ls=":", color="black", lw=1, label="clean images")
         ax.fill_between(t.strength, t.low, t.high, color="#0072B2", alpha=.2, lw=0, label="95 % interval")
         ax.plot(t.strength, t.macro_f1, "o-", color="#0072B2", ms=4, label="macro-F1")
@@ -246,9 +250,11 @@ def plot_robustness(table:pd.DataFrame # From `robustness`
     fig.legend(*axs[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False, fontsize=9)
     return fig
 
-# %% ../../nbs/evaluate/03_robust.ipynb #a36ff121
-BORDERS = ("as it is", "border blanked", "border of the same class", "border of another class")  #: Rows of `border_test`
+# %% ../../nbs/evaluate/03_robust.ipynb #c8b15c95
+#: The rows of `border_test`.
+BORDERS = ("as it is", "border blanked", "border of the same class", "border of another class")
 
+# %% ../../nbs/evaluate/03_robust.ipynb #340c1bbd
 def _bordered(img, donor, margin, share):
     "A PIL image as an array with the border of `donor`, resized to fit, or a black one."
     lent = Image.new("RGB", img.size)
@@ -280,7 +286,7 @@ def _donors(df, seed, classes):
         out.append((first, rng.choice(np.flatnonzero(y == other))))
     return np.array(out).T
 
-# %% ../../nbs/evaluate/03_robust.ipynb #387c4d53
+# %% ../../nbs/evaluate/03_robust.ipynb #09a2b364
 def border_test(predictor, # Has `predict`, `classes` and `bundle["margin"]`, as `Predictor` has
                 df:pd.DataFrame, # Columns filepath and y, and group if images belong together
                 n:int=150, # Images at most, each class with its share
@@ -293,21 +299,25 @@ def border_test(predictor, # Has `predict`, `classes` and `bundle["margin"]`, as
     df, classes = _sample(df, n, seed, predictor.classes), predictor.classes
     same, other = _donors(df, seed, classes)
     margin = getattr(predictor, "bundle", {}).get("margin", 0)
-    def lend(rows): return lambda img, i: _bordered(img, open_image(df.filepath[rows[i]]), margin, share)
-    ways = [lambda img, i: np.asarray(img), lambda img, i: _bordered(img, None, margin, share), lend(same), lend(other)]
-    found = _answers(predictor, list(df.filepath), dict(zip(BORDERS, ways)), "borders", progress)
-    clean, *_, last = found.values()
-    table = pd.DataFrame([_row(df, pred, clean, classes) for pred in found.values()], index=pd.Index(BORDERS, name="border"))
-    table["drawn"] = [np.nan]*3 + [float((last == df.y.to_numpy()[other]).mean())]
+    def lend(rows):
+        return lambda img, i: _bordered(img, open_image(df.filepath[rows[i]]), margin, share)
+    def keep(img, i): return np.asarray(img)
+    def blank(img, i): return _bordered(img, None, margin, share)
+    ways = dict(zip(BORDERS, (keep, blank, lend(same), lend(other))))
+    found = _answers(predictor, list(df.filepath), ways, "borders", progress)
+    rows = [_row(df, pred, found[BORDERS[0]], classes) for pred in found.values()]
+    table = pd.DataFrame(rows, index=pd.Index(BORDERS, name="border"))
+    table["drawn"] = [np.nan]*3 + [float((found[BORDERS[3]] == df.y.to_numpy()[other]).mean())]
     table.attrs["classes"] = df.y.nunique()
     return table
 
-# %% ../../nbs/evaluate/03_robust.ipynb #7df66e09
+# %% ../../nbs/evaluate/03_robust.ipynb #43a77836
 def _share(k, n):
     "`k` of `n` as a share with its exact 95 % interval, in words; and the interval."
     low, high = binomtest(k, n).proportion_ci()
     return f"{k/n:.0%} ({low:.0%} to {high:.0%})", low, high
 
+# %% ../../nbs/evaluate/03_robust.ipynb #79aae257
 def _verdict(n, drawn, wrong, changed, classes):
     "Conclude from how many images were called by the donor's class, and how many were wrong."
     chance, pull = 1/(classes - 1), "none was wrong then"

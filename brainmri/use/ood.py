@@ -67,9 +67,10 @@ class Gate:
         "Are pictures to be refused?"
         return np.array([reason is not None for reason in self.reasons(plain, distance)])
 
-# %% ../../nbs/use/00_ood.ipynb #dfa61fcd
+# %% ../../nbs/use/00_ood.ipynb #b29c011c
 ROUNDING = dict(fp32=0., winograd=0., bf16=2**-8)  #: How far rounding moves a feature, as a share of its size
 
+# %% ../../nbs/use/00_ood.ipynb #b6e0679c
 def fit_gate(features, # (n, d) of the training images
              y, # Their class numbers
              plain, # (n, 3), their `plain_checks`
@@ -99,37 +100,42 @@ def fit_gate(features, # (n, d) of the training images
     rank = int(np.ceil((len(far) + 1)*(1 - rate)))
     return replace(gate, limit=float(far[min(len(far), rank) - 1]))
 
-# %% ../../nbs/use/00_ood.ipynb #272ac40c
+# %% ../../nbs/use/00_ood.ipynb #8b1136c1
 _LIMITS = ("limit", "contrast", "color", "grain")
 
+# %% ../../nbs/use/00_ood.ipynb #dc8dbe7c
 def gate_arrays(gate:Gate # From `fit_gate`
                )->tuple: # Arrays by name, for `safetensors`; and the limits, for JSON
     "Split a gate for two files."
     arrays = dict(means=gate.means, whiten=gate.whiten)
     return arrays, {k: getattr(gate, k) for k in _LIMITS}
 
+# %% ../../nbs/use/00_ood.ipynb #206b920c
 def read_gate(arrays, # As from `gate_arrays`
               limits # As from `gate_arrays`
              )->Gate: # The same gate
     "Put the two parts of a gate together again."
     try:
-        gate = Gate(*(np.asarray(arrays[k], dtype=np.float32) for k in ("means", "whiten")),
-                    *(float(limits[k]) for k in _LIMITS))
-        if np.isfinite(gate.means @ gate.whiten).all(): return gate
+        parts = [np.asarray(arrays[k], dtype=np.float32) for k in ("means", "whiten")]
+        parts += [float(limits[k]) for k in _LIMITS]
+        is_finite = all(np.isfinite(o).all() for o in parts)
+        if parts[1].shape == parts[0].shape[1:]*2 and is_finite: return Gate(*parts)
     except (KeyError, TypeError, ValueError): pass
-    raise DataError(f"Expected a gate of means (classes, d), whiten (d, d) and four numbers, all finite; "
+    raise DataError("Expected a gate of means (classes, d), whiten (d, d) and four numbers, all finite; "
                     f"found {({k: np.shape(v) for k, v in arrays.items()})} and {limits}.")
 
-# %% ../../nbs/use/00_ood.ipynb #f4e11e3d
+# %% ../../nbs/use/00_ood.ipynb #7f13bf75
 def _noise(rng):
     side = int(rng.integers(180, 520))
     a = rng.normal(128, rng.uniform(20, 70), (side, side, 3 if rng.random() < .3 else 1))
     return Image.fromarray(a.repeat(3, 2)[..., :3].clip(0, 255).astype(np.uint8))
 
+# %% ../../nbs/use/00_ood.ipynb #05b54685
 def _blank(rng):
     side = int(rng.integers(180, 520))
     return Image.new("L", (side, side), int(rng.integers(256)))
 
+# %% ../../nbs/use/00_ood.ipynb #affb051b
 def _text(rng):
     dark = rng.random() < .5
     words = "the scan was taken in axial plane after contrast and shows no change since the last visit".split()
@@ -152,7 +158,7 @@ def _chart(rng):
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
-# %% ../../nbs/use/00_ood.ipynb #2d3c0de6
+# %% ../../nbs/use/00_ood.ipynb #e3473715
 def _photographs():
     "The photographs that installed packages carry, as arrays."
     from sklearn.datasets import load_sample_images
@@ -161,6 +167,7 @@ def _photographs():
     except ImportError: return found
     return [*found, data.astronaut(), data.coffee(), data.chelsea(), data.rocket()]
 
+# %% ../../nbs/use/00_ood.ipynb #b6313a9c
 def _photograph(rng):
     photographs = _photographs()
     im = Image.fromarray(photographs[rng.integers(len(photographs))])
@@ -168,6 +175,7 @@ def _photograph(rng):
     top, left = (int(rng.integers(0, o - side + 1)) for o in (im.height, im.width))
     return im.crop((left, top, left + side, top + side))
 
+# %% ../../nbs/use/00_ood.ipynb #fc01f4c0
 def _jigsaw(rng, im, k=6):
     "`im` cut into k×k squares in random order, each turned at random."
     a = np.asarray(im.convert("L").resize((k*40, k*40)))
