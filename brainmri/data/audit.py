@@ -51,7 +51,7 @@ class Audit:
     suspects:pd.DataFrame = None # filepath, label, suggested, self_confidence; None as above
     doubter:float = None # Macro-F1 of the model that doubts, out of fold
 
-# %% ../../nbs/data/08_audit.ipynb #e783f5d1
+# %% ../../nbs/data/08_audit.ipynb #f3ef8d31
 def audit(df, # A table from `index_images`
           group=None, # What gives the patient, as in `known_groups`
           bits=16, # Hashes that differ in at most this many bits are near duplicates
@@ -73,6 +73,7 @@ def audit(df, # A table from `index_images`
                   near_duplicates(hashes, bits, turned), bits, turned).grouped(*patients)
     return found._probed(rows, seen, seed) if probes else found
 
+# %% ../../nbs/data/08_audit.ipynb #7612dc2b
 def _examine(paths, probed, progress):
     "Hashes of every image, and what the probes see of those at `probed`, from one decoding."
     def one(i):
@@ -95,9 +96,10 @@ def grouped(self:Audit,
     by = " and ".join(filter(None, [", ".join(filter(None, named)), near]))
     return replace(self, groups=pd.Series(groups, self.df.index, name="group"), grouped_by=by)
 
-# %% ../../nbs/data/08_audit.ipynb #1a3a1c8d
+# %% ../../nbs/data/08_audit.ipynb #a2975805
 DOUBT_PROBES = ("intensity", "no_center", "thumbnail")  #: What the model that doubts labels sees
 
+# %% ../../nbs/data/08_audit.ipynb #4640bbc2
 @patch
 def _probed(self:Audit, rows, seen, seed):
     "This audit with the shortcuts and doubtful labels of the images at `rows`."
@@ -117,28 +119,32 @@ def _probed(self:Audit, rows, seen, seed):
                    suspects=suspects.reset_index(drop=True),
                    doubter=f1_score(y, probs.argmax(1), average="macro"))
 
-# %% ../../nbs/data/08_audit.ipynb #b7fd8b9a
+# %% ../../nbs/data/08_audit.ipynb #8f56beb5
 def _together(keys):
     "The positions that share a key, for every key that occurs more than once."
     found = pd.Series(range(len(keys))).groupby(np.asarray(keys), sort=False).agg(np.array)
     return [o for o in found if len(o) > 1]
 
+# %% ../../nbs/data/08_audit.ipynb #36699e2d
 @patch(as_prop=True)
 def copies(self:Audit)->list: # Arrays of row positions
     "Sets of images with exactly the same pixels."
     return _together(self.pixels)
 
+# %% ../../nbs/data/08_audit.ipynb #a7e13cd4
 @patch(as_prop=True)
 def duplicates(self:Audit)->list: # Arrays of row positions; conflicts first, then the largest
     "Clusters of near duplicates, exact copies among them."
     def order(o): return self.df.label.iloc[o].nunique() == 1, -len(o), o[0]
     return sorted(_together(self.clusters), key=order)
 
+# %% ../../nbs/data/08_audit.ipynb #de481e33
 @patch(as_prop=True)
 def conflicts(self:Audit)->list: # Arrays of row positions
     "Clusters of near duplicates whose images carry different labels."
     return [o for o in self.duplicates if self.df.label.iloc[o].nunique() > 1]
 
+# %% ../../nbs/data/08_audit.ipynb #f022b8a1
 @patch(as_prop=True)
 def problems(self:Audit)->list: # Dicts with filepath, problem and done
     "Files that couldn't be used."
@@ -151,7 +157,7 @@ def known_slices(self:Audit)->dict: # phash, public_collection, public_number, p
     t = self.recognized[["collection", "number", "subject"]].add_prefix("public_")
     return dict(phash=pack_hashes(self.hashes[:, 0])) | {k: t[k].to_numpy() for k in t}
 
-# %% ../../nbs/data/08_audit.ipynb #27622832
+# %% ../../nbs/data/08_audit.ipynb #d30cc3f2
 @patch(as_prop=True)
 def provenance(self:Audit)->pd.DataFrame: # By class: images, each collection, elsewhere, subjects
     "Which public collections the images of each class are from, as far as recognized."
@@ -164,6 +170,7 @@ def provenance(self:Audit)->pd.DataFrame: # By class: images, each collection, e
     n.insert(0, "images", n.sum(axis=1))
     return n.assign(subjects=subjects.reindex(classes, fill_value=0))
 
+# %% ../../nbs/data/08_audit.ipynb #f6d492c4
 @patch(as_prop=True)
 def relabeled(self:Audit)->pd.DataFrame: # filepath, label, registered, collection, number
     "Recognized images whose label contradicts that of their collection."
@@ -173,6 +180,7 @@ def relabeled(self:Audit)->pd.DataFrame: # filepath, label, registered, collecti
     odd = own.isin(STUDY_CLASSES) & (t.registered != "") & (own != t.registered)
     return t[odd].reset_index(drop=True)
 
+# %% ../../nbs/data/08_audit.ipynb #812865be
 @patch(as_prop=True)
 def leaked(self:Audit)->pd.DataFrame: # From `subject_leakage`; None without a split or subjects
     "How many recognized images and subjects of a ready-made split are in training too."
@@ -180,7 +188,7 @@ def leaked(self:Audit)->pd.DataFrame: # From `subject_leakage`; None without a s
     if column is None or not self.recognized.subject.any(): return None
     return subject_leakage(self.df[column].map(match_split), self.recognized.subject)
 
-# %% ../../nbs/data/08_audit.ipynb #2b33971e
+# %% ../../nbs/data/08_audit.ipynb #9978bdac
 @patch(as_prop=True)
 def summary(self:Audit)->pd.DataFrame: # Indexed by what is counted: n and what it means
     "The counts of the audit, one row each."
@@ -200,6 +208,7 @@ def summary(self:Audit)->pd.DataFrame: # Indexed by what is counted: n and what 
     if self.shortcuts is not None: rows |= self._probe_counts()
     return pd.DataFrame(rows, ["n", "meaning"]).T.astype(dict(n=int))
 
+# %% ../../nbs/data/08_audit.ipynb #665762c8
 @patch
 def _probe_counts(self:Audit):
     "The rows of `summary` that tell of doubtful labels and shortcuts."
@@ -211,6 +220,7 @@ def _probe_counts(self:Audit):
     return {"doubtful labels": (len(self.suspects), doubts),
             "shortcuts": ((t.warning != "").sum(), warns)}
 
+# %% ../../nbs/data/08_audit.ipynb #b64de2bc
 @patch
 def __repr__(self:Audit):
     return "Audit: " + ", ".join(f"{n} {k}" for k, n in self.summary.n.items())
@@ -267,7 +277,7 @@ def to_json(self:Audit)->dict: # Counts, warnings, and the files of each finding
         leaked=rows(self.leaked, "part"), shortcuts=rows(self.shortcuts, "probe"),
         suspects=rows(self.suspects)))
 
-# %% ../../nbs/data/08_audit.ipynb #725a2234
+# %% ../../nbs/data/08_audit.ipynb #13f03b1a
 def _gallery(rows, empty):
     "A grid of images: filepath, what to say above it, and color, for each of each row."
     width = max(map(len, rows), default=2)
@@ -282,6 +292,7 @@ def _gallery(rows, empty):
             ax.set_title("\n".join(title), fontsize=8, color=color, parse_math=False)
     return fig
 
+# %% ../../nbs/data/08_audit.ipynb #cb6c1bf9
 @patch
 def plot(self:Audit,
          n=6, # Clusters to show, conflicting ones first, then the largest

@@ -44,7 +44,7 @@ def estimated_turns(hashes # uint8, (n, 32): upright hashes
 
 # %% ../../nbs/data/05_registry.ipynb #4cab745a
 SAME_SLICE = 22  #: A hash within so many bits of a registered one is the same slice
-_TEXTS = ["collection", "label", "subject", "exam"]
+_SLICE = ["collection", "number", "label", "subject", "exam"]
 
 # %% ../../nbs/data/05_registry.ipynb #47173c0e
 def recognize(hashes, # uint8, (n, 8, 32) or (n, 32), as from `image_hashes`
@@ -62,10 +62,10 @@ def recognize(hashes, # uint8, (n, 8, 32) or (n, 32), as from `image_hashes`
     at[rest], far[rest] = nearest(turns[rest, 1:], known)
     found = np.flatnonzero(far <= SAME_SLICE)
     turn = np.unpackbits(turns[found] ^ known[at[found], None], axis=2).sum(2).argmin(1)
-    t = registry.iloc[at[found]][[*_TEXTS, "number"]].set_axis(found)
+    t = registry.iloc[at[found]][_SLICE].set_axis(found)
     t = t.assign(turn=turn, distance=far[found])
     t = t.astype(dict(number="Int64", turn="Int64", distance="Int64")).reindex(range(len(far)))
-    return t.fillna(dict.fromkeys(_TEXTS, ""))
+    return t.fillna(dict(collection="", label="", subject="", exam=""))
 
 # %% ../../nbs/data/05_registry.ipynb #730fbb50
 def coincidences(n # `Audit.provenance`: by class, images and their sources

@@ -18,7 +18,7 @@ __all__ = ['SHARES', 'grouped_split', 'list_splits', 'split_images', 'split_summ
 # %% ../../nbs/data/09_split.ipynb #d8b2fa37
 SHARES = dict(train=0.7, valid=0.15, test=0.15)  #: The parts of a split, and the share of each
 
-# %% ../../nbs/data/09_split.ipynb #c65f0838
+# %% ../../nbs/data/09_split.ipynb #09829831
 def grouped_split(y, # The class of each image
                   groups, # The group of each image
                   shares=SHARES, # Names of the parts and the share of each; the shares add up to 1
@@ -32,6 +32,7 @@ def grouped_split(y, # The class of each image
     want = np.outer(list(shares.values()), counts.sum(0))
     return np.array(list(shares))[_place(counts, want, order)[g]]
 
+# %% ../../nbs/data/09_split.ipynb #03f12d51
 def _place(counts, want, order):
     "The part of each group: `counts` are (groups, classes), `want` is (parts, classes)."
     have, part = np.zeros_like(want), np.zeros(len(counts), dtype=int)
@@ -81,7 +82,7 @@ def split_images(df, # A table from `index_images`
             "each part needs at least one. Add some, or split otherwise.")
     return df
 
-# %% ../../nbs/data/09_split.ipynb #0ee301e4
+# %% ../../nbs/data/09_split.ipynb #1cb9274e
 def _parts(df, column, what):
     "The part of each image that a `column` of `df` names."
     if column not in df: raise DataError(f"Expected {what}; there is none. Use 'grouped' or 'random'.")
@@ -91,6 +92,7 @@ def _parts(df, column, what):
                           f"{n} say something else.")
     return part
 
+# %% ../../nbs/data/09_split.ipynb #e071804c
 def _enough(counts, need, what):
     "Refuse a class with fewer than `need` of what a split deals out."
     for label, n in counts.items():
@@ -98,7 +100,7 @@ def _enough(counts, need, what):
             f"{label} has {counted(n, what)}; a split into {', '.join(SHARES)} needs at least {need} "
             "for each class. Add some, or leave the class out with `classes`.")
 
-# %% ../../nbs/data/09_split.ipynb #b1564df6
+# %% ../../nbs/data/09_split.ipynb #63c28ea8
 def _random(df, seed):
     "The study's split: stratified by class, blind to groups."
     from sklearn.model_selection import train_test_split
@@ -108,6 +110,7 @@ def _random(df, seed):
     parts = dict(train=train, valid=valid, test=test)
     return pd.concat([pd.Series(name, t.index) for name, t in parts.items()])
 
+# %% ../../nbs/data/09_split.ipynb #de24b2ec
 def _by_groups(df, ready, seed):
     "A grouped split, or a `ready` one with validation images taken from training."
     if ready is None:
@@ -146,7 +149,7 @@ def plot_split(df # A table from `split_images`
     fig.legend(loc="outside upper center", ncols=3, frameon=False)
     return fig
 
-# %% ../../nbs/data/09_split.ipynb #36e83a5b
+# %% ../../nbs/data/09_split.ipynb #7e694646
 def leakage(df, # A table with a column split, or from a folder with Training and Testing
             audit=None, # An `Audit` of `df`, for its groups
             known=None # Does the column group hold copies too? By default if `split_images` made it
@@ -165,6 +168,7 @@ def leakage(df, # A table with a column split, or from a folder with Training an
     rows = {k: _leaks(o) for k, o in rows.items() if len(o)}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("label")
 
+# %% ../../nbs/data/09_split.ipynb #3bd2dea7
 def _leaks(t):
     "A row of `leakage`."
     row = dict(groups=t.group.nunique(), crossing=t.group[t.crossing].nunique())
