@@ -37,9 +37,10 @@ def _brightness(img):
     few = np.asarray(img.resize((32, 32), Image.Resampling.BOX), dtype=float)
     return np.array([mean, spread, *quantiles, entropy, p[0], few.std(-1).mean()])
 
-# %% ../../nbs/data/07_shortcuts.ipynb #6699dce7
+# %% ../../nbs/data/07_shortcuts.ipynb #b7941889
 def _shrunk(img, w, h): return np.array(img.convert("L").resize((w, h), Image.Resampling.BOX))
 
+# %% ../../nbs/data/07_shortcuts.ipynb #4291465d
 def _frame(img, dx, dy):
     "The strips of width `dx` and height `dy` along the sides, each shrunk to 4×16 pixels."
     w, h = img.size
@@ -48,6 +49,7 @@ def _frame(img, dx, dy):
     standing = [_shrunk(img.crop(o), 4, 16) for o in ((0, 0, dx, h), (w - dx, 0, w, h))]
     return np.ravel([o.ravel() for o in lying + standing])
 
+# %% ../../nbs/data/07_shortcuts.ipynb #7c9f4f67
 def _no_center(img):
     "The image at 20×20 pixels, with its middle black."
     around = _shrunk(img, 20, 20)
@@ -77,12 +79,13 @@ PROBES = dict(
                     lambda img: _shrunk(img, 16, 16).ravel(), sees_brain=True),
 )  #: The probes by name
 
-# %% ../../nbs/data/07_shortcuts.ipynb #d1f01346
+# %% ../../nbs/data/07_shortcuts.ipynb #9d169bb2
 def look(img # An RGB image, from `open_image`
         )->dict: # Probe → features, a 1-D array
     "What the probes that see pixels see of `img`."
     return {k: p.see(img) for k, p in PROBES.items() if not p.of_table}
 
+# %% ../../nbs/data/07_shortcuts.ipynb #fb659b6f
 def probe_features(df, # A table from `index_images`
                    seen=None, # What `look` gave for each image, if they were opened already
                    progress=True # Show a progress bar for more than 200 images?
