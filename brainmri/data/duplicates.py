@@ -69,9 +69,10 @@ def as_turns(hashes # Packed bits, (images, bytes) or (images, turns, bytes)
     hashes = np.asarray(hashes, dtype=np.uint8)
     return hashes[:, None] if hashes.ndim == 2 else hashes
 
-# %% ../../nbs/data/04_duplicates.ipynb #8357e5fc
+# %% ../../nbs/data/04_duplicates.ipynb #ca0f958b
 def _signs(hashes): return np.unpackbits(hashes, axis=-1).astype(np.float32)*2 - 1
 
+# %% ../../nbs/data/04_duplicates.ipynb #136b460e
 def _bits_apart(hashes, turns, block=128):
     "In how many bits some of `turns`, best turned, differ from all `hashes`; and where they begin."
     signs = _signs(hashes)
