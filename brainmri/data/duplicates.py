@@ -21,13 +21,12 @@ def pixel_hash(img # A PIL image
     "Hash the size and pixels of `img` by SHA-256: the same for exact copies."
     return hashlib.sha256(repr(img.size).encode() + img.tobytes()).hexdigest()
 
-# %% ../../nbs/data/04_duplicates.ipynb #223c37f0
+# %% ../../nbs/data/04_duplicates.ipynb #fe60d164
 def eight_turns(a # (..., n, n): cosine transform of a square, or the signs of its hash as ±1
                )->np.ndarray: # (..., 8, n, n): four quarter turns, then their mirror images
     "Transforms of the eight positions of a picture whose cosine transform is `a`."
     x = (-1.)**np.arange(a.shape[-1])  # mirroring changes the sign of every odd frequency
-    y = x[:, None]
-    t = np.swapaxes(a, -1, -2)
+    y, t = x[:, None], np.swapaxes(a, -1, -2)
     return np.stack([a, y*t, x*y*a, x*t, x*a, y*a, t, x*y*t], -3)
 
 # %% ../../nbs/data/04_duplicates.ipynb #274bfd0c
@@ -70,10 +69,11 @@ def as_turns(hashes # Packed bits, (images, bytes) or (images, turns, bytes)
     hashes = np.asarray(hashes, dtype=np.uint8)
     return hashes[:, None] if hashes.ndim == 2 else hashes
 
-# %% ../../nbs/data/04_duplicates.ipynb #9faafd4d
+# %% ../../nbs/data/04_duplicates.ipynb #ca0f958b
 def _signs(hashes): return np.unpackbits(hashes, axis=-1).astype(np.float32)*2 - 1
 
-def _bits_apart(hashes, turns, block=512):
+# %% ../../nbs/data/04_duplicates.ipynb #136b460e
+def _bits_apart(hashes, turns, block=128):
     "In how many bits some of `turns`, best turned, differ from all `hashes`; and where they begin."
     signs = _signs(hashes)
     step = max(1, block//turns.shape[1])

@@ -43,62 +43,61 @@ def estimated_turns(hashes # uint8, (n, 32): upright hashes
     bits = eight_turns(signs).reshape(len(hashes), 8, 256) > 0
     return np.packbits(bits, axis=2)
 
-# %% ../../nbs/data/05_registry.ipynb #0ad5d0ca
+# %% ../../nbs/data/05_registry.ipynb #4cab745a
 SAME_SLICE = 22  #: A hash within so many bits of a registered one is the same slice
-_WHICH = ["collection", "number", "label", "subject", "exam"]
+_SLICE = ["collection", "number", "label", "subject", "exam"]
 
-# %% ../../nbs/data/05_registry.ipynb #461b6a49
+# %% ../../nbs/data/05_registry.ipynb #47173c0e
 def recognize(hashes, # uint8, (n, 8, 32) or (n, 32), as from `image_hashes`
               registry=None # Another table like `read_registry()`, by default that
              )->pd.DataFrame: # One row per hash, see below
     "Find the registered slice that each hash shows, in any of eight positions."
     registry = read_registry() if registry is None else registry
-    turns, known = _eight(hashes), unpack_hashes(registry.phash)
+    turns = np.asarray(hashes, dtype=np.uint8)
+    if turns.size and turns.shape[-1] != 32:
+        raise DataError(f"Expected hashes of 256 bits; found {8*turns.shape[-1]} bits.")
+    if turns.ndim < 3: turns = estimated_turns(turns)
+    known = unpack_hashes(registry.phash)
     at, far = nearest(turns[:, 0], known)
     rest = np.flatnonzero(far > SAME_SLICE)
     at[rest], far[rest] = nearest(turns[rest, 1:], known)
     found = np.flatnonzero(far <= SAME_SLICE)
-    bits = np.unpackbits(turns[found] ^ known[at[found], None], axis=2).sum(2)
-    t = registry.iloc[at[found]][_WHICH].set_axis(found)
-    t = t.assign(turn=bits.argmin(1), distance=far[found])
+    turn = np.unpackbits(turns[found] ^ known[at[found], None], axis=2).sum(2).argmin(1)
+    t = registry.iloc[at[found]][_SLICE].set_axis(found)
+    t = t.assign(turn=turn, distance=far[found])
     t = t.astype(dict(number="Int64", turn="Int64", distance="Int64")).reindex(range(len(far)))
     return t.fillna(dict(collection="", label="", subject="", exam=""))
 
-def _eight(hashes):
-    "The `hashes` of eight positions, estimated where there are only upright ones."
-    hashes = np.asarray(hashes, dtype=np.uint8)
-    if hashes.size and hashes.shape[-1] != 32:
-        raise DataError(f"Expected hashes of 256 bits; found {8*hashes.shape[-1]} bits.")
-    return hashes if hashes.ndim == 3 else estimated_turns(hashes)
-
-# %% ../../nbs/data/05_registry.ipynb #31732652
-def coincidences(n # `Audit.provenance`: images, collections, elsewhere, subjects; one row per class
+# %% ../../nbs/data/05_registry.ipynb #730fbb50
+def coincidences(n # `Audit.provenance`: by class, images and their sources
                 )->list: # Sentences
     "Say which classes coincide with a collection, so that the source tells the class."
-    titles = {k: v["title"] for k, v in registry_about()["collections"].items()}
+    about = registry_about()["collections"]
     shares = n.drop(columns=["images", "subjects"]).div(n["images"], axis=0)
     said = []
     for label, source in product(shares.index, shares):
-        share = shares.loc[label, source]
-        others = shares[source].drop(label).max()  # nan for a single class: nothing is said
-        known = source != "elsewhere"
-        if share < (.5 if known else .8) or not others <= (.05 if known else .2): continue
-        where = f"{titles.get(source, source)}, and no other class is"
-        if not known: where = "no collection known here, and the other classes are"
+        share, others = shares.loc[label, source], shares[source].drop(label).max()
+        where = f"{about.get(source, {}).get('title', source)}, and no other class is"
+        least, most_others = .5, .05
+        if source == "elsewhere":
+            where = "no collection known here, and the other classes are"
+            least, most_others = .8, .2
         many = "all images" if share == 1 else f"{share:.0%} of the images"
-        said.append(f"{many} of {label} are from {where}: whatever tells the sources apart tells this class, "
-                    "so a score on it may measure the source and not the anatomy")
+        if share >= least and others <= most_others: said.append(
+            f"{many} of {label} are from {where}: whatever tells the sources apart tells this class, "
+            "so a score on it may measure the source and not the anatomy")
     return said
 
-# %% ../../nbs/data/05_registry.ipynb #9f980ee9
+# %% ../../nbs/data/05_registry.ipynb #31202c82
 def subject_leakage(part, # "train", "valid" or "test" for each image
                     subject # Its subject, "" where unknown
-                   )->pd.DataFrame: # Rows valid and test: images, recognized, leaked, subjects, subjects_leaked
+                   )->pd.DataFrame: # images, recognized, leaked, subjects, subjects_leaked; by part
     "Count the recognized images and subjects outside training that are in training too."
     t = pd.DataFrame(dict(part=np.asarray(part), subject=np.asarray(subject)))
     known = t[t.subject != ""]
     leaked = known[known.subject.isin(known.subject[known.part == "train"])]
     def count(t, what): return t.groupby("part").subject.agg(what)
-    counts = dict(images=count(t, "size"), recognized=count(known, "size"), leaked=count(leaked, "size"),
-                  subjects=count(known, "nunique"), subjects_leaked=count(leaked, "nunique"))
+    counts = dict(images=count(t, "size"), recognized=count(known, "size"),
+                  leaked=count(leaked, "size"), subjects=count(known, "nunique"),
+                  subjects_leaked=count(leaked, "nunique"))
     return pd.DataFrame(counts).reindex(["valid", "test"]).fillna(0).astype(int).rename_axis(None)

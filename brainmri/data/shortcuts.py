@@ -15,20 +15,18 @@ from .image import open_image
 from ..core import subplots
 
 # %% auto #0
-__all__ = ['PROBES', 'file_facts', 'brightness', 'shrunk', 'frame', 'no_center', 'Probe', 'look', 'probe_features', 'out_of_fold',
-           'class_f1', 'deal_labels', 'score_probe', 'probe_warning', 'shortcut_probes', 'plot_probes']
+__all__ = ['PROBES', 'Probe', 'look', 'probe_features', 'out_of_fold', 'class_f1', 'score_probe', 'probe_warning',
+           'shortcut_probes', 'plot_probes']
 
-# %% ../../nbs/data/07_shortcuts.ipynb #b2a4f777
-def file_facts(df # A table from `index_images`
-              )->np.ndarray: # (images, features); the first four are those of the size
+# %% ../../nbs/data/07_shortcuts.ipynb #b3977628
+def _file_facts(df):
     "Width, height, their ratio and product, color modes, bytes, and bytes per pixel."
     w, h = df.width, df.height
     modes = pd.get_dummies(df["mode"])
     return np.column_stack([w, h, w/h, w*h, modes, df.bytes, df.bytes/(w*h)]).astype(float)
 
-# %% ../../nbs/data/07_shortcuts.ipynb #49e7deaf
-def brightness(img # An RGB image
-              )->np.ndarray: # (12,)
+# %% ../../nbs/data/07_shortcuts.ipynb #f4edff12
+def _brightness(img):
     "Mean, spread, quantiles, entropy, share of black, and how colorful the image is."
     counts = np.asarray(img.convert("L").histogram(), dtype=float)
     p, level = counts/counts.sum(), np.arange(256)
@@ -39,30 +37,22 @@ def brightness(img # An RGB image
     few = np.asarray(img.resize((32, 32), Image.Resampling.BOX), dtype=float)
     return np.array([mean, spread, *quantiles, entropy, p[0], few.std(-1).mean()])
 
-# %% ../../nbs/data/07_shortcuts.ipynb #98331015
-def shrunk(img, # An image
-           w, # New width
-           h # New height
-          )->np.ndarray: # uint8, (h, w)
-    "The image in gray at another size; each pixel is the mean of what it covers."
-    return np.array(img.convert("L").resize((w, h), Image.Resampling.BOX))
+# %% ../../nbs/data/07_shortcuts.ipynb #b7941889
+def _shrunk(img, w, h): return np.array(img.convert("L").resize((w, h), Image.Resampling.BOX))
 
-def frame(img, # An RGB image
-          dx, # Width of the strips at the left and right, in pixels
-          dy # Height of the strips at the top and bottom
-         )->np.ndarray: # (256,)
-    "The four strips along the sides, each shrunk to 4×16 pixels."
-    gray = img.convert("L")
-    w, h = gray.size
+# %% ../../nbs/data/07_shortcuts.ipynb #4291465d
+def _frame(img, dx, dy):
+    "The strips of width `dx` and height `dy` along the sides, each shrunk to 4×16 pixels."
+    w, h = img.size
     dx, dy = np.clip((dx, dy), 1, (w, h)).tolist()
-    lying = [shrunk(gray.crop(o), 16, 4) for o in ((0, 0, w, dy), (0, h - dy, w, h))]
-    standing = [shrunk(gray.crop(o), 4, 16) for o in ((0, 0, dx, h), (w - dx, 0, w, h))]
+    lying = [_shrunk(img.crop(o), 16, 4) for o in ((0, 0, w, dy), (0, h - dy, w, h))]
+    standing = [_shrunk(img.crop(o), 4, 16) for o in ((0, 0, dx, h), (w - dx, 0, w, h))]
     return np.ravel([o.ravel() for o in lying + standing])
 
-def no_center(img # An RGB image
-             )->np.ndarray: # (400,)
+# %% ../../nbs/data/07_shortcuts.ipynb #7c9f4f67
+def _no_center(img):
     "The image at 20×20 pixels, with its middle black."
-    around = shrunk(img, 20, 20)
+    around = _shrunk(img, 20, 20)
     around[4:16, 4:16] = 0
     return around.ravel()
 
@@ -75,26 +65,27 @@ class Probe:
     of_table:bool=False # Is `see` a function of the table instead, giving one row per image?
     sees_brain:bool=False # Does it see anatomy? Then more must be found before it warns
 
-# %% ../../nbs/data/07_shortcuts.ipynb #3f0632f4
+# %% ../../nbs/data/07_shortcuts.ipynb #9278e69c
 PROBES = dict(
-    size=Probe("image size", lambda df: file_facts(df)[:, :4], of_table=True),
-    file=Probe("the file (size, color mode, bytes)", file_facts, of_table=True),
-    intensity=Probe("the overall brightness", brightness),
+    size=Probe("image size", lambda df: _file_facts(df)[:, :4], of_table=True),
+    file=Probe("the file (size, color mode, bytes)", _file_facts, of_table=True),
+    intensity=Probe("the overall brightness", _brightness),
     border_12px=Probe(f"the border of {CROP_MARGIN} pixels that is cropped off",
-                      lambda img: frame(img, CROP_MARGIN, CROP_MARGIN)),
+                      lambda img: _frame(img, CROP_MARGIN, CROP_MARGIN)),
     border_tenth=Probe("a border of a tenth of each side",
-                       lambda img: frame(img, img.width//10, img.height//10)),
-    no_center=Probe("the image without its center", no_center, sees_brain=True),
-    thumbnail=Probe("a 16×16 thumbnail", lambda img: shrunk(img, 16, 16).ravel(), sees_brain=True),
+                       lambda img: _frame(img, img.width//10, img.height//10)),
+    no_center=Probe("the image without its center", _no_center, sees_brain=True),
+    thumbnail=Probe("a 16×16 thumbnail",
+                    lambda img: _shrunk(img, 16, 16).ravel(), sees_brain=True),
 )  #: The probes by name
 
-# %% ../../nbs/data/07_shortcuts.ipynb #fb7252d1
+# %% ../../nbs/data/07_shortcuts.ipynb #9d169bb2
 def look(img # An RGB image, from `open_image`
         )->dict: # Probe → features, a 1-D array
     "What the probes that see pixels see of `img`."
     return {k: p.see(img) for k, p in PROBES.items() if not p.of_table}
 
-# %% ../../nbs/data/07_shortcuts.ipynb #269e981c
+# %% ../../nbs/data/07_shortcuts.ipynb #fb659b6f
 def probe_features(df, # A table from `index_images`
                    seen=None, # What `look` gave for each image, if they were opened already
                    progress=True # Show a progress bar for more than 200 images?
@@ -104,7 +95,7 @@ def probe_features(df, # A table from `index_images`
     pixels = {k: np.stack([o[k] for o in seen]).astype(np.float32) for k in seen[0]}
     return {k: p.see(df) if p.of_table else pixels[k] for k, p in PROBES.items()}
 
-# %% ../../nbs/data/07_shortcuts.ipynb #1f3ec586
+# %% ../../nbs/data/07_shortcuts.ipynb #43bbe35b
 def out_of_fold(x, # Features, (images, features)
                 y, # Class number of each image
                 groups, # Group of each image: a group is never on two sides
@@ -119,8 +110,10 @@ def out_of_fold(x, # Features, (images, features)
     if len(n) < 2 or n.min() < 2: raise DataError(
         "A probe needs two classes or more, and two groups or more of each; found "
         f"{counted(len(n), 'class', 'classes')}, one of them with {counted(n.min(), 'group')}.")
-    cv = StratifiedGroupKFold(min(folds, n.min()), shuffle=True, random_state=stable_seed(seed, "folds"))
-    forest = ExtraTreesClassifier(100, min_samples_leaf=2, random_state=stable_seed(seed, "forest"),
+    cv = StratifiedGroupKFold(min(folds, n.min()), shuffle=True,
+                              random_state=stable_seed(seed, "folds"))
+    forest = ExtraTreesClassifier(100, min_samples_leaf=2,
+                                  random_state=stable_seed(seed, "forest"),
                                   n_jobs=1 if len(y) < 1000 else min(8, os.cpu_count() or 1))
     return cross_val_predict(forest, x, y, groups=groups, cv=cv, method="predict_proba")
 
@@ -135,56 +128,54 @@ def class_f1(y, # Class number of each image, from 0
     each = 2*table.diagonal()/np.maximum(table.sum(0) + table.sum(1), 1e-12)
     return np.append(each, each.mean())
 
-# %% ../../nbs/data/07_shortcuts.ipynb #8a085fce
-def deal_labels(y, # Class number of each image
-                groups, # Group number of each image, from 0
-                rng # A numpy generator
-               )->np.ndarray: # As many of each label as in `y`
+# %% ../../nbs/data/07_shortcuts.ipynb #81b08720
+def _dealt(y, groups, rng):
     "Exchange labels between whole groups: what a group has in common, it keeps in common."
     shuffled = rng.permutation(groups.max() + 1)[groups]
     dealt = np.empty_like(y)
     dealt[np.argsort(shuffled, kind="stable")] = y[np.argsort(groups, kind="stable")]
     return dealt
 
-# %% ../../nbs/data/07_shortcuts.ipynb #86201d30
+# %% ../../nbs/data/07_shortcuts.ipynb #0afced02
 def score_probe(x, # Features, (images, features)
                 y, # Class number of each image, from 0, without gaps
                 groups, # Group of each image
-                seed=42, # Of the folds, the trees, the deals and the interval
-                n=200 # Deals, and draws
-               )->pd.DataFrame: # f1, low, high, chance_low, chance_high; one row per class, last the mean
+                seed=42 # Of the folds, the trees, the deals and the interval
+               )->pd.DataFrame: # By class, last the mean: f1, its interval, that of chance
     "Score one probe, cross-validated over `groups`, with its interval and what chance gives."
-    pred = out_of_fold(x, y, groups, seed=seed).argmax(1)
-    g = pd.factorize(np.asarray(groups))[0]
-    rng, chance = (np.random.default_rng(stable_seed(seed, o)) for o in ("bootstrap", "chance"))
-    times = rng.multinomial(g.max() + 1, np.full(g.max() + 1, 1/(g.max() + 1)), size=n)
-    drawn = [class_f1(y, pred, o[g]) for o in times]
-    dealt = [class_f1(deal_labels(y, g, chance), pred) for _ in range(n)]
-    ends = np.quantile([drawn, dealt], (.025, .975), axis=1).swapaxes(0, 1).reshape(4, -1)
-    return pd.DataFrame([class_f1(y, pred), *ends], ["f1", "low", "high", "chance_low", "chance_high"]).T
+    pred, g = out_of_fold(x, y, groups, seed=seed).argmax(1), pd.factorize(np.asarray(groups))[0]
+    n, rng = g.max() + 1, np.random.default_rng(stable_seed(seed, "bootstrap"))
+    drawn = [class_f1(y, pred, o[g]) for o in rng.multinomial(n, np.full(n, 1/n), size=200)]
+    rng = np.random.default_rng(stable_seed(seed, "chance"))
+    dealt = [class_f1(_dealt(y, g, rng), pred) for _ in range(200)]
+    ends = [np.quantile(o, q, axis=0) for o in (drawn, dealt) for q in (.025, .975)]
+    names = ["f1", "low", "high", "chance_low", "chance_high"]
+    return pd.DataFrame([class_f1(y, pred), *ends], names).T
 
-# %% ../../nbs/data/07_shortcuts.ipynb #e261a67c
+# %% ../../nbs/data/07_shortcuts.ipynb #4e7ddcf5
 def probe_warning(probe, # A `Probe`
                   t, # From `score_probe`
                   classes # Class names, in the order of `t`
                  )->str: # One sentence, or "" if there is nothing to warn of
     "Say what one probe gives away."
     f1, above = (.95, .5) if probe.sees_brain else (.9, .2)
-    *each, mean = t.assign(top=t.chance_high + .2).itertuples(index=False)
-    names = {c: f"{c}, F1 {o.f1:.2f}" for c, o in zip(classes, each)}
-    sure = [v for v, o in zip(names.values(), each) if o.f1 >= max(f1, o.top)]
-    more = [v for v, o in zip(names.values(), each) if o.f1 < f1 and o.low > o.top and not probe.sees_brain]
-    found = [f"{verb} {' and '.join(o)}" for verb, o in dict(identifies=sure, favors=more).items() if o]
+    each, mean = t.iloc[:-1], t.iloc[-1]
+    says = each.assign(c=classes).agg(lambda o: f"{o.c}, F1 {o.f1:.2f}", axis=1)
+    top = each.chance_high + .2
+    sure = says[(each.f1 >= f1) & (each.f1 > top)]
+    more = says[(each.f1 < f1) & (each.low > top) & (not probe.sees_brain)]
+    verbs = dict(identifies=sure, favors=more)
+    found = [f"{verb} {' and '.join(o)}" for verb, o in verbs.items() if len(o)]
     if mean.low > mean.chance_high + above: found.append(
         f"tells the classes apart, macro-F1 {mean.f1:.2f} (by chance at most {mean.chance_high:.2f})")
     return f"{probe.title} alone {', and '.join(found)}" if found else ""
 
-# %% ../../nbs/data/07_shortcuts.ipynb #3e08ec25
+# %% ../../nbs/data/07_shortcuts.ipynb #7f1fab14
 def shortcut_probes(df, # A table from `index_images`
                     groups, # Group of each image, from `find_groups`
                     features=None, # From `probe_features`, if they are there already
                     seed=42 # Of the folds, the trees and the deals
-                   )->pd.DataFrame: # By probe: macro_f1, low, high, chance_low, chance_high, f1_CLASS …, images, warning
+                   )->pd.DataFrame: # By probe: macro_f1, its interval, f1_CLASS …, images, warning
     "How well each of `PROBES` predicts the label of images of other groups."
     features = probe_features(df) if features is None else features
     classes = [c for c in classes_of(df) if (df.label == c).any()]
@@ -193,20 +184,23 @@ def shortcut_probes(df, # A table from `index_images`
         t = score_probe(x, y, groups, seed)
         each = {f"f1_{c}": v for c, v in zip(classes, t.f1)}
         warning = probe_warning(PROBES[name], t, classes)
-        found[name] = t.iloc[-1].rename(dict(f1="macro_f1")).to_dict() | each | dict(images=len(y), warning=warning)
+        mean = t.iloc[-1].rename(dict(f1="macro_f1")).to_dict()
+        found[name] = mean | each | dict(images=len(y), warning=warning)
     return pd.DataFrame(found.values(), pd.Index(found, name="probe"))
 
-# %% ../../nbs/data/07_shortcuts.ipynb #7611e309
+# %% ../../nbs/data/07_shortcuts.ipynb #e37e17ed
 def plot_probes(table # From `shortcut_probes`
                ): # matplotlib's Figure
     "Plot macro-F1 with its interval, F1 of each class, and chance as a gray band."
     colors = class_colors([o[3:] for o in table if o.startswith("f1_")])
     columns, at, f1 = 1 + len(colors)//12, np.arange(len(table)), table.macro_f1
     fig, ax = subplots(figsize=(6.5 + 1.5*columns, .6 + .5*len(table)))
-    ax.barh(at, table.chance_high - table.chance_low, .8, table.chance_low, color="#dddddd", label="by chance")
+    chance = table.chance_low, table.chance_high - table.chance_low
+    ax.barh(at, chance[1], .8, chance[0], color="#dddddd", label="by chance")
     ends = np.clip([f1 - table.low, table.high - f1], 0, None)
-    ax.errorbar(f1, at, xerr=ends, fmt="D", color="black", ms=5, capsize=3, label="macro-F1, 95 %", zorder=3)
-    for c, color in colors.items(): ax.plot(table[f"f1_{c}"], at, "o", color=color, alpha=.8, label=f"F1 {c}")
+    ax.errorbar(f1, at, xerr=ends, fmt="kD", ms=5, capsize=3, label="macro-F1, 95 %", zorder=3)
+    for c, color in colors.items():
+        ax.plot(table[f"f1_{c}"], at, "o", color=color, alpha=.8, label=f"F1 {c}")
     ax.set_yticks(at, [o.replace("_", " ") for o in table.index])
     for tick, warns in zip(ax.get_yticklabels(), table.warning):
         if warns: tick.set(color="#b03020", fontweight="bold")

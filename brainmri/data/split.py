@@ -19,7 +19,7 @@ __all__ = ['SHARES', 'grouped_split', 'list_splits', 'split_images', 'split_summ
 # %% ../../nbs/data/09_split.ipynb #d8b2fa37
 SHARES = dict(train=0.7, valid=0.15, test=0.15)  #: The parts of a split, and the share of each
 
-# %% ../../nbs/data/09_split.ipynb #905c1308
+# %% ../../nbs/data/09_split.ipynb #09829831
 def grouped_split(y, # The class of each image
                   groups, # The group of each image
                   shares=SHARES, # Names of the parts and the share of each; the shares add up to 1
@@ -33,12 +33,15 @@ def grouped_split(y, # The class of each image
     want = np.outer(list(shares.values()), counts.sum(0))
     return np.array(list(shares))[_place(counts, want, order)[g]]
 
+# %% ../../nbs/data/09_split.ipynb #03f12d51
 def _place(counts, want, order):
     "The part of each group: `counts` are (groups, classes), `want` is (parts, classes)."
-    have, left, part = np.zeros_like(want), (counts > 0).sum(0), np.zeros(len(counts), dtype=int)
+    have, part = np.zeros_like(want), np.zeros(len(counts), dtype=int)
+    left = (counts > 0).sum(0)  # groups of each class that have no part yet
     for i in order:
         own, has, empty = counts[i], counts[i] > 0, have == 0
-        cost = (own*(2*(have - want) + own)/want).sum(1)  # the change of Σ (have − want)²/want
+        # The change of the sum of (have - want)²/want
+        cost = (own*(2*(have - want) + own)/want).sum(1)
         excess = ((have + own - want).clip(0)*has/want.sum(0)).max(1)
         urgent = (empty & has & (left <= empty.sum(0))).sum(1)
         part[i] = np.lexsort((cost, np.where(excess > .02, excess, 0), -urgent))[0]
@@ -54,18 +57,19 @@ def list_splits()->list: # Names
     "What `how` may be in `split_images`."
     return ["grouped", "random", *_READY]
 
-# %% ../../nbs/data/09_split.ipynb #a0733eb4
+# %% ../../nbs/data/09_split.ipynb #7b26107a
 def split_images(df, # A table from `index_images`
                  how="grouped", # One of `list_splits()`
-                 group=None, # What gives the patient: a column, a function, a mapping, a CSV or "by_original"
+                 group=None, # What gives the patient, as in `known_groups`
                  seed=42, # Which split of its kind
-                 audit=None # An `Audit` of `df`: its groups are used, and no image is opened again
-                )->pd.DataFrame: # A copy with columns split ("train", "valid", "test") and, where known, group
+                 audit=None # An `Audit` of `df`, for its groups: no image is opened again
+                )->pd.DataFrame: # A copy with columns split and, where known, group
     "Split images so that neither a patient nor a cluster of near duplicates is on two sides."
     pick(how, list_splits(), "split")
     df = df.copy()
     ready = _parts(df, *_READY[how]) if how in _READY else None
-    find = group is not None or how == "grouped" or ready is not None and "valid" not in set(ready)
+    lacks_valid = ready is not None and "valid" not in set(ready)
+    find = group is not None or how == "grouped" or lacks_valid
     if audit is not None: df["group"] = audit.of(df, group).groups
     elif find: df["group"] = find_groups(df, group)
     df.attrs["grouped"] = find or audit is not None  # `leakage` need not look again
@@ -74,19 +78,22 @@ def split_images(df, # A table from `index_images`
     else: df["split"] = _by_groups(rows, ready, seed)
     for label, t in df.groupby("label", observed=True):
         lost = [o for o in SHARES if o not in set(t.split)]
-        if lost: raise DataError(f"{label} has no images in {' and '.join(lost)} of the {how} split ({len(t)} in all): "
-                                 "each part needs at least one. Add some, or split otherwise.")
+        if lost: raise DataError(
+            f"{label} has no images in {' and '.join(lost)} of the {how} split ({len(t)} in all): "
+            "each part needs at least one. Add some, or split otherwise.")
     return df
 
-# %% ../../nbs/data/09_split.ipynb #e1f1118f
+# %% ../../nbs/data/09_split.ipynb #1cb9274e
 def _parts(df, column, what):
     "The part of each image that a `column` of `df` names."
     if column not in df: raise DataError(f"Expected {what}; there is none. Use 'grouped' or 'random'.")
     part = df[column].map(match_split)
-    if part.isna().any(): raise DataError(
-        f"The column {column} must say train, valid or test for every image; {part.isna().sum()} say something else.")
+    n = part.isna().sum()
+    if n: raise DataError(f"The column {column} must say train, valid or test for every image; "
+                          f"{n} say something else.")
     return part
 
+# %% ../../nbs/data/09_split.ipynb #e071804c
 def _enough(counts, need, what):
     "Refuse a class with fewer than `need` of what a split deals out."
     for label, n in counts.items():
@@ -94,7 +101,7 @@ def _enough(counts, need, what):
             f"{label} has {counted(n, what)}; a split into {', '.join(SHARES)} needs at least {need} "
             "for each class. Add some, or leave the class out with `classes`.")
 
-# %% ../../nbs/data/09_split.ipynb #448ce5ec
+# %% ../../nbs/data/09_split.ipynb #63c28ea8
 def _random(df, seed):
     "The study's split: stratified by class, blind to groups."
     from sklearn.model_selection import train_test_split
@@ -104,6 +111,7 @@ def _random(df, seed):
     parts = dict(train=train, valid=valid, test=test)
     return pd.concat([pd.Series(name, t.index) for name, t in parts.items()])
 
+# %% ../../nbs/data/09_split.ipynb #de24b2ec
 def _by_groups(df, ready, seed):
     "A grouped split, or a `ready` one with validation images taken from training."
     if ready is None:
@@ -112,14 +120,16 @@ def _by_groups(df, ready, seed):
     if "valid" in set(ready): return ready
     train, two = df[ready.loc[df.index] == "train"], SHARES["train"] + SHARES["valid"]
     shares = dict(train=SHARES["train"]/two, valid=SHARES["valid"]/two)
-    return ready.where(ready != "train", pd.Series(grouped_split(train.y, train.group, shares, seed), train.index))
+    taken = pd.Series(grouped_split(train.y, train.group, shares, seed), train.index)
+    return ready.where(ready != "train", taken)
 
-# %% ../../nbs/data/09_split.ipynb #e7c309b2
+# %% ../../nbs/data/09_split.ipynb #4f05a96d
 def split_summary(df # A table from `split_images`
-                 )->pd.DataFrame: # One row per class and "total": train, valid, test, total, and shares
+                 )->pd.DataFrame: # Number and share of each part; by class and total
     "How many images of each class each part holds."
     t = pd.crosstab(df.label.astype(str), df.split)
-    t = t.reindex(index=[c for c in classes_of(df) if c in t.index], columns=list(SHARES), fill_value=0)
+    classes = [c for c in classes_of(df) if c in t.index]
+    t = t.reindex(index=classes, columns=list(SHARES), fill_value=0)
     t.loc["total"] = t.sum()
     t["total"] = t.sum(axis=1)
     for o in SHARES: t[f"{o}_share"] = t[o]/t["total"]
@@ -140,33 +150,38 @@ def plot_split(df # A table from `split_images`
     fig.legend(loc="outside upper center", ncols=3, frameon=False)
     return fig
 
-# %% ../../nbs/data/09_split.ipynb #794b172e
+# %% ../../nbs/data/09_split.ipynb #7e694646
 def leakage(df, # A table with a column split, or from a folder with Training and Testing
             audit=None, # An `Audit` of `df`, for its groups
-            known=None # Does the column group hold near duplicates too? By default if `split_images` made it
-           )->pd.DataFrame: # Per class and "total": groups, crossing, valid, valid_leaked, test, test_leaked, test_share
-    "Count groups in several parts, and images outside training that share a group with training."
-    part = _parts(df, "folder" if "split" not in df else "split", "a split: call `split_images` first")
-    if known is None: known = df.attrs.get("grouped") or "filepath" not in df or not Path(df.filepath.iloc[0]).is_file()
+            known=None # Does the column group hold copies too? By default if `split_images` made it
+           )->pd.DataFrame: # groups, crossing, valid, test, leaked images of each; by class and total
+    "Count groups in several parts, and images outside training with a relative in it."
+    part = _parts(df, "split" if "split" in df else "folder", "a split: call `split_images` first")
+    files = "filepath" in df and Path(df.filepath.iloc[0]).is_file()
+    if known is None: known = df.attrs.get("grouped") or not files
     if audit is not None: group = audit.of(df).groups
     else: group = df.group if known and "group" in df else find_groups(df)
-    t = pd.DataFrame(dict(label=df.label.astype(str), part=part, group=join_groups(len(df), [group])))
+    group = join_groups(len(df), [group])
+    t = pd.DataFrame(dict(label=df.label.astype(str), part=part, group=group))
     t["crossing"] = t.groupby("group").part.transform("nunique") > 1
     t["leaked"] = t.group.isin(t.group[part == "train"])
     rows = {c: t[t.label == c] for c in classes_of(df)} | dict(total=t)
-    return pd.DataFrame({k: _leaks(o) for k, o in rows.items() if len(o)}).T.rename_axis("label")
+    rows = {k: _leaks(o) for k, o in rows.items() if len(o)}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("label")
 
+# %% ../../nbs/data/09_split.ipynb #3bd2dea7
 def _leaks(t):
     "A row of `leakage`."
     row = dict(groups=t.group.nunique(), crossing=t.group[t.crossing].nunique())
     for part in ("valid", "test"):
         leaked = t.leaked[t.part == part]
         row |= {part: len(leaked), f"{part}_leaked": leaked.sum()}
-    return pd.Series(row | dict(test_share=row["test_leaked"]/max(1, row["test"])), dtype=object)
+    return row | dict(test_share=row["test_leaked"]/max(1, row["test"]))
 
-# %% ../../nbs/data/09_split.ipynb #3c47ebf6
+# %% ../../nbs/data/09_split.ipynb #8bc382aa
 def sealed(df # A table from `split_images`
           )->pd.DataFrame: # A copy; no label, and y −1, for the test images
     "Take out the labels of the test images."
     test = df.split == "test"
-    return df.assign(label=as_labels(df.label.where(~test), classes_of(df)), y=df.y.where(~test, -1))
+    label = as_labels(df.label.where(~test), classes_of(df))
+    return df.assign(label=label, y=df.y.where(~test, -1))
