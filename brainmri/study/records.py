@@ -198,13 +198,13 @@ def table(self:Run)->pd.DataFrame: # From `comparison_table`
     "The comparison of the recipes."
     return comparison_table(self)
 
-# %% ../../nbs/study/00_records.ipynb #c7321ef0
+# %% ../../nbs/study/00_records.ipynb #89a18812
 def _difference(run, best, other, split, n, seed):
     "One row of `compare`."
     a, b = (read_predictions(run, r, split) for r in (best, other))
     if list(a.filepath) != list(b.filepath):
         raise RunError(f"{best} and {other} in {run.path} have {split} predictions of different images: restore the files.")
-    found = paired_difference(a.y, a.pred, b.pred, a.group, n=n, seed=seed)
+    found = paired_difference(a.y, a.pred, b.pred, a.group, n=n, seed=seed, classes=run.classes)
     return dict(recipe=best, other=other, split=split, images=len(a), **found, p=mcnemar(a.y, a.pred, b.pred)["p"])
 
 # %% ../../nbs/study/00_records.ipynb #07580e13
