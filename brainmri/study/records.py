@@ -76,7 +76,7 @@ class Run:
     predictions:dict # Recipe name → one row per image
     openings:list # When the test set was opened, for which recipes, and why
 
-# %% ../../nbs/study/00_records.ipynb #50acd140
+# %% ../../nbs/study/00_records.ipynb #f25c24d1
 def _check_finished(path):
     "The config of the run in `path`, if all its files are there."
     if not (path/"config.json").exists():
@@ -86,7 +86,8 @@ def _check_finished(path):
     for r in config["recipes"]: files += [f"{r}/metrics.json", f"{r}/history.csv", f"{r}/predictions.csv"]
     missing = [o for o in files if not (path/o).exists()]
     if missing: raise RunError(
-        f"The run in {path} is not finished: {', '.join(missing[:3])} missing. Call train_all with the same `out` to go on.")
+        f"The run in {path} is not finished: {', '.join(missing[:3])} missing. "
+        "Call train_all with the same `out` to go on.")
     return config
 
 # %% ../../nbs/study/00_records.ipynb #731034d3
@@ -139,11 +140,11 @@ def read_history(run:Run, # From `read_run`
     "The training history of `recipe`, one row per epoch."
     return run.histories[recipe]
 
-# %% ../../nbs/study/00_records.ipynb #c7181edb
+# %% ../../nbs/study/00_records.ipynb #0b5e27e4
 def read_predictions(run:Run, # From `read_run`
                      recipe:str, # One of its recipes
                      split:str="valid" # "valid" or "test"
-                    )->pd.DataFrame: # filepath, split, y, pred, prob_CLASS …, group; empty if `split` was not opened
+                    )->pd.DataFrame: # filepath, split, y, pred, prob_CLASS …, group; empty if sealed
     "What `recipe` answered for each image of `split`, sorted by path."
     df = run.predictions[recipe]
     df = df[df.split == split].sort_values("filepath").reset_index(drop=True)
@@ -198,13 +199,13 @@ def table(self:Run)->pd.DataFrame: # From `comparison_table`
     "The comparison of the recipes."
     return comparison_table(self)
 
-# %% ../../nbs/study/00_records.ipynb #ed61c176
+# %% ../../nbs/study/00_records.ipynb #89a18812
 def _difference(run, best, other, split, n, seed):
     "One row of `compare`."
     a, b = (read_predictions(run, r, split) for r in (best, other))
     if list(a.filepath) != list(b.filepath):
-        raise RunError(f"{best} and {other} in {run.path} have {split} predictions of different images: the files are of two runs.")
-    found = paired_difference(a.y, a.pred, b.pred, a.group, n=n, seed=seed)
+        raise RunError(f"{best} and {other} in {run.path} have {split} predictions of different images: restore the files.")
+    found = paired_difference(a.y, a.pred, b.pred, a.group, n=n, seed=seed, classes=run.classes)
     return dict(recipe=best, other=other, split=split, images=len(a), **found, p=mcnemar(a.y, a.pred, b.pred)["p"])
 
 # %% ../../nbs/study/00_records.ipynb #07580e13
