@@ -24,19 +24,19 @@ def compare(n, turned=False):
 def draw(n, folder, of=400, seed=0):
     "`n` JPEG files of 256 pixels in class folders: phantoms under random turns, shifts, scales and brightness, so that they aren't copies."
     from concurrent.futures import ProcessPoolExecutor
-    from brainmri.core import CLASSES
+    from brainmri.data.classes import STUDY_CLASSES
     from brainmri.data.phantom import make_phantom
-    for c in CLASSES: (Path(folder)/c).mkdir(parents=True, exist_ok=True)
+    for c in STUDY_CLASSES: (Path(folder)/c).mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor() as pool: list(pool.map(_draw_some, [(i, n, of, folder, seed) for i in range(of)]))
     return dict(images=n)
 
 
 def _draw_some(args):
     from PIL import Image
-    from brainmri.core import CLASSES
+    from brainmri.data.classes import STUDY_CLASSES
     from brainmri.data.phantom import make_phantom
     i, n, of, folder, seed = args
-    label, rng = CLASSES[i % 4], np.random.default_rng((seed, i))
+    label, rng = STUDY_CLASSES[i % 4], np.random.default_rng((seed, i))
     img = Image.fromarray(make_phantom(label, seed=i).image).resize((256, 256))
     for j in range(i, n, of):
         a, s, (dx, dy) = rng.uniform(0, 2*np.pi), rng.uniform(.7, 1.3), rng.uniform(-40, 40, 2)

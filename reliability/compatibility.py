@@ -34,7 +34,7 @@ print(f"{len(b.__all__)} public names")""",
 from brainmri.data.phantom import make_phantoms
 from brainmri.study.study import train_all
 make_phantoms("images", n=120, seed=1, duplicates=2, progress=False)
-res = train_all("images", recipes=["ann_optimized", "vgg16_aug_finetune"], preset="quick", weights=None, img_size=64, epochs=2, robust=8, out="run", progress=False)
+res = train_all("images", recipes=["ann_optimized", "vgg16_aug_finetune"], preset="quick", weights=None, img_size=64, epochs=2, n_robust=8, out="run", progress=False)
 assert list(res.table.recipe) == ["ann_optimized", "vgg16_aug_finetune"] and res.table.valid_macro_f1.between(0, 1).all() and res.table.test_macro_f1.notna().all()
 assert res.learner("ann_optimized").validate()
 print("validation macro-F1 " + ", ".join(f"{r.recipe} {r.valid_macro_f1:.3f}" for r in res.table.itertuples()))""",
@@ -185,6 +185,6 @@ def run(quick):
         attempt(found, "the wheel's files", contents, wheel)
         attempt(found, "the wheel's requirements", bounded, wheel)
         attempt(found, "the wheel alone: import without any other package",
-                lambda: Environment(d/"bare", wheel, "--no-deps").run("import sys, brainmri; assert brainmri.CLASSES[3] == 'notumor' and 'torch' not in sys.modules; print('brainmri', brainmri.__version__)"))
+                lambda: Environment(d/"bare", wheel, "--no-deps").run("import sys, brainmri; assert brainmri.STUDY_CLASSES[3] == 'notumor' and 'torch' not in sys.modules; print('brainmri', brainmri.__version__)"))
         for name in [] if quick else ENVIRONMENTS: try_environment(name, d, wheel, found)
     return pd.DataFrame(found)

@@ -41,7 +41,7 @@ def run(quick):
         images = phantoms(d/"images", 40)
         os.environ["BRAINMRI_CACHE"] = str(d/"cache")
         for i in range(n):
-            train_all(images, out=d/f"run{i}", **settings(recipes=["ann_baseline"], robust=0))
+            train_all(images, out=d/f"run{i}", **settings(recipes=["ann_baseline"], n_robust=0))
             seen.append(held_now())
         t = pd.DataFrame(seen)
         start = t.iloc[min(4, n//2)]

@@ -103,7 +103,7 @@ def guarded():
         b.make_phantoms("images", n=60, seed=1, duplicates=2, progress=False)
         df = b.index_images("images")
     with guard.at("the audit"): write_audit(b.audit(df, progress=False), "audit.html")
-    with guard.at("training"): res = b.train_all("images", recipes=["ann_optimized", "vgg16_frozen"], preset="quick", img_size=64, epochs=2, robust=0, split="random", out="run", progress=False)
+    with guard.at("training"): res = b.train_all("images", recipes=["ann_optimized", "vgg16_frozen"], preset="quick", img_size=64, epochs=2, n_robust=0, split="random", out="run", progress=False)
     with guard.at("prediction"): found = b.load(res.path/"vgg16_frozen").predict("images", progress=False)
     with guard.at("explanation"): next(p for p in found if not p.failed).explain()._repr_html_()
     with guard.at("report and model card"):
@@ -266,7 +266,7 @@ def named():
     df = index_images(f"{IMG}.csv", max_bad=.2)
     found = audit(df, progress=False)
     write_audit(found, "audit.html")
-    res = train_all(df, recipes=["=own", "vgg16_frozen"], preset="quick", weights=None, img_size=64, epochs=1, robust=0, split="random", test_top=1, out=out, progress=False)
+    res = train_all(df, recipes=["=own", "vgg16_frozen"], preset="quick", weights=None, img_size=64, epochs=1, n_robust=0, split="random", test_top=1, out=out, progress=False)
     left = next(r for r in res.table.recipe if r not in res.table.dropna(subset="test_macro_f1").recipe.tolist())
     res = res.open_test(left, why=f"{SCRIPT}=1+1")
     make_phantoms(f"{IMG}away", n=24, seed=9, progress=False)

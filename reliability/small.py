@@ -9,7 +9,7 @@ RECIPES = ["ann_optimized", "vgg16_aug_finetune"]
 
 
 def settings(**kwargs):
-    return {**dict(recipes=RECIPES, preset="quick", weights=None, split="random", img_size=64, epochs=1, robust=4, progress=False), **kwargs}
+    return {**dict(recipes=RECIPES, preset="quick", weights=None, split="random", img_size=64, epochs=1, n_robust=4, progress=False), **kwargs}
 
 
 def numbers(res):

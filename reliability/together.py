@@ -34,7 +34,7 @@ def run(quick):
         status, again, err, _ = Run(d/"cache", images=images, out=d/"killed").result()
         note("a folder whose process was killed", again == table, "isn't locked: the same table" if again == table else err)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as d:
-        pair = [Run(f"{d}/cache", images=None, out=f"{d}/{o}", recipes=["ann_baseline"], robust=0) for o in "ab"]
+        pair = [Run(f"{d}/cache", images=None, out=f"{d}/{o}", recipes=["ann_baseline"], n_robust=0) for o in "ab"]
         results = [r.result() for r in pair]
         note("two first runs that both draw the phantoms", results[0][1] == results[1][1] and not any(r[0] for r in results), "one drew them, the same tables" if results[0][1] == results[1][1] else str([r[2] for r in results]))
     return pd.DataFrame(found)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np, pandas as pd
 
-from brainmri.core import CLASSES
+from brainmri.data.classes import STUDY_CLASSES
 from brainmri.models.recipes import Recipe
 from brainmri.store import read_json, write_json
 from brainmri.evaluate.calibrate import calibrate, calibration_error, coverages
@@ -32,7 +32,7 @@ LONG = ("seeds", "splits", "robustness", "border", "refused", "looked", "looked_
 def best_tables(run):
     "Class by class, what the chosen recipe does on the test set: the report, the matrix, the commonest mistakes."
     p = read_predictions(run, choose(run), "test")
-    cm = pd.DataFrame(confusion(p.y, p.pred), index=pd.Index(CLASSES, name="actual"), columns=CLASSES)
+    cm = pd.DataFrame(confusion(p.y, p.pred), index=pd.Index(STUDY_CLASSES, name="actual"), columns=STUDY_CLASSES)
     return dict(classes=classification_table(p.y, p.pred).rename_axis("label").reset_index(), confusion=cm.reset_index(), mistakes=most_confused(p.y, p.pred, 5))
 
 
@@ -53,16 +53,16 @@ def coverage_table(p, m):
 
 def looked_tables(run, boxes, n):
     "Where the chosen recipe looked on `n` test images, beside maps that know nothing, and what stays of its maps when its layers are randomised."
-    from brainmri.evaluate.explain import localisation_gain, localisation_summary, localise, randomisation_check, say_localisation
+    from brainmri.evaluate.localize import localization_gain, localization_summary, localize, randomization_check, say_localization
     from brainmri.data.image import image_array
     from brainmri.use.predict import load
     p = load(run.path/choose(run))
     test = run.index[(run.index.split == "test") & (run.index.label != "notumor")].reset_index(drop=True)
     size, margin = p.bundle["img_size"], p.bundle["margin"]
-    t = localise(p.model, test, boxes, size, margin, n=n)
+    t = localize(p.model, test, boxes, size, margin, n=n)
     x = p.engine.inputs(np.stack([image_array(f, size, margin) for f in test.filepath[::max(1, len(test)//12)]]))
-    check = randomisation_check(p.model, x, repeats=3).groupby("stage", sort=False).correlation.agg(["mean", "std", "min", "max", "count"]).reset_index()
-    return dict(looked=localisation_summary(t), looked_gain=localisation_gain(t), looked_said=pd.DataFrame(dict(sentence=[say_localisation(t)])), randomised=check)
+    check = randomization_check(p.model, x, repeats=3).groupby("stage", sort=False).correlation.agg(["mean", "std", "min", "max", "count"]).reset_index()
+    return dict(looked=localization_summary(t), looked_gain=localization_gain(t), looked_said=pd.DataFrame(dict(sentence=[say_localization(t)])), randomised=check)
 
 
 def subject_table(index):
@@ -73,7 +73,7 @@ def subject_table(index):
         count = {f"{o}_subjects": subject[rows & (index.split == o) & (subject != "")].nunique() for o in ("train", "valid", "test")}
         return count | dict(valid_recognized=leaks.recognized["valid"], valid_leaked=leaks.leaked["valid"], test_recognized=leaks.recognized["test"],
                             test_leaked=leaks.leaked["test"], test_subjects_leaked=leaks.subjects_leaked["test"])
-    rows = {c: row(index.label == c) for c in CLASSES} | dict(total=row(index.label != ""))
+    rows = {c: row(index.label == c) for c in STUDY_CLASSES} | dict(total=row(index.label != ""))
     return pd.DataFrame(rows).T.rename_axis("label").reset_index()
 
 
@@ -91,7 +91,7 @@ def trained(df, r, seed):
     from brainmri.data.loaders import mri_dls
     from brainmri.models.recipes import ann_learner
     from brainmri.train.loop import Training
-    t = Training(ann_learner(mri_dls(df, r.img_size, r.bs, normalize=False), r.head, r.img_size, seed=seed), df, r, seed=seed, progress=False)
+    t = Training(ann_learner(mri_dls(df, r.img_size, r.bs, mean=None), r.head, r.img_size, seed=seed), df, r, seed=seed, progress=False)
     t.fit()
     return float(t.best.best)
 

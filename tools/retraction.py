@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np, pandas as pd
 
-from brainmri.core import CLASSES
+from brainmri.data.classes import STUDY_CLASSES
 from brainmri.store import write_csv
 from brainmri.data.duplicates import image_hashes
 from brainmri.data.groups import join_groups, near_duplicates
@@ -37,7 +37,7 @@ def main():
     published = pd.read_csv(OUT/"split.csv").set_index("label")[["train", "valid", "test"]]
     if not (split_summary(df)[["train", "valid", "test"]] == published).all(axis=None): raise SystemExit("This isn't the split that was published.")
     subject = recognize(hashes).subject
-    rows = {c: subject_leakage(df.split[df.label == c], subject[df.label == c]).loc["test"] for c in CLASSES}
+    rows = {c: subject_leakage(df.split[df.label == c], subject[df.label == c]).loc["test"] for c in STUDY_CLASSES}
     rows["total"] = subject_leakage(df.split, subject).loc["test"]
     found = pd.DataFrame(rows).T.rename_axis("label").reset_index()
     write_csv(OUT/"subjects.csv", found)

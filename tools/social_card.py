@@ -5,7 +5,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from PIL import Image
 
-from brainmri.core import CLASSES
+from brainmri.data.classes import STUDY_CLASSES
 from brainmri.data.phantom import make_phantom
 
 FILE = Path(__file__).resolve().parent.parent/"nbs"/"social_card.png"
@@ -19,7 +19,7 @@ def card():
     lines = "Which network tells brain", "tumours apart on MRI slices,", "and how far can the", "figure be trusted?"
     for i, line in enumerate(lines): write(.55 - .072*i, line, 24)
     write(.13, "synthetic slices; for research and teaching", 14, alpha=.8)
-    for i, label in enumerate(CLASSES):
+    for i, label in enumerate(STUDY_CLASSES):
         ax = fig.add_axes([.53 + .225*(i % 2), .51 - .46*(i//2), .21, .4])
         ax.imshow(make_phantom(label, seed=4, plane="axial").image, cmap="gray")
         ax.set_title(label, color="white", size=14, pad=5)

@@ -16,7 +16,8 @@ from .duplicates import pack_hashes, perceptual_hashes, pixel_hash
 from .groups import exporter_copies, join_groups, known_groups, near_duplicates
 from .image import open_image
 from . import index
-from .index import match_split, subplots
+from .index import match_split
+from ..core import subplots
 from .registry import coincidences, recognize, subject_leakage
 from .shortcuts import look, out_of_fold, probe_features, shortcut_probes
 

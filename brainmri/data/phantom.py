@@ -14,7 +14,8 @@ from fastcore.basics import patch
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label as parts, map_coordinates
 from ..core import CROP_MARGIN, ConfigError, DataError
-from ..core import full_disk, pick, read_json, stable_seed, track, write_json
+from ..store import full_disk, read_json, write_json
+from ..core import pick, stable_seed, track
 from .classes import STUDY_CLASSES, as_labels, classes_of, name_classes
 
 # %% auto #0

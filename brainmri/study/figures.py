@@ -7,7 +7,7 @@ from __future__ import annotations
 import textwrap
 import matplotlib.pyplot as plt, numpy as np
 from matplotlib.ticker import MaxNLocator
-from ..data.index import subplots
+from ..core import subplots
 from ..evaluate.calibrate import calibrate, calibration_error, reliability
 from ..evaluate.metrics import confusion
 from .records import choose
