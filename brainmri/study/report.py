@@ -53,7 +53,7 @@ def readable_table(table, # A comparison table
     for c in ("total_params", "trainable_params"): t[c] = [f"{n/1e6:.2f} M" for n in t[c]]
     return readable(t.assign(seconds=t.seconds.map(say_duration)))
 
-# %% ../../nbs/study/01_report.ipynb #52fdf8fd
+# %% ../../nbs/study/01_report.ipynb #09e0ce19
 def summary_text(run:Run # From `read_run`
                 )->str: # Several lines
     "What a run found, for a terminal."
@@ -63,7 +63,7 @@ def summary_text(run:Run # From `read_run`
     rows = run.table.assign(title=list(run.titles.values())).to_dict("records")
     table = readable_table(run.table, run.titles).to_string()
     return render("summary.txt.jinja", None, table=table, rows=rows, n=len(p),
-                  counts=counts.rename_axis("actual \\ called").to_string(), **facts).strip()
+                  counts=counts.rename_axis("actual \\ called").to_string(), **facts).rstrip()
 
 # %% ../../nbs/study/01_report.ipynb #77a5acf7
 def audit_tables(audit:dict # As audit.json has it
