@@ -174,16 +174,17 @@ def _write_cams(found, folder):
         name = f"{i:04}-{Path(p.source).name.replace('#', '-')[:80]}.png"
         if p.verdict != "rejected": p.explain().to_image().save(folder/name)
 
-# %% ../../nbs/study/07_cli.ipynb #aa65f2fe
+# %% ../../nbs/study/07_cli.ipynb #89af2f16
 @call_parse
 def brainmri_report(
     run:str # Folder of a finished run
 ):
     "Write the report of a finished run again, and print its summary."
     with plain_errors("brainmri_report"):
+        from brainmri.study.records import read_run
         from brainmri.study.report import summary_text, write_report
         report = write_report(run)
-        print(f"{summary_text(run)}\nReport: {report}")
+        print(f"{summary_text(read_run(run))}\nReport: {report}")
 
 @call_parse
 def brainmri_export(
