@@ -60,8 +60,11 @@ def limit_memory(n:int): # Bytes
         import resource
         resource.setrlimit(resource.RLIMIT_DATA, (n, n))
 
-# %% ../../nbs/data/02a_worker.ipynb #28f6daf2
-_START = "import sys; sys.path[:] = sys.argv[1:]; from brainmri.data.worker import answer_calls; answer_calls({})"
+# %% ../../nbs/data/02a_worker.ipynb #b66a9f33
+_START = """import sys
+sys.path[:] = sys.argv[1:]
+from brainmri.data.worker import answer_calls
+answer_calls({})"""
 
 class Worker:
     "A second Python that answers calls."
@@ -69,13 +72,14 @@ class Worker:
                  memory:int # Bytes that it may take
                 ):
         here = Path(importlib.import_module("brainmri").__path__[0]).parent
-        command = [sys.executable, "-I", "-c", _START.format(memory), *filter(None, sys.path), str(here)]
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # each takes memory
+        folders = [*filter(None, sys.path), str(here)]
+        command = [sys.executable, "-I", "-c", _START.format(memory), *folders]
+        threads = dict(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # each takes memory
         pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.process = subprocess.Popen(command, env=os.environ | threads, **pipes)
 
     def ask(self,
-            question:list, # The dotted name of a reader, a path or None, and what to call the file
+            question:list, # Dotted name of a reader, path or None, and what to call the file
             data:list, # The bytes of the file as an array, if there is no path
             seconds:float # How long to wait for an answer
            )->tuple: # The answer, or None, and a list of arrays
@@ -91,13 +95,13 @@ class Worker:
     def end(self):
         "End the process, whatever it does."
         self.process.kill()
-        with contextlib.suppress(OSError), self.process: pass  # what was still to be written can't be
+        with contextlib.suppress(OSError), self.process: pass
 
-# %% ../../nbs/data/02a_worker.ipynb #2284cfd2
+# %% ../../nbs/data/02a_worker.ipynb #a0f0ce5c
 SECONDS, MEMORY = 20, 800_000_000  #: What a file may take, in seconds and in bytes
 _kept, _one_call = {}, threading.RLock()
 
-def untrusted(read:str, # Dotted name of a function of `source` and `name` that returns a value and arrays
+def untrusted(read:str, # Dotted name of a reader: of `source` and `name`, it gives a value and arrays
               source, # A file, or the bytes of one
               name:str=None, # What to call it in errors; default its path
               seconds:float=SECONDS # How long it may take
@@ -105,10 +109,11 @@ def untrusted(read:str, # Dotted name of a function of `source` and `name` that 
     "Call a reader in a second process; a file that takes too much raises `ImageError`."
     name = name or ("the file" if isinstance(source, bytes) else str(source))
     data = [np.frombuffer(source, np.uint8)] if isinstance(source, bytes) else []
-    with _one_call: answer, arrays = _ask([read, None if data else os.path.abspath(source), name], data, seconds)
+    question = [read, None if data else os.path.abspath(source), name]
+    with _one_call: answer, arrays = _ask(question, data, seconds)
     if answer and "value" in answer: return answer["value"], arrays
     if answer and answer["error"]: raise ImageError(answer["error"])
-    refuse(name, "takes too much time or memory, or ends its reader", "it is damaged, or made to do harm")
+    refuse(name, "takes too much time or memory, or ends its reader", "don't open it")
 
 def _ask(question, data, seconds):
     worker = _kept.get(os.getpid()) or Worker(MEMORY)
