@@ -24,7 +24,7 @@ MODES = "1 L P RGB RGBA CMYK YCbCr LAB HSV I F LA PA RGBX RGBa La I;16 I;16L I;1
 
 @dataclass(frozen=True)
 class Case:
-    kind: str  # "picture", "volume", "several", "table", "bundle", "command" or "memory": what a user does with it
+    kind: str  # "picture", "volume", "several", "table", "bundle", "command" or "memory": what a user does with it; "bomb": a stranger sends it
     name: str  # What is wrong with it
     path: Path  # The file, or the folder of a bundle
     closed: bool = False  # Is it to be read by a user who may not?
@@ -253,7 +253,8 @@ def _bmp(c, height, width=120):
     return bytes(data)
 
 def _bombs(c):
-    "Small files that become large, slow or many."
+    "Small files that become large, slow or many. Those that only an attacker makes are opened as a stranger's."
+    bomb = lambda name, data, file="bomb.png": c.add("bomb", name, file, data)
     side, add = int(MAX_PIXELS**.5), lambda name, data, file="bomb.png": c.add("picture", name, file, data)
     for mode in ("1", "L", "LA", "RGB", "RGBA", "P", "I;16"): add(f"the largest PNG that is read, mode {mode}", _saved(Image.new(mode, (side, side)), "PNG"))
     for mode in ("I;16", "I", "RGBA", "CMYK"):
@@ -273,29 +274,29 @@ def _bombs(c):
     add("a GIF that claims 65,535×65,535", b"GIF89a" + struct.pack("<2H3B", 65535, 65535, 0, 0, 0) + b"," + struct.pack("<4HB", 0, 0, 65535, 65535, 0) + b"\2\2\x4c\1\0;")
     add("a BMP that claims 60,000×60,000, run-length coded", b"BM" + struct.pack("<I2HI", 70, 0, 0, 54) + struct.pack("<I2i2H6I", 40, 60_000, 60_000, 1, 8, 1, 0, 0, 0, 0, 0) + b"\xff\1"*100, "bomb.bmp")
     add("a WebP that claims 16,384×16,384", b"RIFF" + struct.pack("<I", 52) + b"WEBPVP8L" + struct.pack("<IBI", 40, 0x2F, 2**28 - 1) + bytes(35))
-    for n in (10, 100, 2000): add(f"a JPEG of {n} scans", scans(Image.new("L", (4900, 4900)), n), "bomb.jpg")
+    for n in (10, 100, 2000): (add if n < 2000 else bomb)(f"a JPEG of {n} scans", scans(Image.new("L", (4900, 4900)), n), "bomb.jpg")
     add("a PNG whose text unpacks to 1 GB", png(100, 100, 8, 0, bytes(101*100), (b"zTXt", b"Comment\0\0" + zlibbed(2**30))))
     add("a PNG whose colour profile unpacks to 1 GB", png(100, 100, 8, 0, bytes(101*100), (b"iCCP", b"ICC\0\0" + zlibbed(2**30))))
     add("a PNG whose pixels unpack to 1 GB more than there are", png(100, 100, 8, 0, 2**30))
     add("a PNG with 100,000 comments", png(100, 100, 8, 0, bytes(101*100), *[(b"tEXt", b"k%d\0v" % k) for k in range(100_000)]))
-    for n in (5400, 40_000): add(f"EXIF of {n} entries that each hold all of it, in PNG", png(100, 100, 8, 0, bytes(101*100), (b"eXIf", exif_bomb(n))))
-    add("EXIF of 5400 entries that each hold all of it, in JPEG", _saved(c.rgb, "JPEG", exif=b"Exif\0\0" + exif_bomb(5400)), "bomb.jpg")
-    add("EXIF of 40000 entries that each hold all of it, in eight segments of a JPEG", _segmented(_saved(c.rgb, "JPEG"), exif_bomb(40_000)), "bomb.jpg")
-    add("EXIF of 40000 entries that each hold all of it, in WebP", _saved(c.rgb, "WEBP", exif=exif_bomb(40_000)))
+    for n in (5400, 40_000): bomb(f"EXIF of {n} entries that each hold all of it, in PNG", png(100, 100, 8, 0, bytes(101*100), (b"eXIf", exif_bomb(n))))
+    bomb("EXIF of 5400 entries that each hold all of it, in JPEG", _saved(c.rgb, "JPEG", exif=b"Exif\0\0" + exif_bomb(5400)), "bomb.jpg")
+    bomb("EXIF of 40000 entries that each hold all of it, in eight segments of a JPEG", _segmented(_saved(c.rgb, "JPEG"), exif_bomb(40_000)), "bomb.jpg")
+    bomb("EXIF of 40000 entries that each hold all of it, in WebP", _saved(c.rgb, "WEBP", exif=exif_bomb(40_000)))
     grow = lambda n: tiff([*_grey_tiff(100, 100, 8, 10_000), *((40_000 + k, 7, 12*n, 8) for k in range(n))], more=bytes(10_000))
-    add("a TIFF of 20,000 entries that each hold all of it", grow(20_000))
+    bomb("a TIFF of 20,000 entries that each hold all of it", grow(20_000))
     tile = zlibbed(40_000*40_000)
-    add("a TIFF whose one tile is 40,000×40,000", tiff([*((t, *o) for t, *o in _grey_tiff(100, 100, compression=8) if t not in (273, 278, 279)), (322, 4, 1, 40_000), (323, 4, 1, 40_000), (324, 4, 1, 8), (325, 4, 1, len(tile))], more=tile))
+    bomb("a TIFF whose one tile is 40,000×40,000", tiff([*((t, *o) for t, *o in _grey_tiff(100, 100, compression=8) if t not in (273, 278, 279)), (322, 4, 1, 40_000), (323, 4, 1, 40_000), (324, 4, 1, 8), (325, 4, 1, len(tile))], more=tile))
     add("a TIFF whose next page is the first", tiff(_grey_tiff(100, 100, 8, 10_000), more=bytes(10_000))[:-4] + struct.pack("<I", 10_008))
-    add("a TIFF of 50,000 pages", tiff(*[_grey_tiff(30, 30, 8, 900)]*50_000, more=bytes(900)))
-    add("a GIF of 100,000 frames", b"GIF89a" + struct.pack("<2H3B", 64, 64, 0x80, 0, 0) + bytes(6) + (b"," + struct.pack("<4HB", 0, 0, 1, 1, 0) + b"\2\2\x44\1\0")*100_000 + b";")
+    bomb("a TIFF of 50,000 pages", tiff(*[_grey_tiff(30, 30, 8, 900)]*50_000, more=bytes(900)))
+    bomb("a GIF of 100,000 frames", b"GIF89a" + struct.pack("<2H3B", 64, 64, 0x80, 0, 0) + bytes(6) + (b"," + struct.pack("<4HB", 0, 0, 1, 1, 0) + b"\2\2\x44\1\0")*100_000 + b";")
     for head, name in ((b"\x89PNG\r\n\x1a\n", "PNG"), (b"", "zeros"), (b"BM", "BMP"), (b"II*\0\x08\0\0\0", "TIFF")): add(f"a file of 3 GB ({name})", sparse(3*2**30, head))
     c.add("picture", "eight of the largest PNG at once", "bomb.png", lambda p: _many(p, _saved(Image.new("RGBA", (side, side)), "PNG")))
     c.add("picture", "four BMP of 249 MB at once", "bomb.bmp", lambda p: [sparse(249_000_000, b"BM")(p.with_stem(f"bomb{k}" if k else p.stem)) for k in range(4)])
 
 def _pieces(c):
     "Files of very many pieces, and what hides behind bytes that readers skip."
-    add = lambda name, data, file="pieces.png": c.add("picture", name, file, data)
+    add = lambda name, data, file="pieces.png": c.add("bomb", name, file, data)
     jpeg, dot = _saved(c.rgb, "JPEG"), png(100, 100, 8, 0, bytes(101*100))
     gif = lambda middle: b"GIF89a" + struct.pack("<2H3B", 64, 64, 0x80, 0, 0) + bytes(6) + middle + b"," + struct.pack("<4HB", 0, 0, 1, 1, 0) + b"\2\2\x44\1\0;"
     add("a JPEG of 30 MB of padding", b"\xff\xd8" + b"\xff"*30_000_000, "pieces.jpg")
@@ -314,7 +315,7 @@ def _pieces(c):
     c.add("picture", "a link to a file of the system that waits for a reader", "link.png", lambda p: p.symlink_to("/proc/kmsg"))
     c.add("table", "CSV: a link to a file of the system that waits for a reader", "table.csv", lambda p: p.symlink_to("/proc/kmsg"))
     for name, first in (("an empty first line", b"\n"), ("a short header", b"filepath,label\n")): c.add("table", f"CSV: 15,000,000 commas after {name}", "table.csv", first + b"a,"*15_000_000)
-    add = lambda name, data, file="pieces.dcm": c.add("volume", name, file, data)
+    add = lambda name, data, file="pieces.dcm": c.add("bomb", name, file, data)
     add("a NIfTI in 5,000,000 empty members of gzip", gzip.compress(b"", mtime=0)*5_000_000, "pieces.nii.gz")
     add("a NIfTI in gzip with a name of 200 MB", b"\x1f\x8b\x08\x08" + bytes(6) + b"a"*200_000_000, "pieces.nii.gz")
     part = element(0x7FE0, 0x10, b"OW", bytes(3200))
@@ -323,7 +324,7 @@ def _pieces(c):
     add("a DICOM that describes 450,000 frames", raw_dicom(*pixel_module(40, 40), element(0x5200, 0x9230, b"SQ", struct.pack("<HHI", 0xFFFE, 0xE000, 0)*450_000), part))
     noise = Image.fromarray(np.random.default_rng(5).integers(0, 256, (2000, 5000), dtype=np.uint8))
     coded = _saved(noise, "JPEG", quality=100)
-    add("a DICOM of 6 frames of noise in JPEG", raw_dicom(*pixel_module(2000, 5000, 8, 6), element(0x7FE0, 0x10, b"OB", _fragments([coded + b"\0"*(len(coded) % 2)]*6), 0xFFFFFFFF), syntax=b"1.2.840.10008.1.2.4.50"))
+    c.add("volume", "a DICOM of 6 frames of noise in JPEG", "pieces.dcm", raw_dicom(*pixel_module(2000, 5000, 8, 6), element(0x7FE0, 0x10, b"OB", _fragments([coded + b"\0"*(len(coded) % 2)]*6), 0xFFFFFFFF), syntax=b"1.2.840.10008.1.2.4.50"))
 
 def _at_once(c):
     "Small files that become large, and are read by several threads."
@@ -415,7 +416,8 @@ def _dicoms(c):
     add("with 200,000 elements", raw_dicom(*[element(9, k % 65536, b"LO", b"x ") for k in range(200_000)], *pixel_module(40, 40), part))
     add("of 1,000,000 frames of one pixel", raw_dicom(*pixel_module(1, 1, 8, 10**6), element(0x7FE0, 0x10, b"OW", bytes(10**6))))
     body = b"".join([*pixel_module(4900, 5000, 16, 4), element(0x7FE0, 0x10, b"OW", b"", 4900*5000*8)])
-    for name, n in (("the 200 MB that it says", 4900*5000*8), ("4 GB", 2**32)): add(f"that unpacks to {name}", raw_dicom(deflated(body, n), syntax=b"1.2.840.10008.1.2.1.99"))
+    add("that unpacks to the 200 MB that it says", raw_dicom(deflated(body, 4900*5000*8), syntax=b"1.2.840.10008.1.2.1.99"))
+    c.add("bomb", "DICOM that unpacks to 4 GB", "a.dcm", raw_dicom(deflated(body, 2**32), syntax=b"1.2.840.10008.1.2.1.99"))
     add("of 3 GB", sparse(3*2**30, bytes(128) + b"DICM"))
     add("of run-length coded zeros that unpack to 4 frames of 4900×5000", raw_dicom(*pixel_module(4900, 5000, 16, 4), element(0x7FE0, 0x10, b"OB", _fragments([_rle(4900*5000)]*4), 0xFFFFFFFF), syntax=b"1.2.840.10008.1.2.5"))
 

@@ -1,7 +1,8 @@
 """Files that nobody should have to open, opened as users do.
 
 Each case of `corpus` is given to everything that reads such a file: the index of its class folder, `image_array`, `predict` for the file alone, beside
-a whole one and for its folder, `read_slices`, `load`, the command line. It held if each call answered, or refused the file by one of the package's
+a whole one and for its folder, `read_slices`, `load`, the command line. A bomb, which only an attacker makes, is given to `untrusted`, which opens
+what strangers send. It held if each call answered, or refused the file by one of the package's
 own errors: one line that names the file. It didn't if there was any other exception or a signal, if a call took over 10 s of processor time or waited for
 half a minute, or if it took over 1 GB of memory beyond what the process had. A call runs in a process of its own, forked from one that has imported
 everything."""
@@ -23,6 +24,7 @@ def calls(case, predictor):
     from brainmri.use.dicom import read_slices
     from brainmri.core import DataWarning
     from brainmri.data.image import image_array, open_image
+    from brainmri.data.worker import untrusted
     from brainmri.use.predict import load
     path, root = case.path, case.path.parents[1]
     def refused(found): return [p.reason for p in (found if isinstance(found, list) else [found]) if p.failed]
@@ -43,6 +45,7 @@ def calls(case, predictor):
         return refused(found)
     predict = {"predict a list": lambda: answer([path, path.parent/"whole.png"]), "predict its folder": lambda: answer(path.parent)}
     if case.kind == "picture": return {"index": lambda: index(root), "open_image": lambda: open_image(path) and None, "image_array": lambda: pixels(path), "predict": lambda: answer(path), **predict}
+    if case.kind == "bomb": return {"untrusted": lambda: untrusted("brainmri.data.medical.read_arrays", path, seconds=7) and None}
     if case.kind == "several": return {"read_slices, by three threads": lambda: [None for _ in ThreadPoolExecutor(3).map(lambda o: (read_slices(o), None)[1], [path]*3)] and None}
     if case.kind == "volume": return {"read_slices": lambda: read_slices(path) and None, **predict}
     if case.kind == "table": return {"index": lambda: index(path)}

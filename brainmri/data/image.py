@@ -129,11 +129,14 @@ def _reduction(im, needed):
 
 # %% ../../nbs/data/02_image.ipynb #02af1e79
 @contextlib.contextmanager
-def told(name): # What to call the image
+def told(name, # What to call the image
+         data:bytes=b"" # The file, whose first bytes are quoted if it is no image
+        ):
     "Turn what Pillow raises within the block into an `ImageError`."
     try: yield
     except (DataError, MemoryError): raise
-    except UnidentifiedImageError: refuse(name, "is not an image, or damaged", _KINDS)
+    except UnidentifiedImageError:
+        refuse(name, f"is not an image, or its header is damaged (it begins with {data[:8]!r})", _KINDS)
     except Image.DecompressionBombError as e: refuse(name, f"is too large ({e})", _SMALLER)
     except Exception as e: refuse(name, f"is damaged or cut short ({e})", "copy it again")
 
@@ -148,7 +151,7 @@ def open_image(source, # An image file, or the bytes of one
     name = name or ("the image" if isinstance(source, bytes) else str(source))
     data = source if isinstance(source, bytes) else read_file(source)
     if is_matlab(data): return decode_image(read_figshare(data, name).image, name)
-    with told(name):
+    with told(name, data):
         with Image.open(io.BytesIO(data), formats=FORMATS) as im: return decode_image(im, name, needed)
 
 # %% ../../nbs/data/02_image.ipynb #d6ef857e

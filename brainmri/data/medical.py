@@ -88,7 +88,7 @@ def read_slices(source, # Path of a file, or its bytes
     if len(images) == 1: return [Slice(name, images[0], other=other)]
     return [Slice(f"{name}#{k}", im, 1, k, other) for k, im in enumerate(images, 1)]
 
-# %% ../../nbs/data/02c_medical.ipynb #7b9d03b6
+# %% ../../nbs/data/02c_medical.ipynb #b7b76b70
 def read_picture(data:bytes, # The contents of a file
                  name:str # What to call it in errors
                 )->tuple: # One array, in a list, and None
@@ -99,7 +99,7 @@ def read_tiff(data:bytes, # The contents of a file
               name:str # What to call it in errors
              )->tuple: # One array per page, and None
     "Read the pages of a TIFF."
-    with told(name), Image.open(io.BytesIO(data), formats=["TIFF"]) as im:
+    with told(name, data), Image.open(io.BytesIO(data), formats=["TIFF"]) as im:
         if im.n_frames == 1: return read_picture(data, name)
         check_size(name, *im.size, im.n_frames)
         pages = [upright(o).copy() for o in ImageSequence.Iterator(im)]
