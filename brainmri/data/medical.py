@@ -88,13 +88,14 @@ def read_slices(source, # Path of a file, or its bytes
     if len(images) == 1: return [Slice(name, images[0], other=other)]
     return [Slice(f"{name}#{k}", im, 1, k, other) for k, im in enumerate(images, 1)]
 
-# %% ../../nbs/data/02c_medical.ipynb #b7b76b70
+# %% ../../nbs/data/02c_medical.ipynb #76ad26a9
 def read_picture(data:bytes, # The contents of a file
                  name:str # What to call it in errors
                 )->tuple: # One array, in a list, and None
     "Read a picture as `open_image` does."
     return [np.asarray(open_image(data, name=name))], None
 
+# %% ../../nbs/data/02c_medical.ipynb #ce377183
 def read_tiff(data:bytes, # The contents of a file
               name:str # What to call it in errors
              )->tuple: # One array per page, and None
@@ -179,7 +180,7 @@ def read_header(f, # A DICOM file, open as bytes
         ds.file_meta.TransferSyntaxUID = syntax if little else uid.ExplicitVRBigEndian
     return ds
 
-# %% ../../nbs/data/02c_medical.ipynb #915a29f4
+# %% ../../nbs/data/02c_medical.ipynb #15889cbf
 def numbers(ds, # A pydicom `Dataset`
             keyword:str # Such as "WindowCenter"
            )->list: # Floats; empty where there are none, or something else
@@ -188,6 +189,7 @@ def numbers(ds, # A pydicom `Dataset`
     except Exception: return []  # a text, or bytes of another length
     return found.tolist() if np.isfinite(found).all() else []
 
+# %% ../../nbs/data/02c_medical.ipynb #8b0ac3a6
 def first_number(ds, # A pydicom `Dataset`
                  keyword:str, # Such as "RescaleSlope"
                  default:float=0. # What to answer where there is none

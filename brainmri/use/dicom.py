@@ -92,7 +92,7 @@ def _numbered(values):
     number_of = dict(zip(there, numbers))
     return [number_of[o] for o in values]
 
-# %% ../../nbs/use/03_dicom.ipynb #8dd9194d
+# %% ../../nbs/use/03_dicom.ipynb #4c2c3b28
 def _in_order(places):
     "The files of a series in the order of its slices, each with its number."
     if all(o.position is not None for o in places): return _by_position(places)
@@ -100,6 +100,7 @@ def _in_order(places):
     places = sorted(places, key=lambda o: (o.instance, o.path))
     return list(zip(places, _numbered([o.instance for o in places])))
 
+# %% ../../nbs/use/03_dicom.ipynb #aab6e282
 def _by_position(places):
     where = lambda o: (o.direction, round(o.position, 2), o.instance or 0, o.path)
     found, last = [], 0
@@ -135,12 +136,13 @@ def _slice_files(places):
         found += [SliceFile(o.path, n if placed else None) for o in group if not o.series]
     return found
 
-# %% ../../nbs/use/03_dicom.ipynb #b89fca3a
+# %% ../../nbs/use/03_dicom.ipynb #68eb5955
 def walk_files(folder): # Searched to any depth, links included
     "Go through the paths of all files below `folder`, in order."
     for d, names in walk_folders(folder):
         yield from (os.path.join(d, o) for o in names if o != "DICOMDIR")
 
+# %% ../../nbs/use/03_dicom.ipynb #69bbca23
 def find_slices(folder # Searched to any depth, links included
                )->list: # Of `SliceFile`, the files of a series together and in order
     "Find the pictures, DICOM and NIfTI files below `folder`."
