@@ -16,7 +16,7 @@ __all__ = ['MAX_VOXELS', 'MAX_SLICES', 'check_size', 'gray_range', 'to_gray', 't
 MAX_VOXELS = 120_000_000  #: Files of more pixels than this, over all their slices, are refused
 MAX_SLICES = 5000  #: Files of more slices than this are refused
 
-# %% ../../nbs/data/02b_gray.ipynb #34cfef10
+# %% ../../nbs/data/02b_gray.ipynb #dfc8965a
 def check_size(name, # The file, as the user knows it
                width:int, # Pixels
                height:int, # Pixels
@@ -24,8 +24,9 @@ def check_size(name, # The file, as the user knows it
               ):
     "Refuse a file of more pixels or slices than the limits."
     if width*height <= MAX_PIXELS and width*height*n <= MAX_VOXELS and n <= MAX_SLICES: return
-    most = f"{MAX_PIXELS//10**6} million pixels a slice, {MAX_VOXELS//10**6} million in all, {MAX_SLICES} slices"
-    refuse(name, f"is too large ({width}×{height}, {counted(n, 'slice')})", f"expected at most {most}")
+    found = f"is too large ({width}×{height}, {counted(n, 'slice')})"
+    most = f"{MAX_PIXELS//10**6} million pixels a slice and {MAX_VOXELS//10**6} million in all"
+    refuse(name, found, f"expected at most {most}, and {MAX_SLICES} slices")
 
 # %% ../../nbs/data/02b_gray.ipynb #44baf756
 def gray_range(parts # Arrays of numbers
@@ -47,13 +48,13 @@ def to_gray(x, # Numbers, in an array of any shape
     y = np.nan_to_num((x.astype(float) - lo)/(hi - lo), nan=0., posinf=1., neginf=0.)
     return (y.clip(0, 1)*255 + .5).astype(np.uint8)
 
-# %% ../../nbs/data/02b_gray.ipynb #01d31159
+# %% ../../nbs/data/02b_gray.ipynb #019d4a3d
 _MANY = 20_000_000
 
 def thinned(x:np.ndarray, # Some of the numbers
             n:int # How many there are in all
            )->np.ndarray: # One-dimensional
-    "Every number of `x`, or every second, third, … if there are `n` in all and these are many."
+    "Every number of `x`, or every second, third, … where there are very many."
     return x.ravel()[::1 + n//_MANY]
 
 def by_rows(f, # A function of each number of an array
@@ -62,7 +63,7 @@ def by_rows(f, # A function of each number of an array
     "Call `f` for a few rows at a time, and join the results."
     return np.concatenate([f(o) for o in np.array_split(x, 1 + x.size//2**20)])
 
-# %% ../../nbs/data/02b_gray.ipynb #3470984b
+# %% ../../nbs/data/02b_gray.ipynb #fe59f723
 def square_pixels(a:np.ndarray, # uint8, (h, w) or (h, w, 3)
                   spacing, # Height and width of a pixel in mm; empty if they aren't known
                   name:str # What to call the file in errors
@@ -72,7 +73,8 @@ def square_pixels(a:np.ndarray, # uint8, (h, w) or (h, w, 3)
     if len(spacing) != 2 or min(spacing) <= 0: return a
     ratio = spacing[0]/spacing[1]
     if abs(ratio - 1) < .01: return a
-    if not .05 < ratio < 20: refuse(name, f"has pixels of {spacing[1]:.3g}×{spacing[0]:.3g} mm", "resample it")
+    found = f"has pixels of {spacing[1]:.3g}×{spacing[0]:.3g} mm"
+    if not .05 < ratio < 20: refuse(name, found, "resample it")
     h, w = a.shape[:2]
     size = round(w*max(1/ratio, 1)), round(h*max(ratio, 1))
     check_size(name, *size)

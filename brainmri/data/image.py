@@ -12,8 +12,8 @@ from ..core import CROP_MARGIN, DataError, ImageError, size_text
 from .figshare import is_matlab, read_figshare
 
 # %% auto #0
-__all__ = ['MAX_BYTES', 'MAX_PIXELS', 'FORMATS', 'refuse', 'to_8_bits', 'to_rgb', 'from_array', 'read_file', 'upright', 'decoded',
-           'told', 'open_image', 'crop_border', 'image_array', 'write_squares']
+__all__ = ['MAX_BYTES', 'MAX_PIXELS', 'FORMATS', 'refuse', 'to_8_bits', 'to_rgb', 'from_array', 'read_file', 'upright',
+           'decode_image', 'told', 'open_image', 'crop_border', 'image_array', 'write_squares']
 
 # %% ../../nbs/data/02_image.ipynb #39087f41
 def refuse(name, # The file, as the user knows it
@@ -25,20 +25,20 @@ def refuse(name, # The file, as the user knows it
     e.found = found
     raise e from None
 
-# %% ../../nbs/data/02_image.ipynb #2788dfcd
+# %% ../../nbs/data/02_image.ipynb #fd3cddef
 def to_8_bits(arrays, # Arrays of whole numbers from 0 to 65535
               name="the image" # What to call it in an error
              )->list: # Arrays of uint8
     "Scale `arrays` together by the fewest of 8, 10, 12 or 16 bits that hold their maximum."
     lo, hi = min(int(a.min()) for a in arrays), max(int(a.max()) for a in arrays)
-    if lo < 0 or hi > 65535: refuse(name, f"holds values from {lo} to {hi}", "expected 0 to 65535; rescale it")
+    if lo < 0 or hi > 65535: refuse(name, f"holds values from {lo} to {hi}", "expected 0 to 65535")
     top = 2 ** next(b for b in (8, 10, 12, 16) if hi < 2**b) - 1
     stretched = not any((a % 257).any() for a in arrays)  # 8 bits as 16, however dark
     every = np.arange(hi + 1)
     table = every//257 if stretched else (every*255 + top//2)//top
     return [table.astype(np.uint8)[a] for a in arrays]
 
-# %% ../../nbs/data/02_image.ipynb #8d0f22eb
+# %% ../../nbs/data/02_image.ipynb #c71b6c6b
 def to_rgb(im:Image.Image, # An image of any mode
            name:str="the image" # What to call it in an error
           )->Image.Image: # A new image, mode RGB
@@ -46,7 +46,7 @@ def to_rgb(im:Image.Image, # An image of any mode
     if im.mode == "F": refuse(name, "holds floating-point values", "save it with 8 or 16 bits")
     if im.mode.startswith("I"): im = Image.fromarray(to_8_bits([np.asarray(im)], name)[0])
     try: rgb = _over_black(im) if im.has_transparency_data else im.convert("RGB")
-    except ValueError: refuse(name, f"has the color mode {im.mode}", "expected gray or color; save it as RGB")
+    except ValueError: refuse(name, f"has the color mode {im.mode}", "save it as RGB")
     rgb.info = {}  # a palette's transparency no longer applies
     return rgb
 
@@ -70,20 +70,21 @@ MAX_BYTES = 250_000_000  #: Files of more bytes than this are refused before the
 MAX_PIXELS = 25_000_000  #: Images of more pixels than this are refused before they are decoded
 FORMATS = "JPEG PNG BMP GIF WEBP TIFF".split()  #: Kinds of file that are opened
 
-# %% ../../nbs/data/02_image.ipynb #e3994d34
+# %% ../../nbs/data/02_image.ipynb #08adf4ba
 def read_file(path, # A file
               most:int=MAX_BYTES # Bytes that it may have
              )->bytes: # Its contents
     "Read the file at `path`; a missing, empty, or huge one raises `ImageError`."
     path = Path(path)
     try:
-        if not path.exists(): refuse(path, "does not exist", "check the name, or where a link points")
+        if not path.exists(): refuse(path, "does not exist", "check its name")
         if not path.is_file(): refuse(path, "is not a file", "expected an image file")
         size = path.stat().st_size
-        if size > most: refuse(path, f"is too large ({size_text(size)})", f"expected at most {size_text(most)}")
+        found = f"is too large ({size_text(size)})"
+        if size > most: refuse(path, found, f"expected at most {size_text(most)}")
         if not size: refuse(path, "is zero bytes long", "copy it again or delete it")
         with open(path, "rb") as f: return f.read(size)
-    except OSError as e: refuse(path, f"can't be read ({e.strerror})", "check its permissions and its disk")
+    except OSError as e: refuse(path, f"can't be read ({e.strerror})", "check its permissions")
 
 # %% ../../nbs/data/02_image.ipynb #dcdcab01
 def upright(im:Image.Image # An image, perhaps not loaded yet
@@ -96,7 +97,7 @@ def _is_turned(im):
     try: return im.getexif().get(0x0112, 1) in range(2, 9)
     except Exception: return False  # whatever Pillow raises over a broken block
 
-# %% ../../nbs/data/02_image.ipynb #464fafc7
+# %% ../../nbs/data/02_image.ipynb #36f03adf
 _one_large = threading.RLock()
 _SMALLER = f"expected at most {MAX_PIXELS//10**6} million pixels; make it smaller"
 
@@ -104,14 +105,14 @@ def _check_claims(im, name):
     "Refuse an image that is too large, or more than one picture."
     w, h = im.size
     if w*h > MAX_PIXELS: refuse(name, f"is too large ({w}×{h} pixels)", _SMALLER)
-    n = 1 if im.format == "MPO" else getattr(im, "n_frames", 1)  # an MPO has its previews in it
-    if n > 1: refuse(name, f"is animated or has several pages ({n} frames)", "save the one you mean as a file")
+    n = 1 if im.format == "MPO" else getattr(im, "n_frames", 1)  # an MPO holds previews
+    if n > 1: refuse(name, f"is animated or has several pages ({n} frames)", "save one as a file")
 
-# %% ../../nbs/data/02_image.ipynb #fc191f37
-def decoded(im:Image.Image, # An image, perhaps not loaded yet
-            name:str, # What to call it in an error
-            needed:int=None # Pixels needed in width and height: a much larger JPEG may be decoded smaller
-           )->Image.Image: # Mode RGB; `info` has the `mode` in the file, and `reduced` if it is smaller
+# %% ../../nbs/data/02_image.ipynb #22c344bb
+def decode_image(im:Image.Image, # An image, perhaps not loaded yet
+                 name:str, # What to call it in an error
+                 needed:int=None # Pixels needed in width and height, so that a JPEG may be reduced
+                )->Image.Image: # Mode RGB; `info` has the `mode` in the file, and `reduced`
     "Decode `im` to upright RGB."
     _check_claims(im, name)
     full, by = im.size, _reduction(im, needed) if needed else 1
@@ -126,30 +127,34 @@ def _reduction(im, needed):
     if im.format != "JPEG" or _is_turned(im): return 1
     return next((by for by in (8, 4, 2) if min(im.size) >= 2*by*needed), 1)
 
-# %% ../../nbs/data/02_image.ipynb #25fc45cb
+# %% ../../nbs/data/02_image.ipynb #02af1e79
 @contextlib.contextmanager
-def told(name): # What to call the image
+def told(name, # What to call the image
+         data:bytes=b"" # The file, whose first bytes are quoted if it is no image
+        ):
     "Turn what Pillow raises within the block into an `ImageError`."
     try: yield
     except (DataError, MemoryError): raise
-    except UnidentifiedImageError: refuse(name, "is not an image, or its header is damaged", _KINDS)
+    except UnidentifiedImageError:
+        refuse(name, f"is not an image, or its header is damaged (it begins with {data[:8]!r})", _KINDS)
     except Image.DecompressionBombError as e: refuse(name, f"is too large ({e})", _SMALLER)
-    except Exception as e: refuse(name, f"is damaged or cut short ({e})", "copy it again or delete it")
+    except Exception as e: refuse(name, f"is damaged or cut short ({e})", "copy it again")
 
 _KINDS = f"expected {', '.join(FORMATS)}; replace it or delete it"
 
-# %% ../../nbs/data/02_image.ipynb #d500c967
+# %% ../../nbs/data/02_image.ipynb #3bc4bf3a
 def open_image(source, # An image file, or the bytes of one
-               needed:int=None, # Pixels needed in width and height: a much larger JPEG may be decoded smaller
+               needed:int=None, # Pixels needed in width and height, so that a JPEG may be reduced
                name:str=None # What to call it in an error; default its path
-              )->Image.Image: # Mode RGB; `info` has the `mode` in the file, and `reduced` if it is smaller
+              )->Image.Image: # Mode RGB; `info` has the `mode` in the file, and `reduced`
     "Open an image as upright 8-bit RGB; a file that isn't one image raises `ImageError`."
     name = name or ("the image" if isinstance(source, bytes) else str(source))
     data = source if isinstance(source, bytes) else read_file(source)
-    if is_matlab(data): return decoded(read_figshare(data, name).image, name)
-    with told(name), Image.open(io.BytesIO(data), formats=FORMATS) as im: return decoded(im, name, needed)
+    if is_matlab(data): return decode_image(read_figshare(data, name).image, name)
+    with told(name, data):
+        with Image.open(io.BytesIO(data), formats=FORMATS) as im: return decode_image(im, name, needed)
 
-# %% ../../nbs/data/02_image.ipynb #4adc146c
+# %% ../../nbs/data/02_image.ipynb #d6ef857e
 def crop_border(im:Image.Image, # Any image
                 margin:int=CROP_MARGIN, # Pixels cut from each of the four sides
                 name:str="The image" # What to call it in an error
@@ -157,20 +162,21 @@ def crop_border(im:Image.Image, # Any image
     "Cut `margin` pixels from each side; an image without more than that raises `ImageError`."
     w, h = im.size
     if min(w, h) <= 2*margin:
-        refuse(name, f"is {w}×{h} pixels", f"a border crop of {margin} needs more than {2*margin} in both directions")
+        refuse(name, f"is {w}×{h} pixels", f"a border crop of {margin} needs more than {2*margin}")
     return im.crop((margin, margin, w-margin, h-margin))
 
-# %% ../../nbs/data/02_image.ipynb #ac9aab07
+# %% ../../nbs/data/02_image.ipynb #db8da986
 def image_array(source, # Path of an image file, or a PIL image
                 size:int=224, # Side of the result, in pixels
                 margin:int=CROP_MARGIN # Pixels cut from each side first
                )->np.ndarray: # uint8, (size, size, 3), RGB
     "Open, crop, and resize `source` to a square; an unusable file raises `ImageError`."
-    name = "An image in memory" if isinstance(source, Image.Image) else str(source)
-    with told(name):
-        img = decoded(source, name) if isinstance(source, Image.Image) else open_image(source, size + margin)
+    in_memory = isinstance(source, Image.Image)
+    name = "An image in memory" if in_memory else str(source)
+    with told(name): img = decode_image(source, name) if in_memory else open_image(source, size + margin)
     if "reduced" in img.info: return _resized_part(img, size, margin)
-    return np.asarray(crop_border(img, margin, name).resize((size, size), Image.Resampling.BILINEAR))
+    inner = crop_border(img, margin, name)
+    return np.asarray(inner.resize((size, size), Image.Resampling.BILINEAR))
 
 # %% ../../nbs/data/02_image.ipynb #b6f93d76
 def _resized_part(img, size, margin):

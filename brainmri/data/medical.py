@@ -21,11 +21,11 @@ __all__ = ['HEAD_BYTES', 'MAX_VOLUME_BYTES', 'READERS', 'OTHER_MODALITIES', 'Sli
            'gray_frames', 'color_frames', 'not_mri', 'hang', 'read_dicom', 'upright_volume', 'cut_axis', 'read_nifti',
            'read_gzip', 'write_nifti']
 
-# %% ../../nbs/data/02c_medical.ipynb #6b40bfcd
+# %% ../../nbs/data/02c_medical.ipynb #72d988c6
 @dataclass(frozen=True)
 class Slice:
     "One upright 8-bit picture, and where it comes from."
-    name:str # The file, as it was given; with #1, #2, … for the slices of a file that holds several
+    name:str # The file, as it was given; with #1, #2, … if it holds several slices
     image:Image.Image # Mode L or RGB, 8 bits, square pixels
     series:int = None # 1 for the slices of a file that holds several
     number:int = None # Its place in that file, from 1
@@ -37,16 +37,16 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _USUAL = (b"\xff\xd8", b"\x89PNG", b"BM")
 _NIFTI = {struct.pack(order + "i", n): n for order in "<>" for n in (348, 540)}
 
-# %% ../../nbs/data/02c_medical.ipynb #f23a71b0
+# %% ../../nbs/data/02c_medical.ipynb #e84b6f47
 def file_kind(head:bytes, # The first `HEAD_BYTES` of a file
-              suffix:str="" # The ending of its name, which counts only where the bytes don't tell
-             )->str: # "dicom", "nifti", "gzip", "tiff", "picture", or None if the bytes don't tell
+              suffix:str="" # The ending of its name, for bytes that don't tell
+             )->str: # "dicom", "nifti", "gzip", "tiff", "picture", or None
     "What a file holds."
     if head[128:132] == b"DICM": return "dicom"
     if head[:2] == b"\x1f\x8b": return "gzip"
     if head[:4] in _NIFTI: return "nifti"
     if head[:4] in _TIFF: return "tiff"
-    if head.startswith((*_USUAL, b"GIF8")) or head[:4] + head[8:12] == b"RIFFWEBP": return "picture"
+    if head.startswith((*_USUAL, b"GIF8")) or head[8:12] == b"WEBP": return "picture"
     is_bare = re.match(rb"[\2\x08]\0.\0([A-Z]{2}|..\0\0)", head, re.DOTALL)
     return "dicom" if is_bare or suffix.lower() == ".dcm" else None
 
@@ -60,25 +60,25 @@ def is_picture(source # Path of a file, or its bytes
         with open(source, "rb") as f: return f.read(4).startswith(_USUAL)
     except (OSError, ValueError): return False
 
-# %% ../../nbs/data/02c_medical.ipynb #c56d9cdf
+# %% ../../nbs/data/02c_medical.ipynb #59507f34
 MAX_VOLUME_BYTES = 400_000_000  #: Files of more bytes than this are refused
 READERS = {}  #: Kind of file → its reader, as "picture" → `read_picture`
 _one_reader = threading.RLock()
 
 def read_arrays(source, # Path of a file, or its bytes
                 name:str # What to call it in errors
-               )->tuple: # What it shows if it isn't MRI, and a list of arrays: uint8, (h, w) or (h, w, 3)
-    "Read the pixels of each slice in a file; threads wait for each other, so that memory doesn't add up."
-    with _one_reader:
+               )->tuple: # What it shows if it isn't MRI, and arrays: uint8, (h, w) or (h, w, 3)
+    "Read the pixels of each slice in a file."
+    with _one_reader:  # large files are read one at a time
         data = source if isinstance(source, bytes) else read_file(source, MAX_VOLUME_BYTES)
         kind = file_kind(data[:HEAD_BYTES], Path(name).suffix) or "picture"
         arrays, other = READERS[kind](data, name)
     return other, arrays
 
-# %% ../../nbs/data/02c_medical.ipynb #e4f126d7
+# %% ../../nbs/data/02c_medical.ipynb #141be324
 def read_slices(source, # Path of a file, or its bytes
-                name:str=None, # What to call it, in `Slice.name` and in errors; default the path
-                untrusted:bool=False # Does it come from a stranger? Then it is opened in a second process
+                name:str=None, # What to call it, in `Slice.name` and in errors
+                untrusted:bool=False # Open it in a second process, with limits?
                )->list: # Of `Slice`, in the order of the file
     "The slices in a DICOM, a NIfTI or a picture; an unusable file raises `ImageError`."
     name = name or ("the image" if isinstance(source, bytes) else str(source))
@@ -88,23 +88,25 @@ def read_slices(source, # Path of a file, or its bytes
     if len(images) == 1: return [Slice(name, images[0], other=other)]
     return [Slice(f"{name}#{k}", im, 1, k, other) for k, im in enumerate(images, 1)]
 
-# %% ../../nbs/data/02c_medical.ipynb #eb044839
+# %% ../../nbs/data/02c_medical.ipynb #76ad26a9
 def read_picture(data:bytes, # The contents of a file
                  name:str # What to call it in errors
                 )->tuple: # One array, in a list, and None
     "Read a picture as `open_image` does."
     return [np.asarray(open_image(data, name=name))], None
 
+# %% ../../nbs/data/02c_medical.ipynb #ce377183
 def read_tiff(data:bytes, # The contents of a file
               name:str # What to call it in errors
              )->tuple: # One array per page, and None
     "Read the pages of a TIFF."
-    with told(name), Image.open(io.BytesIO(data), formats=["TIFF"]) as im:
+    with told(name, data), Image.open(io.BytesIO(data), formats=["TIFF"]) as im:
         if im.n_frames == 1: return read_picture(data, name)
         check_size(name, *im.size, im.n_frames)
         pages = [upright(o).copy() for o in ImageSequence.Iterator(im)]
-    if all(o.mode.startswith("I") for o in pages): return to_8_bits([np.asarray(o) for o in pages], name), None
-    return [np.asarray(o if o.mode == "L" else to_rgb(o, name)) for o in pages], None
+    if all(o.mode.startswith("I") for o in pages): arrays = to_8_bits(list(map(np.asarray, pages)), name)
+    else: arrays = [np.asarray(o if o.mode == "L" else to_rgb(o, name)) for o in pages]
+    return arrays, None
 
 READERS.update(picture=read_picture, tiff=read_tiff)
 
@@ -116,9 +118,9 @@ def need_module(module:str, # pydicom or nibabel
     try: return importlib.import_module(module)
     except ImportError: refuse(name, f"needs {module}", "pip install 'brainmri[dicom]'")
 
-# %% ../../nbs/data/02c_medical.ipynb #e277a3e0
+# %% ../../nbs/data/02c_medical.ipynb #f80d751a
 def write_dicom(path, # The file to write
-                pixels:np.ndarray, # uint8, uint16 or int16, (h, w), (slices, h, w), or uint8 (h, w, 3) in color
+                pixels:np.ndarray, # (h, w), (slices, h, w), or (h, w, 3) in color; 8 or 16 bits
                 series=1, # Number or name of the series that it belongs to
                 number:int=1, # Its place in the series; it lies 5 mm × `number` up the body
                 **tags # More attributes by their keywords, such as `WindowCenter=300`
@@ -126,26 +128,33 @@ def write_dicom(path, # The file to write
     "Write `pixels` as an anonymous, uncompressed MR DICOM, for tests and research."
     pydicom = need_module("pydicom", path)
     wrong = [k for k in tags if pydicom.datadict.tag_for_keyword(k) is None]
-    if wrong: raise ConfigError(f"DICOM has no attribute {wrong[0]!r}: expected a keyword such as 'WindowCenter'.")
-    uid = lambda *names: pydicom.uid.generate_uid(entropy_srcs=["brainmri", *names])
+    if wrong: raise ConfigError(f"DICOM has no attribute {wrong[0]!r}: expected one like 'WindowCenter'.")
     ds = pydicom.Dataset()
-    ds.update(dict(SOPClassUID=pydicom.uid.MRImageStorage, Modality="MR", StudyInstanceUID=uid(),
-                   SeriesInstanceUID=uid(str(series)), PatientName="Synthetic^Phantom", PatientID="synthetic"))
-    ds.update(dict(InstanceNumber=number, PixelSpacing=[1, 1], ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
-                   ImagePositionPatient=[0, 0, 5*number]))
-    color = pixels.ndim > 2 and pixels.shape[-1] == 3
-    ds.set_pixel_data(np.ascontiguousarray(pixels), "RGB" if color else "MONOCHROME2", 8*pixels.itemsize)
+    ds.update(_anonymous_tags(series, number))
+    model = "RGB" if pixels.ndim > 2 and pixels.shape[-1] == 3 else "MONOCHROME2"
+    ds.set_pixel_data(np.ascontiguousarray(pixels), model, 8*pixels.itemsize)
     ds.update(tags)
     ds.save_as(path, enforce_file_format=True)
     return Path(path)
 
-# %% ../../nbs/data/02c_medical.ipynb #1522de30
+# %% ../../nbs/data/02c_medical.ipynb #6f0567c4
+def _anonymous_tags(series, number):
+    "What every DICOM has to say, of nobody."
+    from pydicom.uid import MRImageStorage, generate_uid
+    uid = lambda *names: generate_uid(entropy_srcs=["brainmri", *names])
+    who = dict(PatientName="Synthetic^Phantom", PatientID="synthetic")
+    what = dict(SOPClassUID=MRImageStorage, Modality="MR", InstanceNumber=number)
+    series = dict(StudyInstanceUID=uid(), SeriesInstanceUID=uid(str(series)))
+    place = dict(ImageOrientationPatient=[1, 0, 0, 0, 1, 0], ImagePositionPatient=[0, 0, 5*number])
+    return who | what | series | place | dict(PixelSpacing=[1, 1])
+
+# %% ../../nbs/data/02c_medical.ipynb #4fd7d884
 @contextlib.contextmanager
 def quietly(name, # The file that is read
             module:str, # What reads it: pydicom or nibabel
             kind:str # What the file is
            ):
-    "Read a file within the block: nothing is quoted from it, and every error is an `ImageError`."
+    "Read a file within the block, without quoting it; every error is an `ImageError`."
     need_module(module, name)
     loggers = [logging.getLogger(o) for o in ("pydicom", "pylibjpeg", "openjpeg", "nibabel")]
     levels = [o.level for o in loggers]
@@ -154,7 +163,7 @@ def quietly(name, # The file that is read
         for o in loggers: o.setLevel(logging.CRITICAL + 1)
         try: yield
         except (ImageError, MemoryError): raise
-        except Exception: refuse(name, f"is a {kind} that is damaged, cut short, or of a rare kind", "save it again")
+        except Exception: refuse(name, f"is a {kind}, damaged, cut short or rare", "save it again")
         finally:
             for o, level in zip(loggers, levels): o.setLevel(level)
 
@@ -171,7 +180,7 @@ def read_header(f, # A DICOM file, open as bytes
         ds.file_meta.TransferSyntaxUID = syntax if little else uid.ExplicitVRBigEndian
     return ds
 
-# %% ../../nbs/data/02c_medical.ipynb #915a29f4
+# %% ../../nbs/data/02c_medical.ipynb #15889cbf
 def numbers(ds, # A pydicom `Dataset`
             keyword:str # Such as "WindowCenter"
            )->list: # Floats; empty where there are none, or something else
@@ -180,6 +189,7 @@ def numbers(ds, # A pydicom `Dataset`
     except Exception: return []  # a text, or bytes of another length
     return found.tolist() if np.isfinite(found).all() else []
 
+# %% ../../nbs/data/02c_medical.ipynb #8b0ac3a6
 def first_number(ds, # A pydicom `Dataset`
                  keyword:str, # Such as "RescaleSlope"
                  default:float=0. # What to answer where there is none
@@ -187,15 +197,16 @@ def first_number(ds, # A pydicom `Dataset`
     "The number that a header holds at `keyword`."
     return (numbers(ds, keyword) or [default])[0]
 
-# %% ../../nbs/data/02c_medical.ipynb #13d8e428
-_MACROS = [f"{o}Sequence" for o in ("PixelMeasures", "PlaneOrientation", "PixelValueTransformation", "FrameVOILUT")]
+# %% ../../nbs/data/02c_medical.ipynb #daa0ef40
+_MACROS = [f"{o}Sequence" for o in "PixelMeasures PlaneOrientation PixelValueTransformation FrameVOILUT".split()]
 
 def frame_header(ds, # A pydicom `Dataset`
                  k:int # Number of the frame, from 0
                 ): # A `Dataset`
     "What a header says of one frame: of the file, of all frames, and of this one."
     import pydicom
-    shared, each = (ds.get(f"{o}FunctionalGroupsSequence") or [] for o in ("Shared", "PerFrame"))
+    shared = ds.get("SharedFunctionalGroupsSequence") or []
+    each = ds.get("PerFrameFunctionalGroupsSequence") or []
     if not shared and not each: return ds
     merged = pydicom.Dataset()
     merged.update(ds)
@@ -203,7 +214,7 @@ def frame_header(ds, # A pydicom `Dataset`
         for macro in filter(None, map(group.get, _MACROS)): merged.update(macro[0])
     return merged
 
-# %% ../../nbs/data/02c_medical.ipynb #ba7065ce
+# %% ../../nbs/data/02c_medical.ipynb #7bda1456
 def in_units(x:np.ndarray, # Stored numbers
              ds # A pydicom `Dataset`
             )->np.ndarray: # Floats
@@ -215,9 +226,10 @@ def in_units(x:np.ndarray, # Stored numbers
 def has_window(ds # A pydicom `Dataset`
               )->bool:
     "Does a header say how its numbers are to be seen?"
-    return bool(ds.get("VOILUTSequence") or numbers(ds, "WindowCenter") and first_number(ds, "WindowWidth") > 0)
+    if ds.get("VOILUTSequence"): return True
+    return bool(numbers(ds, "WindowCenter")) and first_number(ds, "WindowWidth") > 0
 
-# %% ../../nbs/data/02c_medical.ipynb #aa35773e
+# %% ../../nbs/data/02c_medical.ipynb #bca3728d
 def through_window(x:np.ndarray, # Numbers in their unit
                    ds # A pydicom `Dataset`
                   )->np.ndarray: # From 0, black, to 1, white
@@ -226,8 +238,9 @@ def through_window(x:np.ndarray, # Numbers in their unit
     if ds.get("VOILUTSequence"):
         bits = ds.VOILUTSequence[0].LUTDescriptor[2]
         return apply_voi(np.rint(x).astype(int), ds)/(2**bits - 1)
-    center, width, function = first_number(ds, "WindowCenter"), first_number(ds, "WindowWidth"), ds.get("VOILUTFunction")
-    if function == "SIGMOID": return .5 + .5*np.tanh(2*(x - center)/width)  # 1/(1+exp(−4·…)), without overflow
+    center, width = first_number(ds, "WindowCenter"), first_number(ds, "WindowWidth")
+    function = ds.get("VOILUTFunction")
+    if function == "SIGMOID": return .5 + .5*np.tanh(2*(x - center)/width)  # 1/(1 + exp(−4·…))
     if function != "LINEAR_EXACT" and width >= 1: center, width = center - .5, max(width - 1, 1e-9)
     return (x - center)/width + .5
 
@@ -257,9 +270,9 @@ def _gray(x, ds, lo, hi):
     if ds.get("PhotometricInterpretation") == "MONOCHROME1": a = 255 - a
     return np.where(is_padding(x, ds), 0, a).astype(np.uint8)
 
-# %% ../../nbs/data/02c_medical.ipynb #b7031f96
+# %% ../../nbs/data/02c_medical.ipynb #361b14f7
 def color_frames(ds, # A pydicom `Dataset`
-                 frames:list # Its frames, three numbers a pixel, or one that stands in a palette
+                 frames:list # Its frames, three numbers a pixel, or one of a palette
                 ): # Yields arrays of uint8, (h, w, 3)
     "Frames in color, as bytes."
     from pydicom.pixels import apply_color_lut
@@ -270,27 +283,24 @@ def color_frames(ds, # A pydicom `Dataset`
             top = np.iinfo(x.dtype).max
         yield by_rows(lambda o: to_gray(o, 0, top), x)
 
-# %% ../../nbs/data/02c_medical.ipynb #57658748
+# %% ../../nbs/data/02c_medical.ipynb #7dffe345
 def _uid_name(uid, default="an image"):
     from pydicom.uid import UID_dictionary
     return UID_dictionary.get(uid, [default])[0]
 
 def _check_dicom(ds, name):
     "Refuse a DICOM without pixels that can be shown."
-    kind = _uid_name(ds.get("SOPClassUID"))
-    if "image" not in kind.lower(): refuse(name, f"holds no picture ({kind})", "expected a DICOM image")
-    if "FloatPixelData" in ds or "DoubleFloatPixelData" in ds:
-        refuse(name, "holds floating-point pixels, whose scale isn't known", "export it with 16 bits")
-    if "PixelData" not in ds: refuse(name, "has no pixel data, or is cut short before it", "export it again")
-    check_size(name, *(int(first_number(ds, k, 1)) for k in ("Columns", "Rows", "NumberOfFrames")))
-    syntax = ds.file_meta.TransferSyntaxUID
-    found = f"is stored as {_uid_name(syntax, 'something unknown')}, which nothing here decodes"
-    if not _can_decode(syntax): refuse(name, found, "pip install 'brainmri[dicom]', or export it uncompressed")
-
-def _can_decode(syntax):
     from pydicom.pixels import get_decoder
-    try: return get_decoder(syntax).is_available
-    except NotImplementedError: return False
+    kind = _uid_name(ds.get("SOPClassUID"))
+    if "image" not in kind.lower(): refuse(name, f"holds no picture ({kind})", "expected an image")
+    if "PixelData" not in ds: refuse(name, "has no whole-number pixels", "export it again, with 16 bits")
+    size = [int(first_number(ds, k, 1)) for k in ("Columns", "Rows", "NumberOfFrames")]
+    check_size(name, *size)
+    syntax = ds.file_meta.TransferSyntaxUID
+    with contextlib.suppress(NotImplementedError):
+        if get_decoder(syntax).is_available: return
+    found = f"is stored as {_uid_name(syntax, 'something unknown')}, which nothing here decodes"
+    refuse(name, found, "pip install 'brainmri[dicom]', or export it uncompressed")
 
 # %% ../../nbs/data/02c_medical.ipynb #c4d7b5e1
 OTHER_MODALITIES = "CT US PT NM CR DX XA RF MG".split()  #: What DICOM calls other machines
@@ -302,7 +312,7 @@ def not_mri(ds # A pydicom `Dataset`
     kind = _uid_name(ds.get("SOPClassUID"))
     return None if {"MR", "an", "Capture"} & set(kind.split()) else kind
 
-# %% ../../nbs/data/02c_medical.ipynb #014aa419
+# %% ../../nbs/data/02c_medical.ipynb #0e22fe61
 def hang(a:np.ndarray, # uint8, (h, w) or (h, w, 3)
          ds, # A pydicom `Dataset`
          name:str # What to call the file in errors
@@ -311,7 +321,7 @@ def hang(a:np.ndarray, # uint8, (h, w) or (h, w, 3)
     spacing = numbers(ds, "PixelSpacing") or numbers(ds, "PixelAspectRatio")
     axes = np.array(numbers(ds, "ImageOrientationPatient"))
     if axes.shape != (6,): return square_pixels(a, spacing, name)
-    across, down = np.abs(axes.reshape(2, 3)).argmax(1)  # 0 is left and right, 1 front and back, 2 up and down
+    across, down = np.abs(axes.reshape(2, 3)).argmax(1)  # 0 is left-right, 1 front-back, 2 up-down
     if across > down: a, spacing, axes = a.swapaxes(0, 1), spacing[::-1], np.roll(axes, 3)
     across, down = sorted((across, down))
     if across == down: return square_pixels(a, spacing, name)
@@ -336,29 +346,30 @@ def read_dicom(data:bytes, # The contents of a file
 
 READERS.update(dicom=read_dicom)
 
-# %% ../../nbs/data/02c_medical.ipynb #93878f88
+# %% ../../nbs/data/02c_medical.ipynb #06acfc11
 def _check_volume(image, name):
     "Refuse what isn't one volume of numbers."
     shape, kind = image.shape, image.get_data_dtype()
     volumes = f"holds several volumes ({'×'.join(map(str, shape))})"
-    if max(shape[3:], default=1) > 1: refuse(name, volumes, "save one of them, such as img.slicer[..., 0]")
-    if kind.kind not in "iuf": refuse(name, "holds no numbers, or complex ones", "save it as float32")
+    if max(shape[3:], default=1) > 1: refuse(name, volumes, "save one, such as img.slicer[..., 0]")
+    if kind.kind not in "iuf": refuse(name, "holds no real numbers", "save it as float32")
     a, b, n = sorted([*shape, 1, 1][:3], reverse=True)
     check_size(name, a, b, n)
 
-# %% ../../nbs/data/02c_medical.ipynb #aa8a546e
+# %% ../../nbs/data/02c_medical.ipynb #4b3dd1ac
 def upright_volume(data:bytes, # The contents of a .nii file
                    name:str # What to call it in errors
-                  )->tuple: # The stored numbers, three sides of a voxel in mm, slope and intercept
+                  )->tuple: # The stored numbers, sides of a voxel in mm, slope, intercept
     "Read a NIfTI, with its axes running to the right, to the front, and up."
     import nibabel as nib
     small = _NIFTI[data[:4]] == 348
     magic = data[344:348] if small else data[4:8]
-    if magic[:2] != b"n+": refuse(name, "is no NIfTI in one file", "save it as .nii with nibabel's load and save")
+    if magic[:2] != b"n+": refuse(name, "is no NIfTI in one file", "save it as .nii with nibabel")
     image = (nib.Nifti1Image if small else nib.Nifti2Image).from_bytes(data)
     _check_volume(image, name)
     stored = image.dataobj
-    a = np.frombuffer(data, stored.dtype, math.prod(stored.shape), stored.offset)  # nibabel would copy it
+    n = math.prod(stored.shape)
+    a = np.frombuffer(data, stored.dtype, n, stored.offset)  # nibabel would copy it
     a = a.reshape([*stored.shape, 1, 1][:3], order="F")
     turned = nib.as_closest_canonical(nib.spatialimages.SpatialImage(a, image.affine))
     mm = nib.affines.voxel_sizes(turned.affine).tolist()
@@ -372,7 +383,7 @@ def cut_axis(shape:tuple, # Voxels along each axis
     thick = max(range(3), key=lambda i: (shape[i] == 1, mm[i]))
     return thick if shape[thick] == 1 or mm[thick] > 1.5*sorted(mm)[1] else 2
 
-# %% ../../nbs/data/02c_medical.ipynb #5e92cb2a
+# %% ../../nbs/data/02c_medical.ipynb #ef876564
 def read_nifti(data:bytes, # The contents of a .nii file
                name:str # What to call it in errors
               )->tuple: # One array per slice, and None
@@ -383,28 +394,29 @@ def read_nifti(data:bytes, # The contents of a .nii file
         across, up = (mm[i] for i in range(3) if i != axis)
         cuts = np.moveaxis(a, axis, 0)
         check_size(name, *cuts.shape[1:], len(cuts))
-        values = lambda x: x if (slope, inter) == (1, 0) else x.astype(np.float32)*slope + inter
+        plain = (slope, inter) == (1, 0)
+        values = lambda x: x if plain else x.astype(np.float32)*slope + inter
         lo, hi = gray_range(values(thinned(o, a.size)) for o in cuts)
         shown = (by_rows(lambda x: to_gray(values(x), lo, hi), o) for o in cuts)
         return [square_pixels(o[::-1, ::-1].T, [up, across], name) for o in shown], None
 
-# %% ../../nbs/data/02c_medical.ipynb #3cbcc988
+# %% ../../nbs/data/02c_medical.ipynb #2e56fe34
 def read_gzip(data:bytes, # The contents of a .nii.gz file
               name:str # What to call it in errors
              )->tuple: # One array per slice, and None
     "Read the slices of a compressed NIfTI."
     with quietly(name, "nibabel", "gzip archive"), gzip.open(io.BytesIO(data)) as f:
         unpacked = f.read(MAX_VOLUME_BYTES + 1)
-    if len(unpacked) > MAX_VOLUME_BYTES: refuse(name, "is too large unpacked", "save it with fewer bits or voxels")
-    if unpacked[:4] not in _NIFTI: refuse(name, "is a gzip archive of something other than NIfTI", "unpack it")
+    if len(unpacked) > MAX_VOLUME_BYTES: refuse(name, "is too large unpacked", "save it smaller")
+    if unpacked[:4] not in _NIFTI: refuse(name, "is an archive of something other than NIfTI", "unpack it")
     return read_nifti(unpacked, name)
 
 READERS.update(nifti=read_nifti, gzip=read_gzip)
 
-# %% ../../nbs/data/02c_medical.ipynb #d8fdeb32
+# %% ../../nbs/data/02c_medical.ipynb #366a44a1
 def write_nifti(path, # The file to write, .nii or .nii.gz
-                slices:np.ndarray, # (slices, h, w), axial, from below upwards, as they come out of `read_slices`
-                spacing:tuple=(5., 1., 1.) # From slice to slice, from row to row and from column to column, in mm
+                slices:np.ndarray, # (slices, h, w), axial, from below upwards
+                spacing:tuple=(5., 1., 1.) # From slice to slice, row to row and column to column, in mm
                )->Path: # `path`
     "Write axial `slices` as a NIfTI whose axes run to the right, to the front and up."
     nib = need_module("nibabel", path)

@@ -17,13 +17,13 @@ from ..data.medical import is_picture, read_slices, write_dicom, write_nifti  # 
 # %% auto #0
 __all__ = ['SliceFile', 'walk_files', 'find_slices', 'place_slices']
 
-# %% ../../nbs/use/03_dicom.ipynb #bcfb348b
+# %% ../../nbs/use/03_dicom.ipynb #c966d275
 @dataclass(frozen=True)
 class SliceFile:
     "A file for `read_slices`, and its place in a series."
     path:str # Where it is
     series:int = None # A running number; None for a picture by itself
-    number:int = None # Its place in the series, from 1; None if the file is a series by itself or doesn't say
+    number:int = None # Its place in the series, from 1; None for a series by itself
 
 # %% ../../nbs/use/03_dicom.ipynb #b5d9c1b4
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class _Place:
     @property
     def is_alone(self): return self.series in (None, self.path)
 
-# %% ../../nbs/use/03_dicom.ipynb #9fb9d044
+# %% ../../nbs/use/03_dicom.ipynb #1ff87d8b
 def _dicom_place(f, path):
     "The `_Place` of the DICOM file that is open as `f`."
     if f.seek(0, os.SEEK_END) > MAX_VOLUME_BYTES: return _Place(path, is_lost=True)
@@ -52,8 +52,8 @@ def _dicom_place(f, path):
             axes, at = numbers(ds, "ImageOrientationPatient"), numbers(ds, "ImagePositionPatient")
             known = len(axes) == 6 and len(at) == 3
             position = float(np.cross(axes[:3], axes[3:]) @ at) if known else None
-            direction = tuple(round(o, 2) for o in axes)
-            return _Place(path, series, not series, direction, position, first_number(ds, "InstanceNumber", None))
+            direction, instance = tuple(round(o, 2) for o in axes), first_number(ds, "InstanceNumber", None)
+            return _Place(path, series, not series, direction, position, instance)
     except Exception: return _Place(path, is_lost=True)  # reading it says what is wrong
 
 # %% ../../nbs/use/03_dicom.ipynb #d5e325d2
@@ -65,7 +65,7 @@ def _has_pages(f):
         with Image.open(f, formats=["TIFF"]) as im: return im.n_frames > 1
     except Exception: return False  # reading it says what is wrong
 
-# %% ../../nbs/use/03_dicom.ipynb #b88e2251
+# %% ../../nbs/use/03_dicom.ipynb #de6231aa
 def _place(path):
     "Where the file at `path` says that it belongs; None if it isn't for `read_slices`."
     is_listed = path.lower().endswith(_SUFFIXES)
@@ -77,13 +77,14 @@ def _place(path):
             kind = file_kind(head, Path(path).suffix)
             is_dicom = is_listed or head[128:132] == b"DICM" or not Path(path).suffix
             if kind == "dicom" and is_dicom: return _dicom_place(f, path)
-            if is_listed and kind in ("nifti", "gzip") or kind == "tiff" and _has_pages(f): return _Place(path, path)
+            is_volume = is_listed and kind in ("nifti", "gzip")
+            if is_volume or kind == "tiff" and _has_pages(f): return _Place(path, path)
     except OSError: return nowhere
     return _Place(path) if kind in ("picture", "tiff") else nowhere
 
-# %% ../../nbs/use/03_dicom.ipynb #47a57ebe
+# %% ../../nbs/use/03_dicom.ipynb #0f60db1c
 def _numbered(values):
-    "Numbers from 1 for places: equal for equal ones, with a gap where the next is more than a step away."
+    "Numbers from 1 for places, with a gap where the next is more than a step away."
     there = sorted(set(values))
     steps = [b - a for a, b in itertools.pairwise(there)]
     usual = sorted(steps)[(len(steps) - 1)//2] if steps else 1.
@@ -91,7 +92,7 @@ def _numbered(values):
     number_of = dict(zip(there, numbers))
     return [number_of[o] for o in values]
 
-# %% ../../nbs/use/03_dicom.ipynb #8dd9194d
+# %% ../../nbs/use/03_dicom.ipynb #4c2c3b28
 def _in_order(places):
     "The files of a series in the order of its slices, each with its number."
     if all(o.position is not None for o in places): return _by_position(places)
@@ -99,6 +100,7 @@ def _in_order(places):
     places = sorted(places, key=lambda o: (o.instance, o.path))
     return list(zip(places, _numbered([o.instance for o in places])))
 
+# %% ../../nbs/use/03_dicom.ipynb #aab6e282
 def _by_position(places):
     where = lambda o: (o.direction, round(o.position, 2), o.instance or 0, o.path)
     found, last = [], 0
@@ -134,12 +136,13 @@ def _slice_files(places):
         found += [SliceFile(o.path, n if placed else None) for o in group if not o.series]
     return found
 
-# %% ../../nbs/use/03_dicom.ipynb #b89fca3a
+# %% ../../nbs/use/03_dicom.ipynb #68eb5955
 def walk_files(folder): # Searched to any depth, links included
     "Go through the paths of all files below `folder`, in order."
     for d, names in walk_folders(folder):
         yield from (os.path.join(d, o) for o in names if o != "DICOMDIR")
 
+# %% ../../nbs/use/03_dicom.ipynb #69bbca23
 def find_slices(folder # Searched to any depth, links included
                )->list: # Of `SliceFile`, the files of a series together and in order
     "Find the pictures, DICOM and NIfTI files below `folder`."
@@ -151,10 +154,11 @@ def find_slices(folder # Searched to any depth, links included
     if left: warnings.warn(told, DataWarning, stacklevel=2)
     return _slice_files([o for o in places.values() if o])
 
-# %% ../../nbs/use/03_dicom.ipynb #bbc66059
+# %% ../../nbs/use/03_dicom.ipynb #06a80403
 def place_slices(paths # Of files
                 )->list: # Of `SliceFile`, one for each of `paths`, in their order
     "Say which of the files `paths` are slices of one series, and where in it they lie."
     places = [o for o in map(_place, dict.fromkeys(map(str, paths))) if o]
-    found = {o.path: o for o in _slice_files([o for o in places if o.series is None or not o.is_alone])}
+    single = [o for o in places if o.series is None or not o.is_alone]
+    found = {o.path: o for o in _slice_files(single)}
     return [found.get(str(p)) or SliceFile(str(p)) for p in paths]
