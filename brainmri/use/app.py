@@ -24,7 +24,7 @@ def caveat(classes # Class names
             f"The network knows {len(classes)} kinds of picture ({names}), from one collection. "
             f"It refuses what is unlike that collection, and can still be wrong about what it accepts.")
 
-# %% ../../nbs/use/06_app.ipynb #68555924
+# %% ../../nbs/use/06_app.ipynb #4bd01765
 def answer_file(predictor:Predictor, # From `load`
                 file, # Path of the file, or None
                 level:float=.9 # Of the conformal set
@@ -34,7 +34,8 @@ def answer_file(predictor:Predictor, # From `load`
     folder = str(Path(file).parent) + os.sep  # where uploads are kept stays hidden
     try: found = predictor.predict(str(file), level=level, progress=False)
     except BrainMRIError as e: return f"<b>No answer.</b> {html.escape(str(e).replace(folder, ''))}", None
-    if isinstance(found, Predictions): return series_html(found), cam_image(max(found, key=_interest))
+    if isinstance(found, Predictions):
+        return series_html(found).replace(html.escape(folder), ""), cam_image(max(found, key=_interest))
     return replace(found, source=Path(found.source).name)._repr_html_(), cam_image(found)
 
 # %% ../../nbs/use/06_app.ipynb #9a85b88b

@@ -223,7 +223,7 @@ def _explain(predictor, item, k, target):
 @lru_cache(maxsize=1)
 def _kept(path, written): return _pictures_in(Slice(str(path), path))
 
-# %% ../../nbs/use/04_predict.ipynb #89309f6c
+# %% ../../nbs/use/04_predict.ipynb #7108b2d9
 def load(path, # A folder with bundle.json and model.safetensors, or an .onnx file
          precision:str="auto", # Arithmetic of the body: "auto", "fp32", "winograd" or "bf16"
          device="cpu" # Where the network runs: "cpu" or "cuda"
@@ -233,13 +233,20 @@ def load(path, # A folder with bundle.json and model.safetensors, or an .onnx fi
     try:
         if path.suffix.lower() == ".onnx": predictor = _load_onnx(path)
         else: predictor = _load_bundle(path, precision, device)
-        blank = Image.new("L", (512, 512))
-        for level in predictor.bundle.get("conformal") or [.9]: predictor.predict(blank, level=level)
+        _try_out(predictor)
         return predictor
     except (RunError, WeightsError, ConfigError): raise
     except Exception as e:
         why = f"{type(e).__name__}: {one_line(e, 100)}"
         raise RunError(f"{path} holds no network that can answer ({why}): train again.") from None
+
+# %% ../../nbs/use/04_predict.ipynb #bfaeb4e9
+def _try_out(predictor):
+    "Let it answer for a blank picture, and use each of its conformal thresholds."
+    levels = predictor.bundle.get("conformal") or {}
+    uniform = np.full((1, len(predictor.classes)), 1/len(predictor.classes))
+    for limits in levels.values(): conformal_sets(uniform, limits)
+    predictor.predict(Image.new("L", (512, 512)), level=min(levels, default=.9))
 
 # %% ../../nbs/use/04_predict.ipynb #cb407ea9
 def _load_onnx(path):
