@@ -15,12 +15,13 @@ from .ood import Gate, gate_arrays, read_gate
 __all__ = ['BUNDLE_SCHEMA', 'LICENSE', 'INTENDED_USE', 'WEIGHTS', 'GATE', 'MOST_BYTES', 'MOST_PIXELS', 'file_hash',
            'bundle_checksum', 'write_bundle', 'check_bundle', 'read_bundle', 'bundle_gate', 'seal_onnx', 'check_seal']
 
-# %% ../../nbs/use/01_bundle.ipynb #f7adbe6f
+# %% ../../nbs/use/01_bundle.ipynb #cf3450b9
 BUNDLE_SCHEMA = 3  #: Version of the format; a reader refuses any other
 LICENSE = "Code: Apache-2.0. Weights: the terms of the images and of the pretrained weights may apply."
 INTENDED_USE = "Research and teaching. Not a medical device."
 WEIGHTS, GATE = "model.safetensors", "gate.safetensors"
 MOST_BYTES, MOST_PIXELS = 2*10**9, 1024  # of a file, and of a side of the input; far beyond what is trained
+_BODY = re.compile(r"(timm:)?[\w.]+")  # timm fetches what has other signs in its name
 
 # %% ../../nbs/use/01_bundle.ipynb #dedf3009
 def file_hash(path, # Any file
@@ -75,7 +76,7 @@ def _body_of(recipe, body):
 
 def _files_of(gate): return [WEIGHTS, GATE] if gate else [WEIGHTS]
 
-# %% ../../nbs/use/01_bundle.ipynb #8c6ecd58
+# %% ../../nbs/use/01_bundle.ipynb #6542709f
 def check_bundle(bundle, # What was found
                  file # Where, for messages
                 )->dict: # `bundle`
@@ -85,7 +86,7 @@ def check_bundle(bundle, # What was found
     if schema != BUNDLE_SCHEMA: fault = f"has schema {one_line(schema, 60)}, this version reads {BUNDLE_SCHEMA}"
     elif bundle.get("checksum") != bundle_checksum(bundle): fault = "is not as it was written (its checksum differs)"
     elif not isinstance(side, int) or not 0 < side <= MOST_PIXELS: fault = "has no usable img_size"
-    elif not re.fullmatch(r"(timm:)?[\w.]+", str(bundle.get("body"))): fault = "has no usable body"  # timm would fetch others
+    elif not _BODY.fullmatch(str(bundle.get("body"))): fault = "has no usable body"
     else: return bundle
     raise RunError(f"{file} {fault}: restore it, train again with this version, or upgrade brainmri.")
 
