@@ -67,7 +67,7 @@ def _gradio():
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
     return need_package("gradio", "brainmri[app]")
 
-# %% ../../nbs/use/06_app.ipynb #48053307
+# %% ../../nbs/use/06_app.ipynb #9274c67b
 def make_app(bundle # A folder or an .onnx file, as `load` takes it, or a `Predictor`
             ): # A gradio `Blocks`
     "The page for one network; `serve` shows it."
@@ -81,7 +81,8 @@ def make_app(bundle # A folder or an .onnx file, as `load` takes it, or a `Predi
         with gr.Row():
             with gr.Column():
                 file = gr.File(label="A picture, a DICOM or a NIfTI file", type="filepath", elem_id="file")
-                level = gr.Dropdown(levels, value=levels[len(levels)//2], label="How often the set holds the right class")
+                middle = levels[len(levels)//2]
+                level = gr.Dropdown(levels, value=middle, label="How often the set holds the right class")
                 button = gr.Button("Answer", variant="primary", elem_id="go")
             with gr.Column():
                 said = gr.HTML(label="Answer", elem_id="answer")

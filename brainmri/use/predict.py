@@ -95,9 +95,10 @@ def as_square(image, # A path, bytes, a PIL image or an array; an error is raise
     if isinstance(image, (str, Path, bytes, Image.Image)): return image_array(image, img_size, margin)
     raise _no_image(image)
 
-# %% ../../nbs/use/04_predict.ipynb #6607d90c
+# %% ../../nbs/use/04_predict.ipynb #8472c399
 def _no_image(x):
-    return ImageError(f"A {type(x).__name__} is no image: expected a path, bytes, a PIL image, an array, or a list.")
+    expected = "a path, bytes, a PIL image, an array, or a list of them, such as a table's column"
+    return ImageError(f"A {type(x).__name__} is no image: expected {expected}.")
 
 # %% ../../nbs/use/04_predict.ipynb #9d7d4e46
 class OnnxEngine:
