@@ -164,10 +164,11 @@ class Predictions(list):
         return _table(self.studies())
     def _repr_html_(self): return html_table(self.to_frame().dropna(axis=1, how="all"))
 
-# %% ../../nbs/use/00a_answers.ipynb #5468f607
+# %% ../../nbs/use/00a_answers.ipynb #f9365209
 def _table(rows):
     "A table with the columns of its longest row."
-    return need_package("pandas", "pandas").DataFrame(rows, columns=list(max(rows, key=len, default={})))
+    columns = list(max(rows, key=len, default={}))
+    return need_package("pandas", "pandas").DataFrame(rows, columns=columns)
 
 def html_table(df # A DataFrame
               )->str: # A table in which names are text

@@ -25,7 +25,7 @@ def caveat(classes # Class names
             f"The network knows {len(classes)} kinds of picture ({names}), from one collection. "
             f"It refuses what is unlike that collection, and can still be wrong about what it accepts.")
 
-# %% ../../nbs/use/06_app.ipynb #68555924
+# %% ../../nbs/use/06_app.ipynb #4bd01765
 def answer_file(predictor:Predictor, # From `load`
                 file, # Path of the file, or None
                 level:float=.9 # Of the conformal set
@@ -35,7 +35,8 @@ def answer_file(predictor:Predictor, # From `load`
     folder = str(Path(file).parent) + os.sep  # where uploads are kept stays hidden
     try: found = predictor.predict(str(file), level=level, progress=False)
     except BrainMRIError as e: return f"<b>No answer.</b> {html.escape(str(e).replace(folder, ''))}", None
-    if isinstance(found, Predictions): return series_html(found), cam_image(max(found, key=_interest))
+    if isinstance(found, Predictions):
+        return series_html(found).replace(html.escape(folder), ""), cam_image(max(found, key=_interest))
     return replace(found, source=Path(found.source).name)._repr_html_(), cam_image(found)
 
 # %% ../../nbs/use/06_app.ipynb #9a85b88b
@@ -67,7 +68,7 @@ def _gradio():
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
     return need_package("gradio", "brainmri[app]")
 
-# %% ../../nbs/use/06_app.ipynb #48053307
+# %% ../../nbs/use/06_app.ipynb #9274c67b
 def make_app(bundle # A folder or an .onnx file, as `load` takes it, or a `Predictor`
             ): # A gradio `Blocks`
     "The page for one network; `serve` shows it."
@@ -81,7 +82,8 @@ def make_app(bundle # A folder or an .onnx file, as `load` takes it, or a `Predi
         with gr.Row():
             with gr.Column():
                 file = gr.File(label="A picture, a DICOM or a NIfTI file", type="filepath", elem_id="file")
-                level = gr.Dropdown(levels, value=levels[len(levels)//2], label="How often the set holds the right class")
+                middle = levels[len(levels)//2]
+                level = gr.Dropdown(levels, value=middle, label="How often the set holds the right class")
                 button = gr.Button("Answer", variant="primary", elem_id="go")
             with gr.Column():
                 said = gr.HTML(label="Answer", elem_id="answer")

@@ -97,9 +97,10 @@ def as_square(image, # A path, bytes, a PIL image or an array; an error is raise
     if isinstance(image, (str, Path, bytes, Image.Image)): return image_array(image, img_size, margin)
     raise _no_image(image)
 
-# %% ../../nbs/use/04_predict.ipynb #6607d90c
+# %% ../../nbs/use/04_predict.ipynb #8472c399
 def _no_image(x):
-    return ImageError(f"A {type(x).__name__} is no image: expected a path, bytes, a PIL image, an array, or a list.")
+    expected = "a path, bytes, a PIL image, an array, or a list of them, such as a table's column"
+    return ImageError(f"A {type(x).__name__} is no image: expected {expected}.")
 
 # %% ../../nbs/use/04_predict.ipynb #9d7d4e46
 class OnnxEngine:
@@ -225,7 +226,7 @@ def _explain(predictor, item, k, target):
 @lru_cache(maxsize=1)
 def _kept(path, written): return _pictures_in(Slice(str(path), path))
 
-# %% ../../nbs/use/04_predict.ipynb #89309f6c
+# %% ../../nbs/use/04_predict.ipynb #7108b2d9
 def load(path, # A folder with bundle.json and model.safetensors, or an .onnx file
          precision:str="auto", # Arithmetic of the body: "auto", "fp32", "winograd" or "bf16"
          device="cpu" # Where the network runs: "cpu" or "cuda"
@@ -235,13 +236,20 @@ def load(path, # A folder with bundle.json and model.safetensors, or an .onnx fi
     try:
         if path.suffix.lower() == ".onnx": predictor = _load_onnx(path)
         else: predictor = _load_bundle(path, precision, device)
-        blank = Image.new("L", (512, 512))
-        for level in predictor.bundle.get("conformal") or [.9]: predictor.predict(blank, level=level)
+        _try_out(predictor)
         return predictor
     except (RunError, WeightsError, ConfigError): raise
     except Exception as e:
         why = f"{type(e).__name__}: {one_line(e, 100)}"
         raise RunError(f"{path} holds no network that can answer ({why}): train again.") from None
+
+# %% ../../nbs/use/04_predict.ipynb #bfaeb4e9
+def _try_out(predictor):
+    "Let it answer for a blank picture, and use each of its conformal thresholds."
+    levels = predictor.bundle.get("conformal") or {}
+    uniform = np.full((1, len(predictor.classes)), 1/len(predictor.classes))
+    for limits in levels.values(): conformal_sets(uniform, limits)
+    predictor.predict(Image.new("L", (512, 512)), level=min(levels, default=.9))
 
 # %% ../../nbs/use/04_predict.ipynb #cb407ea9
 def _load_onnx(path):
