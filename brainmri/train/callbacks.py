@@ -33,7 +33,7 @@ class BestWeights(TrackerCallback):
         if self.state is not None: get_model(self.learn.model).load_state_dict(self.state)
     def _keep(self): self.state = {k: v.detach().clone() for k, v in get_model(self.learn.model).state_dict().items()}
 
-# %% ../../nbs/train/03_callbacks.ipynb #96332938
+# %% ../../nbs/train/03_callbacks.ipynb #e1bc634a
 class PrepareBatch(Callback):
     "Turn the images of each batch into what enters the part that learns."
     order = -5
@@ -49,11 +49,12 @@ class PrepareBatch(Callback):
         self.seen = list(self.get())
         return self.seen
     def before_batch(self):
-        owner, view, rows = self.owner, None, None
+        owner, rows, view = self.owner, None, None
         if self.training:
             batch = self.seen[self.iter*self.dl.bs:(self.iter + 1)*self.dl.bs]
             rows, view = owner.rows["train"][batch], owner.view
-        self.learn.xb = (owner.inputs(self.part, self.xb[0].as_subclass(torch.Tensor), rows, view, self.training),)
+        x = self.xb[0].as_subclass(torch.Tensor)
+        self.learn.xb = (owner.inputs(self.part, x, rows, view, self.training),)
 
 # %% ../../nbs/train/03_callbacks.ipynb #0821aeab
 class CycleViews(Callback):
