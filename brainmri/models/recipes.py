@@ -81,7 +81,7 @@ def get_recipe(name # One of `list_recipes()`, or a `Recipe`
     "Find a recipe by name."
     return check_recipe(name) if isinstance(name, Recipe) else _registry[pick(name, _registry, "recipe")]
 
-# %% ../../nbs/models/02_recipes.ipynb #a2b4360d
+# %% ../../nbs/models/02_recipes.ipynb #1146b8ae
 _DEPTH = dict(head=2, last=1, all=0)
 
 def check_recipe(recipe:Recipe # Any recipe
@@ -93,7 +93,7 @@ def check_recipe(recipe:Recipe # Any recipe
     depth = [_DEPTH[pick(p.train, _DEPTH, "part")] for p in recipe.phases]
     if not depth: problem = "has no phases"
     if pixels and any(depth): problem = "sees pixels alone, so its phases can only train 'all'"
-    if pixels != (recipe.head in ("baseline", "optimized")): problem = f"can't have the head {recipe.head!r} on its body"
+    if pixels != (recipe.head in ("baseline", "optimized")): problem = f"can't have the head {recipe.head!r}"
     if depth != sorted(depth, reverse=True): problem = "must train as deep in a later phase as in the one before"
     if problem: raise ConfigError(f"The recipe {recipe.name!r} {problem}.")
     return recipe
