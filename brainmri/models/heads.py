@@ -11,8 +11,8 @@ from torch.nn.functional import adaptive_avg_pool2d
 from ..core import *
 
 # %% auto #0
-__all__ = ['TokensToMaps', 'torchvision_head', 'mlp_head', 'pool_head', 'linear_head', 'BothStages', 'ann_baseline',
-           'ann_optimized', 'list_heads', 'make_head']
+__all__ = ['TokensToMaps', 'torchvision_head', 'mlp_head', 'pool_head', 'linear_head', 'BothStages', 'both_shapes',
+           'ann_baseline', 'ann_optimized', 'list_heads', 'make_head']
 
 # %% ../../nbs/models/01_heads.ipynb #59ffaf70
 class TokensToMaps(nn.Module):
@@ -29,15 +29,17 @@ def torchvision_head(shape, # Not used: the classifier has its own idea of it
         raise ConfigError("This body has no classifier that ends in a linear layer: use the head 'linear' or 'pool'.")
     return nn.Sequential(*own[:-1], nn.Linear(own[-1].in_features, n_classes))
 
-# %% ../../nbs/models/01_heads.ipynb #addb7f2b
+# %% ../../nbs/models/01_heads.ipynb #ec39f738
 def mlp_head(shape, # (c, h, w) of maps, or (tokens, c)
              n_classes:int=4, # Outputs
              own=None # Not used: this head is new
             )->nn.Sequential: # Takes what the body gives
     "The study's head: 49 places of each map → 1024 → 256 → classes, with ReLU and dropout of 0.4 and 0.3."
     side = 7 if len(shape) == 3 else 1
-    return _on_maps(shape, nn.AdaptiveAvgPool2d(side), nn.Flatten(), nn.Linear(side**2*_channels(shape), 1024), nn.ReLU(True),
-                    nn.Dropout(.4), nn.Linear(1024, 256), nn.ReLU(True), nn.Dropout(.3), nn.Linear(256, n_classes))
+    places = [nn.AdaptiveAvgPool2d(side), nn.Flatten()]
+    first = [nn.Linear(side**2*_channels(shape), 1024), nn.ReLU(True), nn.Dropout(.4)]
+    second = [nn.Linear(1024, 256), nn.ReLU(True), nn.Dropout(.3)]
+    return _on_maps(shape, *places, *first, *second, nn.Linear(256, n_classes))
 
 def _channels(shape): return shape[0] if len(shape) == 3 else shape[1]
 
@@ -74,22 +76,33 @@ class BothStages(nn.Module):
         if y.dim() == 3: return torch.cat([x, y], 2)
         return torch.cat([adaptive_avg_pool2d(x, y.shape[2:]), y], 1)
 
-# %% ../../nbs/models/01_heads.ipynb #5c031976
+# %% ../../nbs/models/01_heads.ipynb #7da67786
+def both_shapes(into, # (c, h, w) of the maps that enter the last stage, or (tokens, c)
+                shape # Of what leaves it
+               )->tuple: # Of what `BothStages` gives
+    "The shape of both stages together."
+    if len(shape) == 3: return (into[0] + shape[0], *shape[1:])
+    return shape[0], into[1] + shape[1]
+
+# %% ../../nbs/models/01_heads.ipynb #95309262
 def ann_baseline(shape=(3, 64, 64), # Of an image
                  n_classes:int=4, # Outputs
                  own=None # Not used
                 )->nn.Sequential: # Takes (n, *shape)
     "Flatten → 256 → 128 → classes, with ReLU between."
-    return nn.Sequential(nn.Flatten(), nn.Linear(prod(shape), 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, n_classes))
+    first = [nn.Linear(prod(shape), 256), nn.ReLU()]
+    second = [nn.Linear(256, 128), nn.ReLU()]
+    return nn.Sequential(nn.Flatten(), *first, *second, nn.Linear(128, n_classes))
 
-# %% ../../nbs/models/01_heads.ipynb #6388c6b8
+# %% ../../nbs/models/01_heads.ipynb #ff820d20
 def ann_optimized(shape=(3, 64, 64), # Of an image
                   n_classes:int=4, # Outputs
                   own=None # Not used
                  )->nn.Sequential: # Takes (n, *shape)
     "Flatten → 512 → 256 → classes, with BatchNorm, ReLU and dropout of 0.4 and 0.3."
-    return nn.Sequential(nn.Flatten(), nn.Linear(prod(shape), 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Dropout(.4),
-                         nn.Linear(512, 256), nn.BatchNorm1d(256), nn.ReLU(), nn.Dropout(.3), nn.Linear(256, n_classes))
+    first = [nn.Linear(prod(shape), 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Dropout(.4)]
+    second = [nn.Linear(512, 256), nn.BatchNorm1d(256), nn.ReLU(), nn.Dropout(.3)]
+    return nn.Sequential(nn.Flatten(), *first, *second, nn.Linear(256, n_classes))
 
 # %% ../../nbs/models/01_heads.ipynb #63f290a8
 _heads = dict(baseline=ann_baseline, optimized=ann_optimized, torchvision=torchvision_head, mlp=mlp_head,

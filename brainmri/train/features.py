@@ -68,7 +68,7 @@ def shape(self:FeatureCache,
         self.shapes = {k: tuple(v.shape[1:]) for k, v in self.run(image).items()}
     return self.shapes[part]
 
-# %% ../../nbs/train/01_features.ipynb #e586f4d8
+# %% ../../nbs/train/01_features.ipynb #ea12d800
 @patch
 def cache(self:FeatureCache,
           part:str, # "last" or "head"
@@ -78,13 +78,13 @@ def cache(self:FeatureCache,
     "The array that holds the input of `part`."
     if (part, view) in self.caches: return self.caches[part, view]
     augmented = None if view is None else (view, self.seed)
-    key = content_key("features", 3, part, self.weights_key, self.body.mean, self.body.std, self.img_size, self.margin,
-                      self.precision, augmented, self.shas)
+    settings = self.body.mean, self.body.std, self.img_size, self.margin, self.precision
+    key = content_key("features", 3, part, self.weights_key, settings, augmented, self.shas)
     found = RowCache(f"features-{part}", key, len(self.df), self.shape(part), "float16", make)
     if make: self.caches[part, view] = found
     return found
 
-# %% ../../nbs/train/01_features.ipynb #9df35d6b
+# %% ../../nbs/train/01_features.ipynb #c6c0f654
 @patch
 def fill(self:FeatureCache,
          rows, # Row positions in `df`
@@ -96,7 +96,8 @@ def fill(self:FeatureCache,
     if not len(todo): return caches
     pixels = decoded(self.df, self.img_size, self.margin, todo, self.progress)
     batches = [todo[i:i+self.bs] for i in range(0, len(todo), self.bs)]
-    for idx in track(batches, "frozen features" if view is None else f"frozen features, view {view+1}", self.progress):
+    what = "frozen features" if view is None else f"frozen features, view {view+1}"
+    for idx in track(batches, what, self.progress):
         x = to_float(pixels[idx], self.device)
         if view is not None: x = warp(x, mild_affine(view_numbers([self.shas[i] for i in idx], view, self.seed)))
         found = self.run(x)
