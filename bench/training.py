@@ -55,7 +55,8 @@ def stages(folder):
     from brainmri.data.audit import audit
     from brainmri.store import cache_dir
     from brainmri.data.index import index_images
-    from brainmri.data.loaders import mri_dls, decoded
+    from brainmri.data.loaders import mri_dls
+    from brainmri.data.cache import decoded
     from brainmri.data.split import split_images
     from brainmri.models.recipes import vgg_learner, vgg_network, get_recipe
     from bench.measure import memory

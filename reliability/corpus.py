@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
 from brainmri.use.bundle import _checksum, file_hash, write_bundle
-from brainmri.use.dicom import MAX_VOXELS, write_dicom, write_nifti
+from brainmri.data.gray import MAX_VOXELS
+from brainmri.data.medical import write_dicom, write_nifti
 from brainmri.core import CLASSES
 from brainmri.use.ood import Gate
 from brainmri.data.image import FORMATS, MAX_PIXELS
@@ -501,7 +502,8 @@ def _tables(c):
 def write_untrained(folder, img_size=16):
     "A bundle of an ANN that has learned nothing, with a gate that lets everything pass."
     from brainmri.core import seeded
-    from brainmri.models.recipes import GATE_WIDTH, get_recipe, recipe_network, save_weights
+    from brainmri.models.recipes import GATE_WIDTH, get_recipe, recipe_network
+    from brainmri.models.bodies import save_weights
     folder, recipe = Path(folder), get_recipe("ann_baseline")
     folder.mkdir(parents=True, exist_ok=True)
     with seeded("untrained"): save_weights(recipe_network(recipe, img_size=img_size), folder/"model.safetensors")

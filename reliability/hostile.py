@@ -21,7 +21,7 @@ SECONDS, MEGABYTES, LETTERS = 10, 1000, 500
 
 def calls(case, predictor):
     "What users do with `case`: names, and functions that return the lines in which something was refused."
-    from brainmri.use.dicom import read_slices
+    from brainmri.data.medical import read_slices
     from brainmri.core import DataWarning
     from brainmri.data.image import image_array, open_image
     from brainmri.data.worker import untrusted

@@ -14,8 +14,10 @@ from ..store import *
 from ..data.audit import audit
 from ..data.cache import content_key
 from .records import chosen_by, comparison_table
-from .study import _read_data, plan_recipes, train_all
+from .config import make_config, settle
+from .study import plan_recipes, read_data, train_all
 from ..use.answers import need_package
+from ..use.dicom import walk_files
 from ..use.predict import conformal_limits, load
 
 # %% auto #0
@@ -66,27 +68,27 @@ def train_many(data=None, # Images, as `train_all` takes them
                out="runs/many", # Folder of the run folders and of comparison.csv
                *,
                recipes=None, # Names from `list_recipes()`; all five if None
-               seeds:int=3, # Trainings of each recipe
+               n_seeds:int=3, # Trainings of each recipe
                seed:int=42, # Of the split and of the first training; the others have the numbers after it
                test_top:int=2, # For how many of the leading recipes the test set is opened
-               robust:int=None, # Images for the robustness test of the best recipe's first training
+               n_robust:int=None, # Images for the robustness test of the best recipe's first training
                gpus:float=0, # GPUs for one training; with .5 two share one
                progress:bool=True, # Show the bars of the audit?
                **kwargs
               )->pd.DataFrame: # One row per recipe, as in `Results.table`
     "Train recipes from several seeds on a Ray cluster, and open the test set for those that lead."
-    _check_counts(seeds=seeds)
-    ray, plan = need_ray(), {r.name: r for r in plan_recipes(recipes)}
+    config = settle(make_config(dict(recipes=recipes, n_seeds=n_seeds, seed=seed, progress=progress, **kwargs)), data is not None, "cpu")
+    ray, plan = need_ray(), {r.name: r for r in plan_recipes(config)}
     data, kwargs = _absolute(data), {k: _absolute(v) for k, v in kwargs.items()}
     grouping = {k: kwargs[k] for k in ("group", "turned") if k in kwargs}
-    found = audit(_read_data(data, seed, progress)[0], progress=progress, **grouping)
+    found = audit(read_data(data, config)[0], progress=progress, **grouping)
     common = ray.put(dict(data=data, audited=found, split_seed=seed, progress=False, **kwargs))
     task = ray.remote(num_gpus=gpus, max_retries=3, runtime_env=worker_env())(_train_one)
     def train(names, **own):
-        pairs = [(name, (seed + i) % 2**32) for name in names for i in range(seeds)]
+        pairs = [(name, (seed + i) % 2**32) for name in names for i in range(n_seeds)]
         folders = [Path(out).absolute()/r/f"seed-{s}" for r, s in pairs]
-        tasks = [dict(own, recipes=[plan[r]], seed=s, out=o, robust=0) for (r, s), o in zip(pairs, folders)]
-        if own["test_top"]: tasks[0]["robust"] = robust
+        tasks = [dict(own, recipes=[plan[r]], seed=s, out=o, n_robust=0) for (r, s), o in zip(pairs, folders)]
+        if own["test_top"]: tasks[0]["n_robust"] = n_robust
         return dict(zip(pairs, _gather(ray, [task.remote(common, o) for o in tasks])))
     metrics = train(plan, test_top=0)
     table = seeds_table(metrics)
@@ -105,7 +107,7 @@ def list_files(source # A folder, searched to any depth, or a list of files
               )->list: # Absolute paths, sorted, each once
     "The files of `source`."
     try:
-        if isinstance(source, (str, Path)): source = [f"{d}/{o}" for d, names in walk_folders(source) for o in names]
+        if isinstance(source, (str, Path)): source = list(walk_files(source))
         found = sorted({os.path.abspath(o) for o in source})
     except TypeError: found = []
     if found: return found

@@ -37,7 +37,8 @@ from .run import environment, expect_same, keep_predictions, note_opening, only_
 from ..train.distributed import from_first, is_first, processes, start_processes, wait_for_all, while_together
 from ..train.features import FeatureCache, weights_key
 from ..train.frozen import pick_precision
-from ..train.loop import Training, TrainOptions, phase_key
+from ..train.loop import Training, TrainOptions
+from ..models.recipes import phase_key
 from ..use.bundle import file_hash, read_bundle, write_bundle
 from ..use.ood import Gate, fit_gate, ood_pictures, plain_checks
 from ..use.predict import load

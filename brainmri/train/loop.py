@@ -22,6 +22,7 @@ __all__ = ['TrainOptions', 'Training']
 
 # %% ../../nbs/train/04_loop.ipynb #647753d4
 from ..core import *
+from ..store import *
 from ..data.cache import decoded, normalize, send, to_float
 from ..data.classes import classes_of
 from ..data.image import image_array

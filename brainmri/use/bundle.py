@@ -55,12 +55,14 @@ def write_bundle(folder, # Holds model.safetensors
                 )->Path: # bundle.json
     "Describe the `model.safetensors` in `folder`, so that `load` can use it."
     from brainmri import __version__
+    from brainmri.models.bodies import get_body
     folder = Path(folder)
+    body = get_body(recipe.body or body)
     limits = gate and _write_gate(folder/GATE, gate)
     files = {f: file_hash(folder/f) for f in _files_of(limits)}
     about.update(schema=BUNDLE_SCHEMA, brainmri=__version__, license=LICENSE, intended_use=INTENDED_USE)
     about.update(recipe=asdict(recipe), img_size=recipe.img_size, classes=classes, margin=margin)
-    about.update(_body_of(recipe, body), gate=limits, files=files)
+    about.update(body=body.name, mean=body.mean, std=body.std, gate=limits, files=files)
     bundle = json.loads(json.dumps(about))
     return write_json(folder/"bundle.json", {**bundle, "checksum": bundle_checksum(bundle)})
 
@@ -70,10 +72,6 @@ def _write_gate(file, gate):
     arrays, limits = gate_arrays(gate)
     with atomic(file) as tmp: save_file(arrays, tmp)
     return limits
-
-def _body_of(recipe, body):
-    if recipe.net == "ann": return dict(body="pixels", mean=None, std=None)
-    return dict(body=body, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 def _files_of(gate): return [WEIGHTS, GATE] if gate else [WEIGHTS]
 

@@ -12,8 +12,8 @@ from fastcore.meta import delegates
 from torch import nn
 from ..core import *
 from ..store import *
-from ..models.recipes import gate_features, recipe_network
 from ..models.bodies import load_weights
+from ..models.recipes import Recipe, gate_features, recipe_network
 from ..train.frozen import FrozenNet, fold_batchnorm, pick_precision
 from .answers import need_package, render
 from .bundle import WEIGHTS, seal_onnx
@@ -27,14 +27,13 @@ class EndToEnd(nn.Module):
     "A network from bytes to logits and to its distance from the training images."
     def __init__(self,
                  model:nn.Module, # `nn.Sequential(body, head)`
-                 bundle:dict, # What `bundle.json` holds: body, mean and std are used
+                 bundle:dict, # What `bundle.json` holds: mean and std are used
                  gate:Gate=None, # Gives the distance
                  body=None # Computes what the head sees; the model's own body unless given
                 ):
         super().__init__()
         self.body = body or model[0]
         self.head = model[1]
-        self.kind = "ann" if bundle["body"] == "pixels" else "vgg"
         self.gated = gate is not None
         for k, unchanged in dict(mean=[0.]*3, std=[1.]*3).items():
             values = torch.tensor(bundle[k] or unchanged, dtype=torch.float32)
@@ -51,7 +50,7 @@ def features(self:EndToEnd,
     "Normalize `pictures` and run the body on them."
     x = (pictures.permute(0, 3, 1, 2).float()/255 - self.mean)/self.std
     maps = self.body(x)
-    return maps, gate_features(maps, self.kind)
+    return maps, gate_features(maps)
 
 # %% ../../nbs/use/02_engine.ipynb #1ed2c38b
 @patch
@@ -110,11 +109,11 @@ def open_engine(folder, # Holds model.safetensors
     "Build the network of a bundle and load its weights."
     try:
         recipe = Recipe.from_dict(bundle["recipe"])
-        with torch.device("meta"): model = recipe_network(recipe, bundle["body"], bundle["img_size"])
+        n_classes, side = len(bundle["classes"]), bundle["img_size"]
+        with torch.device("meta"): model = recipe_network(recipe, bundle["body"], n_classes, side)
     except Exception as e:
         raise RunError(f"{folder} describes no network ({one_line(e, 99)}): train again.") from None
     load_weights(model, Path(folder)/WEIGHTS)
-    if bundle["body"] == "pixels": model = nn.Sequential(nn.Sequential(), model)
     return TorchEngine(model, bundle, **kwargs)
 
 # %% ../../nbs/use/02_engine.ipynb #f3c33e7a

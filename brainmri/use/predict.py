@@ -14,10 +14,10 @@ from PIL import Image
 from ..core import *
 from ..store import *
 from ..data.image import from_array, image_array, open_image
+from ..data.medical import Slice, is_picture, read_slices
 from ..evaluate.calibrate import calibrate, conformal_sets, softmax
 from .answers import Prediction, Predictions, need_package, verdict_of
 from .bundle import bundle_gate, check_bundle, check_seal, read_bundle
-from ..data.medical import Slice, is_picture, read_slices
 from .dicom import SliceFile, find_slices, place_slices
 from .ood import Gate, plain_checks, read_gate
 
@@ -197,7 +197,7 @@ def _answers(predictor, places, level):
         raise WeightsError(f"{predictor.path} gives no finite number for each class: train again.")
     probs = calibrate(softmax(logits), predictor.bundle.get("temperature") or 1.)
     limits = conformal_limits(predictor.bundle, level)
-    inside = conformal_sets(probs, limits) if limits else None
+    inside = conformal_sets(probs, limits, classes) if limits else None
     gate = predictor.gate
     refusals = gate.reasons(plain_checks(pictures), distance) if gate else [None]*len(places)
     for i, (o, item, k) in enumerate(places):
@@ -248,7 +248,7 @@ def _try_out(predictor):
     "Let it answer for a blank picture, and use each of its conformal thresholds."
     levels = predictor.bundle.get("conformal") or {}
     uniform = np.full((1, len(predictor.classes)), 1/len(predictor.classes))
-    for limits in levels.values(): conformal_sets(uniform, limits)
+    for limits in levels.values(): conformal_sets(uniform, limits, predictor.classes)
     predictor.predict(Image.new("L", (512, 512)), level=min(levels, default=.9))
 
 # %% ../../nbs/use/04_predict.ipynb #cb407ea9
