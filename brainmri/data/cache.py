@@ -14,8 +14,8 @@ from ..store import *
 from .image import image_array
 
 # %% auto #0
-__all__ = ['imagenet_norm', 'imagenet_denorm', 'content_key', 'RowCache', 'cache_lock', 'cache_limit', 'list_caches', 'need_room',
-           'pixel_cache', 'decoded', 'to_float', 'normalize', 'denormalize', 'send', 'DeviceRows']
+__all__ = ['content_key', 'RowCache', 'cache_lock', 'cache_limit', 'list_caches', 'need_room', 'pixel_cache', 'decoded',
+           'to_float', 'normalize', 'denormalize', 'send', 'DeviceRows']
 
 # %% ../../nbs/data/10_cache.ipynb #53e7fbed
 def content_key(*parts # Strings, numbers, and lists of them
@@ -203,8 +203,6 @@ def denormalize(x:torch.Tensor, # From `normalize`
 
 @functools.cache  # copied to a GPU once: every step would wait for a copy
 def _channels(values, device): return torch.tensor(values, device=device).view(3, 1, 1)
-
-imagenet_norm, imagenet_denorm = normalize, denormalize  # their older names
 
 # %% ../../nbs/data/10_cache.ipynb #a5a255da
 def send(a, # A numpy array

@@ -66,6 +66,7 @@ def recognize(hashes, # uint8, (n, 8, 32) or (n, 32), as from `image_hashes`
     t = registry.iloc[at[found]][_SLICE].set_axis(found)
     t = t.assign(turn=turn, distance=far[found])
     t = t.astype(dict(number="Int64", turn="Int64", distance="Int64")).reindex(range(len(far)))
+    t = t.astype(dict.fromkeys(("collection", "label", "subject", "exam"), object))
     return t.fillna(dict(collection="", label="", subject="", exam=""))
 
 # %% ../../nbs/data/05_registry.ipynb #730fbb50

@@ -16,7 +16,7 @@ from ..core import CROP_MARGIN, ConfigError, ImageError, pick, thread_map, track
 from ..data.classes import STUDY_CLASSES
 from ..data.image import from_array, image_array, open_image, to_rgb, upright
 from ..core import subplots
-from ..data.cache import imagenet_norm, to_float
+from ..data.cache import normalize, to_float
 from .calibrate import softmax
 
 # %% auto #0
@@ -211,7 +211,7 @@ def image_cams(model, # `nn.Sequential(body, head)`
                progress:bool=False # Show a progress bar?
               )->tuple: # Maps (n, h, w) of what the network saw; outputs (n, classes)
     "Grad-CAMs of many images, and the outputs of the network."
-    inputs = inputs or (lambda a: imagenet_norm(to_float(a)))
+    inputs = inputs or (lambda a: normalize(to_float(a)))
     targets = None if target is None else np.broadcast_to(target, len(images))
     found = []
     for i in track(range(0, len(images), bs), "CAMs", progress):
