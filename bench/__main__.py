@@ -31,49 +31,66 @@ def subset(data, n, folder):
 
 def recipes(a, data):
     "Each recipe: all of our training, against epochs of the reference loop and of plain fastai, in turn; medians."
-    from brainmri.models.recipes import get_recipe, list_recipes
+    from brainmri.models.recipes import STUDY_RECIPES, get_recipe
     rows = []
     for turn in range(5*a.rounds):
-        for name in a.recipes or list_recipes():
-            r, common = get_recipe(name), ["--weights", a.weights] if a.weights else []
-            if r.net == "vgg" and turn >= a.rounds: continue  # ANNs take seconds, and one timing of a second says little
-            if a.device: common += ["--device", a.device]
-            ours = lambda: measure.run(["-m", "bench.contenders", "ours", data, "--recipe", name, *common])
-            ref = measure.run([HERE/"reference_loop.py", data, "--recipe", name, "--epochs", r.epochs if a.full else a.epochs, *common])
-            ref.update(seconds=ref["seconds_per_epoch"]*r.epochs)
-            rows += [{**ours(), "round": turn, "recipe": name, "who": "ours"}, {**ref, "round": turn, "recipe": name, "who": "reference"}]
-            if turn == 0:
-                plain = measure.run(["-m", "bench.contenders", "fastai", data, "--recipe", name, "--few", a.fastai_share, *common])
-                rows.append({**plain, "round": turn, "recipe": name, "who": "fastai"})
-            print(pd.DataFrame(rows[-3:])[["recipe", "who", "seconds"]].to_string(header=False, index=False), flush=True)
-    t = pd.DataFrame(rows)
-    n = int(t.images[t.who == "ours"].iloc[0])
-    g = t.groupby(["recipe", "who"], sort=False)
-    out = g.agg(seconds=("seconds", "median"), fastest=("seconds", "min"), slowest=("seconds", "max"), peak_mb=("peak_mb", "max"),
-                peak_anonymous_mb=("peak_anonymous_mb", "max"), valid_macro_f1=("valid_macro_f1", "last")).reset_index()
-    out["images_per_second"] = [n*get_recipe(r).epochs/s for r, s in zip(out.recipe, out.seconds)]
-    ref = out[out.who == "reference"].set_index("recipe").seconds
-    out["reference_over_it"] = [ref[r]/s for r, s in zip(out.recipe, out.seconds)]
+        for name in a.recipes or STUDY_RECIPES:
+            r = get_recipe(name)
+            if r.body != "pixels" and turn >= a.rounds: continue  # ANNs take seconds, and are timed more often
+            timed = contend(a, data, r, turn)
+            rows += [dict(o, round=turn, recipe=name, who=who) for who, o in timed.items()]
+            shown = pd.DataFrame(rows[-len(timed):])[["recipe", "who", "seconds"]]
+            print(shown.to_string(header=False, index=False), flush=True)
+    out = summarize(pd.DataFrame(rows))
     if not a.full: out.loc[out.who != "ours", "valid_macro_f1"] = None  # after so few epochs it says nothing
-    targets = {**TARGETS, **({k: 10 for k in TARGETS} if (a.device or "cpu") != "cpu" else {})}
+    on_gpu = (a.device or "cpu") != "cpu"
     mine = out[out.who == "ours"].set_index("recipe").reference_over_it
-    return out, [f"{r}: {v:.1f} times as fast as the reference loop, the target is {targets[r]}" for r, v in mine.items() if v < targets[r]]
+    targets = {r: 10 if on_gpu else least for r, least in TARGETS.items() if r in mine}
+    return out, [f"{r}: {mine[r]:.1f} times as fast as the reference loop, the target is {least}"
+                 for r, least in targets.items() if mine[r] < least]
+
+
+def contend(a, data, r, turn):
+    "Who → what its process printed, for one recipe."
+    common = ["--recipe", r.name]
+    if a.weights: common += ["--weights", a.weights]
+    if a.device: common += ["--device", a.device]
+    found = dict(ours=measure.run(["-m", "bench.contenders", "ours", data, *common]))
+    epochs = r.epochs if a.full else a.epochs
+    ref = measure.run([HERE/"reference_loop.py", data, "--epochs", epochs, *common])
+    found["reference"] = dict(ref, seconds=ref["seconds_per_epoch"]*r.epochs)
+    if turn == 0:
+        found["fastai"] = measure.run(["-m", "bench.contenders", "fastai", data, "--few", a.fastai_share, *common])
+    return found
+
+
+def summarize(t):
+    "One row per recipe and contender, with the ratio of the reference loop's seconds to its own."
+    from brainmri.models.recipes import get_recipe
+    n = int(t.images[t.who == "ours"].iloc[0])
+    peaks = {k: (k, "max") for k in ("peak_mb", "peak_anonymous_mb")}
+    seconds = {k: ("seconds", how) for k, how in dict(seconds="median", fastest="min", slowest="max").items()}
+    scores = dict(valid_macro_f1=("valid_macro_f1", "last"))
+    out = t.groupby(["recipe", "who"], sort=False).agg(**seconds, **peaks, **scores).reset_index()
+    ref = out[out.who == "reference"].set_index("recipe").seconds
+    epochs = out.recipe.map(lambda name: get_recipe(name).epochs)
+    return out.assign(images_per_second=n*epochs/out.seconds, reference_over_it=out.recipe.map(ref)/out.seconds)
 
 
 def limit(a, data):
     "The frozen body in each arithmetic, against the convolutions' operations at the rate of the machine's matrix product."
     import torch
-    from brainmri.train.frozen import FrozenNet, pick_precision
-    from brainmri.models.recipes import vgg_network
-    device, rows = a.device or ("cuda" if torch.cuda.is_available() else "cpu"), []
-    net = vgg_network("vgg16_bn").eval()
-    flops = measure.conv_flops(net.features, (3, 224, 224))
+    from brainmri.core import pick_device
+    from brainmri.models.bodies import make_body
+    from brainmri.train.frozen import FrozenNet, has_bf16, list_precisions, pick_precision
+    device, rows = pick_device(a.device), []
+    net = make_body("vgg16_bn").eval()
+    flops = measure.conv_flops(net, (3, 224, 224))
     top, rates = measure.machine_limit(device)
     x = torch.rand(16 if device == "cpu" else 256, 3, 224, 224, device=device)
-    for precision in ("fp32", "winograd", "bf16"):
-        slow = device == "cpu" and not measure.cpu_has_bf16()  # without the instruction, bfloat16 takes minutes
-        if precision == "winograd" and device != "cpu" or precision == "bf16" and slow: continue
-        body = FrozenNet(net.features, precision, device)
+    for precision in list_precisions(device):
+        if precision == "bf16" and not has_bf16(device): continue  # rounding says nothing of speed
+        body = FrozenNet(net, precision, device)
         def f():
             body(x)
             if device != "cpu": torch.cuda.synchronize()
@@ -87,66 +104,94 @@ def limit(a, data):
 
 
 def steps(a, data):
-    "What each step saves, from the time of its parts measured one after the other, for the study's five recipes on 2,895 images."
+    "What each step saves for the study's three VGGs on 2,895 images, reckoned from the time of its parts."
+    import torch
+    from brainmri.data.index import index_images
+    from brainmri.models.bodies import make_body
+    from brainmri.train.frozen import FrozenNet, pick_precision
+    files = list(index_images(data, progress=False).filepath[:64])
+    body, best = make_body("vgg16_bn"), pick_precision()
+    x = torch.rand(8, 3, 224, 224)
+    frozen = {}
+    for precision in dict.fromkeys(("fp32", best)):
+        net = FrozenNet(body, precision)
+        frozen[precision] = measure.best_of(3, lambda: net(x))/len(x)
+    with torch.no_grad():
+        body.eval()
+        plain = measure.best_of(3, lambda: body(x))/len(x)
+    ms = dict(reading_times(files), body_reference=plain, **{f"body_{k}": v for k, v in frozen.items()})
+    ms |= learning_times(body)
+    parts = pd.Series({f"{k}_ms": 1e3*v for k, v in ms.items()}, name="ms")
+    parts.rename_axis("part").to_csv(a.out/"parts.csv")
+    out = pd.DataFrame(reckoned(ms, best, a.aug_views), columns=["step", "seconds"])
+    return out.assign(hours=out.seconds/3600, saves=out.seconds.shift()/out.seconds), []
+
+
+def reading_times(files):
+    "Seconds for each file: to decode it as the reference loop does, by threads, and to augment it."
+    from PIL import Image
+    from torchvision import transforms as T
+    from brainmri.core import thread_map
+    from brainmri.data.image import image_array
+    mild = T.Compose([T.RandomRotation(12), T.RandomResizedCrop(224, scale=(.92, 1.)), T.RandomHorizontalFlip()])
+    pictures = [Image.fromarray(image_array(f, 224)) for f in files]
+    def decode(): return [T.ToTensor()(Image.fromarray(image_array(f, 224))) for f in files]
+    def by_threads(): return thread_map(lambda f: image_array(f, 224), files, progress=False)
+    def augment(): return [mild(o) for o in pictures]
+    timed = dict(decode=decode, decode_threads=by_threads, augment=augment)
+    return {k: measure.best_of(3, f)/len(files) for k, f in timed.items()}
+
+
+def learning_times(body, bs=32):
+    "Seconds for a step of each part that learns, by Adam in a loop and fused, and to validate an image."
     import torch
     from torch import nn
-    from brainmri.train.frozen import FactoredAdam, FrozenNet, fast_layers, pick_precision
-    from brainmri.data.image import image_array
-    from brainmri.data.index import index_images
-    from brainmri.models.heads import mlp_head
-    from brainmri.core import thread_map
-                              torchvision_head, vgg_network)
-    from torchvision import transforms as T
-    from PIL import Image
-    train, valid, bs = 2026, 434, 32
-    steps_, files = -(-train//bs), list(index_images(data, progress=False).filepath[:64])
-    net, best = vgg_network("vgg16_bn"), pick_precision()
-    one = lambda f, n=1, k=3: measure.best_of(k, f)/n
-    aug = T.Compose([T.RandomRotation(12), T.RandomResizedCrop(224, scale=(.92, 1.)), T.RandomHorizontalFlip()])
-    opened = lambda f, size: T.ToTensor()(Image.fromarray(image_array(f, size)))
-    x, y = torch.rand(8, 3, 224, 224), torch.randint(0, 4, (bs,))
-    with torch.no_grad(): plain = one(lambda: net.features.eval()(x), 8)
-    body = {p: one(lambda: f(x), 8) for p in dict.fromkeys(("fp32", best)) for f in [FrozenNet(net.features, p)]}
-    low = FrozenNet(net.features[:34])
-    mid = torch.rand(bs, 512, 14, 14)
-    def step(model, inputs, fused, fast, k=3):
-        opt = FactoredAdam([p for p in model.parameters() if p.requires_grad], lr=1e-5, weight_decay=1e-4, fused=fused)
-        def f():
-            nn.functional.cross_entropy(model(inputs), y).backward()
-            opt.step()
-            opt.zero_grad()
-        for m in model.modules():
-            if isinstance(m, nn.BatchNorm2d): m.eval()
-        with fast_layers(model, "winograd" if fast == 2 else "fp32", 2**24 if fast else 2**60): return one(f, k=k)
-    flat = torch.rand(bs, 512, 7, 7)
-    big, small, block5 = torchvision_head(net), mlp_head(), nn.Sequential(net.features[34:], mlp_head())
-    cost = {k: dict(big=step(big, flat, fused, fast), small=step(small, flat, fused, fast), block5=step(block5, mid, fused, fast)) for k, fused, fast in
-            (("plain", False, 0), ("fused", True, 0), ("factored", True, 1), ("winograd", True, 2))}
-    with torch.no_grad(): block5_valid = one(lambda: block5[0].eval()(mid), bs)
-    n = len(files)
-    decode = one(lambda: [opened(f, 224) for f in files], n)
-    threads = one(lambda: thread_map(lambda f: image_array(f, 224), files, progress=False), n)
-    augment = one(lambda: [aug(Image.fromarray(image_array(f, 224))) for f in files], n) - one(lambda: [image_array(f, 224) for f in files], n)
-    vgg = [("vgg16_frozen", 8, 0, "big", 0), ("vgg16_finetune", 8, 6, "small", 0), ("vgg16_aug_finetune", 10, 6, "small", a.aug_views)]
-    heads = lambda kind: sum(h*steps_*cost[kind][head] + b*steps_*cost[kind]["block5"] for _, h, b, head, _ in vgg)
-    epochs, aug_epochs, tuned = sum(h + b for _, h, b, _, _ in vgg), 16, sum(b for _, _, b, _, _ in vgg)
-    n = train + valid
-    every, views = epochs*n, n + 435 + a.aug_views*train
-    reads, block5_val = every*decode + aug_epochs*train*augment, tuned*valid*block5_valid
-    rows = [("The reference loop: each epoch decodes, and runs the whole network", reads + every*plain + heads("plain")),
-            ("Decode each file once, by threads", 2895*threads + aug_epochs*train*augment + every*plain + heads("plain")),
-            (f"Run the frozen body once for each image and {a.aug_views} augmented views", 2895*threads + views*plain + heads("plain") + block5_val),
-            ("Fold BatchNorm, channels last", 2895*threads + views*body["fp32"] + heads("plain") + block5_val),
-            (f"Convolutions in the machine's fastest arithmetic ({best})", 2895*threads + views*body[best] + heads("plain") + block5_val),
-            ("Adam in one pass (fused)", 2895*threads + views*body[best] + heads("fused") + block5_val),
-            ("Factors instead of gradients in layers of millions of weights", 2895*threads + views*body[best] + heads("factored") + block5_val),
-            ("Winograd's algorithm where block 5 learns", 2895*threads + views*body[best] + heads("winograd") + block5_val)]
-    out = pd.DataFrame(rows, columns=["step", "seconds"])
-    out["hours"], out["saves"] = out.seconds/3600, out.seconds.shift()/out.seconds
-    parts = dict(decode_ms=decode*1e3, decode_threads_ms=threads*1e3, augment_ms=augment*1e3, body_reference_ms=plain*1e3,
-                 **{f"body_{k}_ms": v*1e3 for k, v in body.items()}, **{f"{part}_{k}_ms": v*1e3 for k, c in cost.items() for part, v in c.items()}, block5_valid_ms=block5_valid*1e3)
-    pd.Series(parts, name="ms").rename_axis("part").to_csv(a.out/"parts.csv")
-    return out, []
+    from brainmri.models.heads import mlp_head, torchvision_head
+    from brainmri.models.bodies import build_network, cut_network
+    into, out = torch.rand(bs, 512, 14, 14), torch.rand(bs, 512, 7, 7)
+    own = cut_network(build_network("vgg16_bn"), "vgg16_bn")[1]
+    y = torch.randint(0, 4, (bs,))
+    shape = out.shape[1:]
+    last = nn.Sequential(body[1], mlp_head(shape))
+    learned = dict(big=(torchvision_head(shape, 4, own), out), small=(mlp_head(shape), out), last=(last, into))
+    times = {}
+    for kind, fused in dict(plain=False, fused=True).items():
+        for name, (model, x) in learned.items():
+            for m in model.modules():
+                if isinstance(m, nn.BatchNorm2d): m.eval()
+            opt = torch.optim.Adam(model.parameters(), lr=1e-5, weight_decay=1e-4, fused=fused)
+            def step():
+                nn.functional.cross_entropy(model(x), y).backward()
+                opt.step()
+                opt.zero_grad()
+            times[f"{name}_{kind}"] = measure.best_of(3, step)
+    with torch.no_grad(): times["last_valid"] = measure.best_of(3, lambda: body[1].eval()(into))/bs
+    return times
+
+
+#: The study's VGGs: epochs of the head, epochs of the last stage, and which head.
+VGGS = dict(vgg16_frozen=(8, 0, "big"), vgg16_finetune=(8, 6, "small"), vgg16_aug_finetune=(10, 6, "small"))
+
+
+def reckoned(s, best, aug_views, train=2026, valid=434, test=435, bs=32):
+    "The seconds of the whole study after each step, from the seconds `s` of its parts."
+    n, batches = train + valid, -(-train//bs)
+    epochs = sum(head + last for head, last, _ in VGGS.values())
+    augmented = sum(VGGS["vgg16_aug_finetune"][:2])*train*s["augment"]
+    validated = sum(last for _, last, _ in VGGS.values())*valid*s["last_valid"]
+    def learning(kind):
+        seconds = [head*s[f"{name}_{kind}"] + last*s[f"last_{kind}"] for head, last, name in VGGS.values()]
+        return batches*sum(seconds)
+    views = n + test + aug_views*train
+    once = (n + test)*s["decode_threads"]
+    def stored(body, kind): return once + views*s[f"body_{body}"] + learning(kind) + validated
+    run = epochs*n*s["body_reference"] + augmented + learning("plain")
+    return [("The reference loop: each epoch decodes, and runs the whole network", epochs*n*s["decode"] + run),
+            ("Decode each file once, by threads", once + run),
+            (f"Run the frozen body once for each image and {aug_views} augmented views", stored("reference", "plain")),
+            ("Fold BatchNorm, channels last", stored("fp32", "plain")),
+            (f"Convolutions in the machine's fastest arithmetic ({best})", stored(best, "plain")),
+            ("Adam in one pass (fused)", stored(best, "fused"))]
 
 
 def views(a, data):

@@ -68,7 +68,8 @@ def shortcuts(data):
 
 def labels(data, share=.02, seed=0):
     "Exchange the labels of a `share` of the images, and see how many of these the audit doubts."
-    from brainmri.data.audit import _DOUBTS, label_suspects
+    from brainmri.data.audit import DOUBT_PROBES, label_suspects
+    from brainmri.data.classes import classes_of
     from brainmri.data.groups import find_groups
     from brainmri.data.index import index_images
     from brainmri.data.shortcuts import out_of_fold, probe_features
@@ -77,12 +78,14 @@ def labels(data, share=.02, seed=0):
     features, groups = probe_features(df, progress=False), find_groups(df)
     rng, y = np.random.default_rng(seed), df.y.to_numpy().copy()
     wrong = rng.choice(len(y), round(share*len(y)), replace=False)
-    y[wrong] = (y[wrong] + rng.integers(1, 4, len(wrong))) % 4
-    probs = out_of_fold(np.concatenate([features[k] for k in _DOUBTS], 1), y, groups, seed=seed)
-    found = label_suspects(y, probs)
-    first = found.position[:len(wrong)]
-    return dict(images=len(y), exchanged=len(wrong), model_macro_f1=f1_score(y, probs.argmax(1), average="macro"), doubted=len(found),
-                exchanged_among_doubted=int(np.isin(found.position, wrong).sum()), exchanged_among_first=int(np.isin(first, wrong).sum()), seed=seed)
+    n = len(classes_of(df))
+    y[wrong] = (y[wrong] + rng.integers(1, n, len(wrong))) % n
+    x = np.concatenate([features[k] for k in DOUBT_PROBES], 1)
+    probs = out_of_fold(x, y, groups, seed=seed)
+    is_wrong = np.isin(label_suspects(y, probs, classes_of(df)).index, wrong)
+    return dict(images=len(y), exchanged=len(wrong), model_macro_f1=f1_score(y, probs.argmax(1), average="macro"),
+                doubted=len(is_wrong), exchanged_among_doubted=int(is_wrong.sum()),
+                exchanged_among_first=int(is_wrong[:len(wrong)].sum()), seed=seed)
 
 
 if __name__ == "__main__":

@@ -1,64 +1,97 @@
-"""One recipe trained by this library or by plain fastai, in a process of its own; prints a line of JSON."""
+"""One recipe trained by this library or by plain fastai, in a process of its own.
+
+Prints a line of JSON."""
 import argparse, json, os, tempfile, time
 
 import numpy as np
 
+#: The body of the recipes that name none, as in the reference loop.
+BODY = "vgg16_bn"
 
-def ours(folder, recipe, weights, device, aug_views, epochs=None):
+
+def initial_state(recipe, weights):
+    "Tensors of the body of `recipe` from the file `weights`; None for random ones."
+    from brainmri.models.bodies import body_weights
+    if recipe.body == "pixels": return None
+    return body_weights(weights, recipe.body or BODY)[0]
+
+
+def split_folder(folder):
+    "The images of `folder`, with the study's random split."
+    from brainmri.data.index import index_images
+    from brainmri.data.split import split_images
+    return split_images(index_images(folder, progress=False), how="random")
+
+
+def ours(folder, recipe, weights, device, aug_views):
     "All phases of `recipe` with an empty cache, decoding and frozen features included."
+    from brainmri.core import pick_device
+    from brainmri.data.loaders import mri_dls
+    from brainmri.models.bodies import get_body, make_body
+    from brainmri.models.recipes import get_recipe, make_learner
     from brainmri.train.features import FeatureCache
     from brainmri.train.loop import Training
-    from brainmri.models.recipes import ann_learner, get_recipe, vgg_learner
-    from brainmri.data.index import index_images
-    from brainmri.data.loaders import mri_dls
-    from brainmri.core import pick_device
-    from brainmri.data.split import split_images
-                              vgg_network, vgg_weights)
     device = pick_device(device)
-    df = split_images(index_images(folder, progress=False), how="random")
+    df = split_folder(folder)
     r = get_recipe(recipe)
-    state = vgg_weights(weights, "vgg16_bn")[0] if r.net == "vgg" else None
+    body = get_body(r.body or BODY)
+    state = initial_state(r, weights)
     start = time.perf_counter()
-    dls = mri_dls(df, r.img_size, r.bs, augment=r.augment, normalize=r.net == "vgg", device=device)
-    learn = vgg_learner(dls, r, "vgg16_bn", state) if r.net == "vgg" else ann_learner(dls, r.head, r.img_size)
-    keep, features = ("block5", "head") if len(r.phases) > 1 else ("head",), None
-    if r.net == "vgg": features = FeatureCache(df, vgg_network("vgg16_bn", state, top=False), img_size=r.img_size, keep=keep, device=device, progress=False)
-    t = Training(learn, df, r, features=features, aug_views=0 if device != "cpu" else aug_views, device=device, progress=False)
+    dls = mri_dls(df, r.img_size, r.bs, device=device, augment=r.augment, mean=body.mean, std=body.std)
+    learn = make_learner(dls, r, BODY, state)
+    features = None
+    if r.body != "pixels":
+        keep = tuple(dict.fromkeys(p.train for p in r.phases))
+        net = make_body(body.name, state, img_size=r.img_size)
+        features = FeatureCache(df, net, body.name, r.img_size, keep=keep, device=device, progress=False)
+    if device != "cpu": aug_views = 0
+    t = Training(learn, df, r, BODY, features, aug_views=aug_views, device=device, progress=False)
     t.fit()
+    seconds = time.perf_counter() - start
     n = int((df.split != "test").sum())
-    return dict(seconds=time.perf_counter() - start, images=n, epochs=r.epochs, valid_macro_f1=float(t.best.best))
+    return dict(seconds=seconds, images=n, epochs=r.epochs, valid_macro_f1=float(t.best.best))
+
+
+def fastai_learner(df, r, weights, device):
+    "fastai's own learner for a recipe, with its default loaders."
+    import torch
+    from fastai.vision.all import (CrossEntropyLossFlat, F1Score, ImageDataLoaders, Learner, Resize,
+                                   aug_transforms, vision_learner)
+    from torchvision.models import vgg16_bn
+    from brainmri.models.heads import ann_baseline, ann_optimized
+    dls = ImageDataLoaders.from_df(
+        df, path="/", fn_col="filepath", label_col="label", valid_col="valid", bs=r.bs,
+        item_tfms=Resize(r.img_size, method="squish"), batch_tfms=aug_transforms() if r.augment else None,
+        device=torch.device(device) if device else None)
+    metric = F1Score(average="macro")
+    if r.body == "pixels":
+        net = dict(baseline=ann_baseline, optimized=ann_optimized)[r.head]()
+        return Learner(dls, net, loss_func=CrossEntropyLossFlat(), metrics=metric)
+    def body(pretrained):
+        net = vgg16_bn()
+        net.load_state_dict(initial_state(r, weights) or {}, strict=False)
+        return net
+    return vision_learner(dls, body, pretrained=False, cut=-2, n_out=4, metrics=metric)
 
 
 def fastai(folder, recipe, weights, device, few):
-    "An epoch of each phase by `vision_learner` and fastai's default loaders on a share `1/few` of the images; as `fine_tune` does, the second phase trains the whole network."
-    import torch
-    from fastai.vision.all import ImageDataLoaders, Learner, Resize, aug_transforms, vision_learner, CrossEntropyLossFlat, F1Score
-    from torchvision.models import vgg16_bn
-    from brainmri.models.recipes import get_recipe, vgg_weights
-    from brainmri.models.heads import ann_baseline, ann_optimized
-    from brainmri.data.index import index_images
-    from brainmri.data.split import split_images
-    df = split_images(index_images(folder, progress=False), how="random")
-    df = df[df.split != "test"].assign(valid=lambda d: d.split == "valid").groupby(["label", "valid"]).nth[::few]
+    """Time an epoch of each phase by fastai on a share `1/few` of the images.
+
+    As `fine_tune` does, the second phase trains the whole network."""
+    from brainmri.models.recipes import get_recipe
+    df = split_folder(folder)
+    df = df[df.split != "test"]
+    df = df.assign(valid=df.split == "valid", label=df.label.astype(str))
+    df = df.groupby(["label", "valid"]).nth[::few]
     r = get_recipe(recipe)
-    def body(pretrained):
-        net = vgg16_bn()
-        net.load_state_dict(vgg_weights(weights, "vgg16_bn")[0] or {}, strict=False)
-        return net
-    dls = ImageDataLoaders.from_df(df, path="/", fn_col="filepath", label_col="label", valid_col="valid", bs=r.bs,
-                                   item_tfms=Resize(r.img_size, method="squish"), batch_tfms=aug_transforms() if r.augment else None,
-                                   device=torch.device(device) if device else None)
-    nets = dict(baseline=ann_baseline, optimized=ann_optimized)
-    if r.net == "ann": learn = Learner(dls, nets[r.head](), loss_func=CrossEntropyLossFlat(), metrics=F1Score(average="macro"))
-    else: learn = vision_learner(dls, body, pretrained=False, cut=-2, n_out=4, metrics=F1Score(average="macro"))
-    total, per_epoch = 0., []
+    learn = fastai_learner(df, r, weights, device)
+    total = 0.
     with learn.no_bar(), learn.no_logging():
         for i, p in enumerate(r.phases):
-            if r.net == "vgg": learn.freeze() if i == 0 else learn.unfreeze()
+            if r.body != "pixels": learn.unfreeze() if i else learn.freeze()
             start = time.perf_counter()
             learn.fit_one_cycle(1, 1e-3)
-            per_epoch.append(time.perf_counter() - start)
-            total += per_epoch[-1]*p.epochs
+            total += (time.perf_counter() - start)*p.epochs
     return dict(seconds=total*few, timed_images=len(df), epochs=r.epochs)
 
 
@@ -72,9 +105,10 @@ def main():
     p.add_argument("--aug-views", type=int, default=2)
     p.add_argument("--few", type=int, default=1)
     a = p.parse_args()
+    common = a.folder, a.recipe, a.weights, a.device
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
         os.environ["BRAINMRI_CACHE"] = cache
-        out = ours(a.folder, a.recipe, a.weights, a.device, a.aug_views) if a.who == "ours" else fastai(a.folder, a.recipe, a.weights, a.device, a.few)
+        out = ours(*common, a.aug_views) if a.who == "ours" else fastai(*common, a.few)
     print(json.dumps({k: np.asarray(v).round(4).tolist() for k, v in out.items()}))
 
 

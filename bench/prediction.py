@@ -7,13 +7,12 @@ import numpy as np, torch
 
 def bundle(folder, weights=None):
     "A folder with a fine-tuned VGG's bundle; its head is random, which changes no time."
-    from brainmri.models.recipes import get_recipe, recipe_network, vgg_weights
-    from brainmri.models.bodies import save_weights
+    from brainmri.models.bodies import body_weights, save_weights
+    from brainmri.models.recipes import get_recipe, recipe_network
     from brainmri.use.bundle import write_bundle
-    r, folder = get_recipe("vgg16_finetune"), Path(folder)
-    net = recipe_network(r)
-    if weights: net[0][0].load_state_dict({k.removeprefix("features."): v for k, v in vgg_weights(weights, "vgg16_bn")[0].items()}, strict=False)
-    save_weights(net, folder/"model.safetensors")
+    r = get_recipe("vgg16_finetune")
+    state = body_weights(weights)[0]
+    save_weights(recipe_network(r, state=state), Path(folder)/"model.safetensors")
     write_bundle(folder, r)
     return folder
 

@@ -21,9 +21,13 @@ COLUMNS = ["train_loss", "valid_loss", "macro_f1", "accuracy"]
 
 def command(caches, out, *args, together=True):
     "`brainmri_train` as a module, in two processes or in one."
-    args = ["-m", "brainmri.study.cli", "train", "images", "--preset", "quick", "--weights", "none", "--img-size", "64", "--robust", "0", "--split", "random", "--device", "cpu", *args, "--out", str(out)]
-    env = {**os.environ, "BRAINMRI_CACHE": str(caches), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    return subprocess.Popen([sys.executable, *(LAUNCH if together else []), *args], env=env, cwd=caches.parent, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    options = dict(preset="quick", weights="none", img_size="64", n_robust="0", split="random", device="cpu", out=str(out))
+    given = [text for k, v in options.items() for text in (f"--{k}", v)]
+    program = ["-m", "brainmri.study.cli", "train", "images", *given, *args]
+    if together: program = [*LAUNCH, *program]
+    env = os.environ | dict(BRAINMRI_CACHE=str(caches), OMP_NUM_THREADS="1", PYTHONWARNINGS="ignore")
+    return subprocess.Popen([sys.executable, *program], env=env, cwd=caches.parent, text=True,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def train(*args, **kwargs):
@@ -91,10 +95,12 @@ def accelerated(d, quick, note):
     train(d/"cache2", d/"two", *args)
     note("three recipes in two processes instead of one", *same_run(d/"one", d/"two"))
     if quick: return
-    args = ["--recipes", "ann_optimized,vgg16_aug_finetune", "--epochs", "2", "--seeds", "2"]
-    for name, more in dict(stored=[], fresh=["--aug-views", "0"], uncached=["--no-cache"]).items():
+    args = ["--recipes", "ann_optimized,vgg16_aug_finetune", "--epochs", "2", "--n_seeds", "2"]
+    kinds = dict(stored=([], "augmented views from the cache"), fresh=(["--aug_views", "0"], "new views in every epoch"),
+                 uncached=(["--no-cache"], "nothing cached"))
+    for name, (more, text) in kinds.items():
         for k in (False, True): train(d/"cache", d/f"{name}{k}", *args, *more, together=k)
-        note(dict(stored="two seeds, augmented views from the cache", fresh="two seeds, new views in every epoch", uncached="two seeds, nothing cached")[name], *same_run(d/f"{name}False", d/f"{name}True"))
+        note(f"two seeds, {text}", *same_run(d/f"{name}False", d/f"{name}True"))
     p = command(d/"cache", d/"killed", *args)
     killed = kill_one("-u -m brainmri.study.cli", lambda: any((d/"killed").glob("*/phase1.safetensors")))  # a process, not the launcher
     p.communicate(timeout=300)
@@ -105,13 +111,14 @@ def accelerated(d, quick, note):
 
 def trained(d, quick, note):
     "`train_many` with a worker killed, against the same trainings one after another."
-    from brainmri.study.study import train_all
-    from brainmri.study.cluster import train_many
     from brainmri.store import read_json
-    recipes, seeds = ["ann_baseline", "ann_optimized"] if quick else ["ann_optimized", "vgg16_finetune"], 2
+    from brainmri.study.cluster import train_many
+    from brainmri.study.study import train_all
+    recipes = ["ann_baseline", "ann_optimized"] if quick else ["ann_optimized", "vgg16_finetune"]
+    seeds = 2
     common = dict(preset="quick", weights=None, img_size=64, epochs=2, split="random", progress=False)
     killed = kill_one("ray::_train_one", lambda: any((d/"many").rglob("progress.json")))
-    table = train_many(d/"images", d/"many", recipes=recipes, seeds=seeds, test_top=1, n_robust=0, **common)
+    table = train_many(d/"images", d/"many", recipes=recipes, n_seeds=seeds, test_top=1, n_robust=0, **common)
     wrong = []
     for r in recipes:
         for s in range(42, 42 + seeds):
@@ -137,13 +144,12 @@ def answered(out, plain):
 
 def folder(d, quick, note):
     "`predict_folder` with a worker killed, and killed as a whole."
-    from brainmri.use.predict import load
-    from brainmri.data.phantom import make_phantoms
-    from brainmri.use.bundle import _files_of
-    from brainmri.study.cluster import predict_folder
     import psutil
+    from brainmri.data.phantom import make_phantoms
+    from brainmri.study.cluster import list_files, predict_folder
+    from brainmri.use.predict import load
     make_phantoms(d/"many images", n=60 if quick else 320, seed=3, unreadable=2, progress=False)
-    bundle, files = d/"one"/"ann_baseline", _files_of(d/"many images")
+    bundle, files = d/"one"/"ann_baseline", list_files(d/"many images")
     plain, shard = load(bundle).predict(files, progress=False).to_frame(), len(files)//30
     parts = lambda out: len(list(out.glob("*.parquet")))
     at = []
@@ -153,7 +159,7 @@ def folder(d, quick, note):
     held, text = answered(d/"answers", plain)
     total = parts(d/"answers")
     note(f"a folder on two Ray workers, one of them killed after {at[-1] if killed else '?'} of {total} shards", held and killed and at[-1] < total, text)
-    script = f"import ray\nray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)\nfrom brainmri.cluster import predict_folder\npredict_folder({str(bundle)!r}, {str(d/'many images')!r}, {str(d/'again')!r}, shard={shard}, progress=False)"
+    script = f"import ray\nray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)\nfrom brainmri.study.cluster import predict_folder\npredict_folder({str(bundle)!r}, {str(d/'many images')!r}, {str(d/'again')!r}, shard={shard}, progress=False)"
     p = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while parts(d/"again") < 3 and p.poll() is None: time.sleep(.01)
     for o in [psutil.Process(p.pid), *psutil.Process(p.pid).children(recursive=True)] if p.poll() is None else []: o.kill()

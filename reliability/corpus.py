@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
-from brainmri.use.bundle import _checksum, file_hash, write_bundle
+from brainmri.data.classes import STUDY_CLASSES
 from brainmri.data.gray import MAX_VOXELS
-from brainmri.data.medical import write_dicom, write_nifti
-from brainmri.core import CLASSES
-from brainmri.use.ood import Gate
 from brainmri.data.image import FORMATS, MAX_PIXELS
+from brainmri.data.medical import write_dicom, write_nifti
 from brainmri.data.phantom import make_phantom
+from brainmri.use.bundle import bundle_checksum, file_hash, write_bundle
+from brainmri.use.ood import Gate
 
 #: The files of a bundle.
 NAMES = ("bundle.json", "model.safetensors", "gate.safetensors")
@@ -501,15 +501,20 @@ def _tables(c):
 
 def write_untrained(folder, img_size=16):
     "A bundle of an ANN that has learned nothing, with a gate that lets everything pass."
-    from brainmri.core import seeded
-    from brainmri.models.recipes import GATE_WIDTH, get_recipe, recipe_network
     from brainmri.models.bodies import save_weights
-    folder, recipe = Path(folder), get_recipe("ann_baseline")
-    folder.mkdir(parents=True, exist_ok=True)
-    with seeded("untrained"): save_weights(recipe_network(recipe, img_size=img_size), folder/"model.safetensors")
-    n, sets = GATE_WIDTH["ann"], {str(a): dict.fromkeys(CLASSES, a) for a in (.8, .9, .95)}
-    write_bundle(folder, recipe, img_size=img_size, gate=Gate(np.zeros((4, n), np.float32), np.eye(n, dtype=np.float32), 1e9, 0., 1e9, 1e9), temperature=1.5, conformal=sets)
+    from brainmri.models.recipes import get_recipe, recipe_network
+    folder = Path(folder)
+    recipe = replace(get_recipe("ann_baseline"), img_size=img_size)
+    save_weights(recipe_network(recipe), folder/"model.safetensors")
+    sets = {str(level): dict.fromkeys(STUDY_CLASSES, level) for level in (.8, .9, .95)}
+    write_bundle(folder, recipe, gate=open_gate(), temperature=1.5, conformal=sets)
     return folder
+
+def open_gate(width=256):
+    "A gate for `width` features that lets everything pass."
+    means = np.zeros((len(STUDY_CLASSES), width), np.float32)
+    whiten = np.eye(width, dtype=np.float32)
+    return Gate(means, whiten, limit=1e9, contrast=0., color=1e9, grain=1e9)
 
 def seal(folder):
     "Make the checksums in the bundle in `folder` fit, as anyone can who changes it, if its description can be read at all."
@@ -517,7 +522,7 @@ def seal(folder):
     try:
         about = json.loads(file.read_bytes())
         about["files"] = {o: file_hash(file.parent/o) for o in about["files"] if o in NAMES[1:]}
-        file.write_text(json.dumps({**about, "checksum": _checksum(about)}))
+        file.write_text(json.dumps({**about, "checksum": bundle_checksum(about)}))
     except (ValueError, RecursionError, TypeError, KeyError): pass
 
 def _bundles(c, whole):
@@ -534,7 +539,7 @@ def _bundles(c, whole):
     def forged(name, sealed=True, **entries):
         "With other entries and, as anyone can compute it, the right checksum."
         b = {**json.loads(text), **entries}
-        add(f"with {name}" + ("" if sealed else " and the old checksum"), bundle=json.dumps({**b, "checksum": _checksum(b)} if sealed else b).encode())
+        add(f"with {name}" + ("" if sealed else " and the old checksum"), bundle=json.dumps({**b, "checksum": bundle_checksum(b)} if sealed else b).encode())
     def other(name, model=weights, **entries):
         "With other weights and, as anyone can compute it, their right SHA-256."
         import hashlib
@@ -557,8 +562,9 @@ def _bundles(c, whole):
     r = json.loads(text)["recipe"]
     for name, e in {"no entries": {k: None for k in json.loads(text)}, "img_size 10⁹": dict(img_size=10**9), "img_size 10²⁰": dict(img_size=10**20), "img_size 20,000": dict(img_size=20_000), "margin 10⁹": dict(margin=10**9), "margin 10³⁰": dict(margin=10**30), "no files": dict(files={}), "files above the folder": dict(files={"../../x": "0", "model.safetensors": "0", "gate.safetensors": "0"}),
                     "an absolute file": dict(files={"/etc/passwd": "0", "model.safetensors": "0", "gate.safetensors": "0"}), "a device for a file": dict(files={"/dev/zero": "0", "model.safetensors": "0", "gate.safetensors": "0"}), "a file with a NUL": dict(files={"a\0b": "0", "model.safetensors": "0", "gate.safetensors": "0"}), "a file of a million letters": dict(files={"a"*10**6: "0", "model.safetensors": "0", "gate.safetensors": "0"}),
-                    "a checksum that is a number": dict(files={"model.safetensors": 0, "gate.safetensors": 0}), "a recipe that is text": dict(recipe="os.system"), "a recipe without a net": dict(recipe={k: v for k, v in r.items() if k != "net"}), "an unknown net": dict(recipe={**r, "net": "x"}), "an unknown head": dict(recipe={**r, "head": "__class__"}), "a VGG's net": dict(recipe={**r, "net": "vgg", "head": "mlp"}), "a recipe with more": dict(recipe={**r, "__reduce__": 1}),
-                    "phases that are numbers": dict(recipe={**r, "phases": [1]}), "a recipe's name of a million letters": dict(recipe={**r, "name": "n"*10**6}), "a recipe's name with control characters": dict(recipe={**r, "name": "\x1b[31m\n"}), "an arch that is a list": dict(arch=[1]), "an unknown arch": dict(arch="x"), "a mean of words": dict(mean=["a", "b", "c"]), "std 0": dict(std=[0, 0, 0]), "std 10³⁰⁸": dict(std=[1e308]*3), "temperature 10⁻³⁰⁸": dict(temperature=1e-308),
+                    "a checksum that is a number": dict(files={"model.safetensors": 0, "gate.safetensors": 0}), "a recipe that is text": dict(recipe="os.system"), "a recipe without a body": dict(recipe={k: v for k, v in r.items() if k != "body"}), "a recipe of an unknown body": dict(recipe={**r, "body": "x"}), "an unknown head": dict(recipe={**r, "head": "__class__"}), "a VGG's recipe": dict(recipe={**r, "body": "vgg16_bn", "head": "mlp"}),
+                    "a recipe whose body timm would fetch": dict(recipe={**r, "body": "timm:hf-hub:a/b", "head": "linear"}), "a recipe with more": dict(recipe={**r, "__reduce__": 1}),
+                    "phases that are numbers": dict(recipe={**r, "phases": [1]}), "a recipe's name of a million letters": dict(recipe={**r, "name": "n"*10**6}), "a recipe's name with control characters": dict(recipe={**r, "name": "\x1b[31m\n"}), "a body that is a list": dict(body=[1]), "an unknown body": dict(body="x"), "a body that timm would fetch": dict(body="timm:hf-hub:a/b"), "a mean of words": dict(mean=["a", "b", "c"]), "std 0": dict(std=[0, 0, 0]), "std 10³⁰⁸": dict(std=[1e308]*3), "temperature 10⁻³⁰⁸": dict(temperature=1e-308),
                     "temperature true": dict(temperature=True), "no classes": dict(classes=[]), "other classes": dict(classes=["a", "b", "c", "d"]), "conformal of words": dict(conformal={"0.9": "all"}), "conformal for other classes": dict(conformal={"0.9": {"a": 1}}), "no conformal level": dict(conformal={}), "a gate of words": dict(gate="open"), "a gate without limit": dict(gate=dict(contrast=1)), "no gate, though there is one": dict(gate=None), "schema 99": dict(schema=99), "schema true": dict(schema=True),
                     "schema of a million letters": dict(schema="x"*10**6), "an integer too large for a float": dict(temperature=10**400)}.items(): forged(name, **e)
     forged("an entry changed", sealed=False, margin=0)

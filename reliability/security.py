@@ -97,8 +97,7 @@ def guarded():
         for o in attempts:
             with contextlib.suppress(PermissionError): o()
     with guard.at("import brainmri.all"): import brainmri.all as b
-    from brainmri.study.report import write_card
-    from brainmri.study.report import write_audit
+    from brainmri.study.report import write_audit, write_card
     with guard.at("drawing phantoms and indexing"):
         b.make_phantoms("images", n=60, seed=1, duplicates=2, progress=False)
         df = b.index_images("images")
@@ -173,7 +172,7 @@ def weights(folder):
     from brainmri.core import WeightsError
     from brainmri.models.bodies import imagenet_file, read_weights
     from brainmri.use.predict import load
-    from brainmri.use.bundle import _checksum, file_hash
+    from brainmri.use.bundle import bundle_checksum, file_hash
     from torchvision.models import VGG16_BN_Weights
     mark = folder/"code was run"
     for suffix in (".pth", ".pt", ".safetensors"):
@@ -186,7 +185,7 @@ def weights(folder):
     yield row("a bundle whose network was exchanged", refused(lambda: load(bundle)) + ["its code was run"]*mark.exists(), "refused by its SHA-256")
     about = json.loads((bundle/"bundle.json").read_text(encoding="utf-8"))
     about["files"]["model.safetensors"] = file_hash(bundle/"model.safetensors")
-    (bundle/"bundle.json").write_text(json.dumps({**about, "checksum": _checksum(about)}), encoding="utf-8")
+    (bundle/"bundle.json").write_text(json.dumps({**about, "checksum": bundle_checksum(about)}), encoding="utf-8")
     yield row("the same with all checksums made to fit", refused(lambda: load(bundle)) + ["its code was run"]*mark.exists(), "refused, since it isn't safetensors; its code not run")
     yield from download(folder, imagenet_file, VGG16_BN_Weights.IMAGENET1K_V1.value)
 
@@ -250,25 +249,25 @@ def evil_images(folder):
 
 def named():
     "Run the library in the current folder on files with such names; every page and table that comes of it stays there, notebook views as `view-….html`."
-    from brainmri.evaluate.explain import Explanations
-    from brainmri.models.recipes import Phase, Recipe
-    from brainmri.models.recipes import add_recipe
     from brainmri.data.audit import audit
     from brainmri.data.index import index_images
-    from brainmri.use.predict import load
     from brainmri.data.phantom import make_phantoms
+    from brainmri.evaluate.explain import Explanations
+    from brainmri.models.recipes import Phase, Recipe, add_recipe
+    from brainmri.study.report import write_audit
     from brainmri.study.study import train_all
     from brainmri.use.app import answer_file
-    from brainmri.study.report import write_audit
+    from brainmri.use.predict import load
     here, out = Path("."), Path(f"{IMG}run")
     evil_images(here)
-    add_recipe(Recipe("=own", SCRIPT, "ann", "baseline", (Phase(1, 1e-3),), 32, 32))
+    add_recipe(Recipe("=own", SCRIPT, "baseline", (Phase(1, 1e-3),), "pixels", img_size=32))
     df = index_images(f"{IMG}.csv", max_bad=.2)
     found = audit(df, progress=False)
     write_audit(found, "audit.html")
-    res = train_all(df, recipes=["=own", "vgg16_frozen"], preset="quick", weights=None, img_size=64, epochs=1, n_robust=0, split="random", test_top=1, out=out, progress=False)
-    left = next(r for r in res.table.recipe if r not in res.table.dropna(subset="test_macro_f1").recipe.tolist())
-    res = res.open_test(left, why=f"{SCRIPT}=1+1")
+    short = dict(preset="quick", weights=None, img_size=64, epochs=1, n_robust=0, progress=False)
+    res = train_all(df, recipes=["=own", "vgg16_frozen"], split="random", test_top=1, out=out, **short)
+    sealed = res.table.recipe[res.table.test_macro_f1.isna()]
+    res = res.open_test(sealed.iloc[0], why=f"{SCRIPT}=1+1")
     make_phantoms(f"{IMG}away", n=24, seed=9, progress=False)
     away = res.validate_on(f"{IMG}away", name=f"{SCRIPT}{IMG}", progress=False)
     predictor = load(out/"vgg16_frozen")
@@ -277,9 +276,12 @@ def named():
     command = Path(sysconfig.get_path("scripts"))/"brainmri_predict"
     Path("answers.csv").write_bytes(subprocess.run([command, "--csv", "--", out/"vgg16_frozen", *files], capture_output=True).stdout)
     some = next(p for p in answers if IMG in p.source and not p.failed)
-    views = dict(results=res._repr_html_(), external=away._repr_html_(), audit=found._repr_html_(), predictions=answers._repr_html_(), prediction=some._repr_html_(), failed=answers.failed[0]._repr_html_(), explanation=some.explain()._repr_html_(),
-                 explanations=Explanations([some.explain()])._repr_html_(), app=answer_file(predictor, os.path.abspath(some.source))[0], app_refused=answer_file(predictor, os.path.abspath(files[-1]))[0],
-                 app_missing=answer_file(predictor, os.path.abspath(IMG + "gone.png"))[0])
+    shown = dict(results=res, external=away, audit=found, predictions=answers, prediction=some,
+                 failed=answers.failed[0], explanation=some.explain(),
+                 explanations=Explanations([some.explain()]))
+    views = {k: o._repr_html_() for k, o in shown.items()}
+    uploads = dict(app=some.source, app_refused=files[-1], app_missing=f"{IMG}gone.png")
+    views |= {k: answer_file(predictor, os.path.abspath(o))[0] for k, o in uploads.items()}
     for k, v in views.items(): Path(f"view-{k}.html").write_text(v, encoding="utf-8")
     again = index_images(pd.read_csv(out/"index.csv")[["filepath", "label"]])
     print(json.dumps(dict(run=str(out), files=sorted(df.filepath), again=sorted(again.filepath), same=sorted(df.sha) == sorted(again.sha))))
@@ -387,7 +389,7 @@ def app(folder):
 def _served(address, folder, secret, image):
     "Requests for files, and in other names."
     passwd = next((o for o in (Path("/etc/passwd"), Path(os.environ.get("WINDIR", "/"))/"win.ini") if o.exists()), secret)
-    for what, file in {"a file of the system": passwd, "a file of the user": secret, "the project's own settings": ROOT/"settings.ini", "the project's own source": ROOT/"brainmri"/"app.py", "the network": folder/"run"/"ann_optimized"/"bundle.json",
+    for what, file in {"a file of the system": passwd, "a file of the user": secret, "the project's own settings": ROOT/"settings.ini", "the project's own source": ROOT/"brainmri"/"use"/"app.py", "the network": folder/"run"/"ann_optimized"/"bundle.json",
                        "an image of the machine": image, "a file of the working folder": Path("README.md").resolve()}.items():
         data, bad, tried = file.read_bytes() if file.exists() else b"\0", [], 0
         up = "../"*12 + str(file).lstrip("/")

@@ -24,7 +24,11 @@ def notebooks():
 def undocumented(f):
     "The parameters of the function `f` that have no comment; a result has one unless it is None."
     kinds, hints = inspect.signature(f).parameters, typing.get_type_hints(f, include_extras=True) if f.__module__.endswith(".cli") else {}
-    for name, d in docments(f, full=True).items():
+    try: found = docments(f, full=True)
+    except OSError:  # a generated function that it delegates to has no source
+        yield "any parameter that fastcore could read"
+        return
+    for name, d in found.items():
         if name in ("self", "cls") or d.docment or hasattr(hints.get(name), "__metadata__") or hasattr(hints.get(name), "help"): continue  # positional arguments of commands
         if name == "return": yield from ["the result"]*(d.anno not in (inspect.Parameter.empty, None, "None", type(None)))
         elif kinds[name].kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL): yield name

@@ -41,7 +41,7 @@ def looked_up(df, registry):
     rows = []
     for name, change in CHANGES.items():
         hashes = np.stack(thread_map(lambda f: perceptual_hashes(change(open_image(f))), df.filepath, progress=False))
-        rows.append(recognize(hashes).assign(change=name, file=df.filepath.map(lambda o: Path(o).stem).to_numpy(), actual=df.label.to_numpy()))
+        rows.append(recognize(hashes, registry).assign(change=name, file=df.filepath.map(lambda o: Path(o).stem).to_numpy(), actual=df.label.to_numpy()))
         print(name, flush=True)
     return pd.concat(rows, ignore_index=True)
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np, pandas as pd
 
-from brainmri.data.classes import STUDY_CLASSES
-from brainmri.models.recipes import Recipe
-from brainmri.store import read_json, write_json
+from brainmri.data.classes import healthy_class
+from brainmri.data.registry import subject_leakage
+from brainmri.data.split import grouped_split, leakage, split_images, split_summary
 from brainmri.evaluate.calibrate import calibrate, calibration_error, coverages
 from brainmri.evaluate.metrics import classification_table, confusion, most_confused
-from brainmri.data.registry import subject_leakage
+from brainmri.models.recipes import Recipe
+from brainmri.store import read_json, write_json
 from brainmri.study.records import choose, compare, read_history, read_predictions, read_run
-from brainmri.data.split import grouped_split, leakage, split_images, split_summary
 
 ROOT = Path(__file__).resolve().parent.parent/"nbs"/"results"
 
@@ -31,49 +31,64 @@ LONG = ("seeds", "splits", "robustness", "border", "refused", "looked", "looked_
 
 def best_tables(run):
     "Class by class, what the chosen recipe does on the test set: the report, the matrix, the commonest mistakes."
-    p = read_predictions(run, choose(run), "test")
-    cm = pd.DataFrame(confusion(p.y, p.pred), index=pd.Index(STUDY_CLASSES, name="actual"), columns=STUDY_CLASSES)
-    return dict(classes=classification_table(p.y, p.pred).rename_axis("label").reset_index(), confusion=cm.reset_index(), mistakes=most_confused(p.y, p.pred, 5))
+    p, classes = read_predictions(run, choose(run), "test"), run.classes
+    actual = pd.Index(classes, name="actual")
+    cm = pd.DataFrame(confusion(p.y, p.pred, classes), index=actual, columns=list(classes))
+    report = classification_table(p.y, p.pred, classes).rename_axis("label").reset_index()
+    mistakes = most_confused(p.y, p.pred, 5, classes)
+    return dict(classes=report, confusion=cm.reset_index(), mistakes=mistakes)
 
 
 def sure_tables(run):
     "How sure the figures of the chosen recipe are, and how they fall: what its folder holds."
     best = choose(run)
     p, m = read_predictions(run, best, "test"), run.metrics[best]
-    tables = dict(measures=pd.DataFrame(m["test"]["measures"]), coverage=coverage_table(p, m))
-    return tables | {k: pd.read_csv(run.path/best/f"{k}.csv") for k in ("robustness", "border", "refused") if (run.path/best/f"{k}.csv").exists()}
+    tables = dict(measures=pd.DataFrame(m["test"]["measures"]), coverage=coverage_table(p, m, run.classes))
+    files = {k: run.path/best/f"{k}.csv" for k in ("robustness", "border", "refused")}
+    return tables | {k: pd.read_csv(f) for k, f in files.items() if f.exists()}
 
 
-def coverage_table(p, m):
+def coverage_table(p, m, classes):
     "Coverage of the conformal sets of each level, and the calibration error before and after."
     probs, T = p.filter(like="prob_").to_numpy(), m["temperature"]
     errors = dict(error_before=calibration_error(p.y, probs), error_after=calibration_error(p.y, calibrate(probs, T)))
-    return coverages(p.y, probs, T, m["conformal"], p.group).assign(temperature=T, **errors)
+    return coverages(p.y, probs, T, m["conformal"], p.group, classes).assign(temperature=T, **errors)
 
 
 def looked_tables(run, boxes, n):
-    "Where the chosen recipe looked on `n` test images, beside maps that know nothing, and what stays of its maps when its layers are randomised."
-    from brainmri.evaluate.localize import localization_gain, localization_summary, localize, randomization_check, say_localization
+    """Where the chosen recipe looked on `n` test images, beside maps that know nothing.
+
+    And what stays of its maps when its layers are randomized."""
+    from brainmri.data.cache import normalize, to_float
     from brainmri.data.image import image_array
+    from brainmri.evaluate.localize import (localization_gain, localization_summary, localize,
+                                            randomization_check, say_localization)
+    from brainmri.models.bodies import get_body
     from brainmri.use.predict import load
     p = load(run.path/choose(run))
-    test = run.index[(run.index.split == "test") & (run.index.label != "notumor")].reset_index(drop=True)
-    size, margin = p.bundle["img_size"], p.bundle["margin"]
-    t = localize(p.model, test, boxes, size, margin, n=n)
-    x = p.engine.inputs(np.stack([image_array(f, size, margin) for f in test.filepath[::max(1, len(test)//12)]]))
-    check = randomization_check(p.model, x, repeats=3).groupby("stage", sort=False).correlation.agg(["mean", "std", "min", "max", "count"]).reset_index()
-    return dict(looked=localization_summary(t), looked_gain=localization_gain(t), looked_said=pd.DataFrame(dict(sentence=[say_localization(t)])), randomised=check)
+    body = get_body(p.bundle["body"])
+    def inputs(pictures): return normalize(to_float(pictures), body.mean, body.std)
+    is_tumor = run.index.label != healthy_class(run.classes)
+    test = run.index[(run.index.split == "test") & is_tumor].reset_index(drop=True)
+    t = localize(p.model, test, boxes, n=n, classes=run.classes, inputs=inputs, **p.frame)
+    some = test.filepath[::max(1, len(test)//12)]
+    x = inputs(np.stack([image_array(f, p.frame["img_size"], p.frame["margin"]) for f in some]))
+    check = randomization_check(p.model, x, repeats=3).groupby("stage", sort=False).correlation
+    check = check.agg(["mean", "std", "min", "max", "count"]).reset_index()
+    said = pd.DataFrame(dict(sentence=[say_localization(t)]))
+    return dict(looked=localization_summary(t), looked_gain=localization_gain(t), looked_said=said, randomised=check)
 
 
-def subject_table(index):
-    "Recognized subjects in each part, class by class, and how many of the test images show one who is in training too."
+def subject_table(run):
+    "Recognized subjects in each part, class by class, and the test images of subjects in training."
+    index = run.index
     subject = index.public_subject.fillna("")
     def row(rows):
         leaks = subject_leakage(index.split[rows], subject[rows])
         count = {f"{o}_subjects": subject[rows & (index.split == o) & (subject != "")].nunique() for o in ("train", "valid", "test")}
         return count | dict(valid_recognized=leaks.recognized["valid"], valid_leaked=leaks.leaked["valid"], test_recognized=leaks.recognized["test"],
                             test_leaked=leaks.leaked["test"], test_subjects_leaked=leaks.subjects_leaked["test"])
-    rows = {c: row(index.label == c) for c in STUDY_CLASSES} | dict(total=row(index.label != ""))
+    rows = {c: row(index.label == c) for c in run.classes} | dict(total=row(index.label != ""))
     return pd.DataFrame(rows).T.rename_axis("label").reset_index()
 
 
@@ -88,10 +103,9 @@ def about(run):
 
 def trained(df, r, seed):
     "Best validation macro-F1 of the ANN recipe `r` on the split of `df`."
-    from brainmri.data.loaders import mri_dls
-    from brainmri.models.recipes import ann_learner
+    from brainmri.study.results import recipe_learner
     from brainmri.train.loop import Training
-    t = Training(ann_learner(mri_dls(df, r.img_size, r.bs, mean=None), r.head, r.img_size, seed=seed), df, r, seed=seed, progress=False)
+    t = Training(recipe_learner(r, df, seed), df, r, seed=seed, progress=False)
     t.fit()
     return float(t.best.best)
 
@@ -129,7 +143,7 @@ def main():
     run, out = read_run(args.run), ROOT/args.name
     history = pd.concat([read_history(run, r).assign(recipe=r) for r in run.metrics])
     tables = dict(comparison=run.table, history=history, paired=compare(run), split=split_summary(run.index).reset_index(),
-                  leakage=leakage(run.index, known=True).reset_index(), subjects=subject_table(run.index),
+                  leakage=leakage(run.index, known=True).reset_index(), subjects=subject_table(run),
                   provenance=pd.DataFrame(run.audit["provenance"]), **best_tables(run), **sure_tables(run))
     if args.seeds: tables["seeds"] = spread(run, args.seeds)
     if args.splits: tables["splits"] = resplit(run, args.splits)

@@ -16,7 +16,7 @@ def card():
     fig = plt.figure(figsize=(12, 6.3), dpi=100, facecolor="#12283f")
     write = lambda y, text, size, **kw: fig.text(.05, y, text, size=size, color="white", va="top", **kw)
     write(.78, "brainmri", 54, weight="bold")
-    lines = "Which network tells brain", "tumours apart on MRI slices,", "and how far can the", "figure be trusted?"
+    lines = "Which network tells brain", "tumors apart on MRI slices,", "and how far can the", "figure be trusted?"
     for i, line in enumerate(lines): write(.55 - .072*i, line, 24)
     write(.13, "synthetic slices; for research and teaching", 14, alpha=.8)
     for i, label in enumerate(STUDY_CLASSES):
