@@ -61,8 +61,7 @@ def looked_tables(run, boxes, n):
     And what stays of its maps when its layers are randomized."""
     from brainmri.data.cache import normalize, to_float
     from brainmri.data.image import image_array
-    from brainmri.evaluate.localize import (localization_gain, localization_summary, localize,
-                                            randomization_check, say_localization)
+    from brainmri.evaluate.localize import localization_gain, localization_summary, localize, randomization_check, say_localization
     from brainmri.models.bodies import get_body
     from brainmri.use.predict import load
     p = load(run.path/choose(run))

@@ -192,14 +192,14 @@ def normalize(x:torch.Tensor, # (n, 3, h, w), between 0 and 1
               std=IMAGENET_STD # Of each channel
              )->torch.Tensor: # (x - mean)/std
     "Normalize images as the network's first training did."
-    return x if mean is None else (x - _channels(mean, x.device))/_channels(std, x.device)
+    return x if mean is None else (x - _channels(tuple(mean), x.device))/_channels(tuple(std), x.device)
 
 def denormalize(x:torch.Tensor, # From `normalize`
                 mean=IMAGENET_MEAN, # As given there
                 std=IMAGENET_STD # As given there
                )->torch.Tensor: # Between 0 and 1
     "Take the normalization back, for pictures."
-    return x if mean is None else x*_channels(std, x.device) + _channels(mean, x.device)
+    return x if mean is None else x*_channels(tuple(std), x.device) + _channels(tuple(mean), x.device)
 
 @functools.cache  # copied to a GPU once: every step would wait for a copy
 def _channels(values, device): return torch.tensor(values, device=device).view(3, 1, 1)

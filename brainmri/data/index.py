@@ -262,7 +262,7 @@ def choose_classes(labels, # As they were found
     wanted = [known_class(o) if known_class(o) in there else pick(o, there, "class") for o in asked]
     return {label: name for label, name in names.items() if name in wanted}
 
-# %% ../../nbs/data/03_index.ipynb #5349f81e
+# %% ../../nbs/data/03_index.ipynb #a6a5ce5e
 def index_images(data, # A folder of class folders or figshare's .mat files, a CSV, a DataFrame, or "kaggle:owner/name"
                  classes=None, # The classes to use; by default all that are found
                  margin:int=CROP_MARGIN, # Pixels that will be cut from each side; smaller images are left out
@@ -280,12 +280,13 @@ def index_images(data, # A folder of class folders or figshare's .mat files, a C
     is_bad = checked.problem.notna()
     bad = [*unread, *checked.loc[is_bad, ["filepath", "problem", "done"]].to_dict("records")]
     df = _assembled(rows, checked[~is_bad], names)
-    refuse_first(_too_few(df, bad, max_bad))
+    name = "the table" if isinstance(data, pd.DataFrame) else data
+    refuse_first(_too_few(df, bad, max_bad, name))
     if bad: warnings.warn(f"{_said(bad)}. `problems(df)` lists them.", DataWarning, stacklevel=2)
     df.attrs = dict(problems=bad)
     return df
 
-# %% ../../nbs/data/03_index.ipynb #eca492a4
+# %% ../../nbs/data/03_index.ipynb #aa40e3d6
 def _assembled(rows, checked, names):
     "One table, sorted by class and path."
     classes = list(dict.fromkeys(names.values()))
@@ -301,13 +302,13 @@ def _said(bad):
     text = listed((f"{o['filepath']} {o['problem']}" for o in bad), 10, 400)
     return f"{counted(len(bad), 'image')} left out: {text}"
 
-def _too_few(df, bad, max_bad):
+def _too_few(df, bad, max_bad, source):
     n = len(df) + len(bad)
     todo = "Repair or delete them, or raise `max_bad`"
-    if len(bad) > max_bad*n: yield f"More than {max_bad:.0%} of {n} images can't be used; {_said(bad)}. {todo}."
+    if len(bad) > max_bad*n: yield f"More than {max_bad:.0%} of {n} images in {source} can't be used; {_said(bad)}. {todo}."
     gone = [c for c in classes_of(df) if not (df.label == c).any()]
     what = ", ".join(gone) or "any class"
-    if gone or not n: yield f"No usable images of {what} among {n}: add some, or choose other `classes`."
+    if gone or not n: yield f"No usable images of {what} among {n} in {source}: add some, or choose other `classes`."
 
 # %% ../../nbs/data/03_index.ipynb #cb12cd97
 def problems(df:pd.DataFrame # A table from `index_images`

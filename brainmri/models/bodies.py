@@ -4,7 +4,7 @@
 
 # %% ../../nbs/models/00_bodies.ipynb #5b02c405
 from __future__ import annotations
-import importlib, os, pickle
+import importlib, os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -333,7 +333,7 @@ def read_weights(path # A .safetensors, .pth or .pt file
         raise WeightsError(f"There is no weights file {path}: give an existing .safetensors or .pth file, "
                            "'imagenet' or None, and correct BRAINMRI_WEIGHTS if it names that file.")
     try: state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as e:
+    except Exception as e:  # a damaged file makes its reader raise whatever it likes
         raise WeightsError(f"{path} can't be read as tensors ({one_line(e, 100)}): save a state_dict.") from None
     state = state.get("state_dict", state) if isinstance(state, dict) else None
     if not isinstance(state, dict) or not all(torch.is_tensor(v) for v in state.values()):

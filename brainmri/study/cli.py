@@ -37,7 +37,7 @@ def plain_errors(command:str # Its name, put in front of each line
         except OSError as e: stop(2, f"{e.filename or 'a file'} can't be read or written ({e.strerror or e}).")
         except KeyboardInterrupt: stop(130, "stopped. A training continues with the same command.")
 
-# %% ../../nbs/study/07_cli.ipynb #05264f78
+# %% ../../nbs/study/07_cli.ipynb #3dae76d6
 _fastcore1 = hasattr(script, "Param")
 
 def _argument(text, type, nargs):
@@ -47,7 +47,8 @@ def _argument(text, type, nargs):
 
 def _spelled(argv):
     "`argv` with the names of options as this version's parser has them."
-    return [_spell(o) if o.startswith("--") else o for o in argv]
+    end = argv.index("--") if "--" in argv else len(argv)  # after it there are files
+    return [_spell(o) if o.startswith("--") else o for o in argv[:end]] + argv[end:]
 
 def _spell(option):
     name, equals, value = option[2:].partition("=")

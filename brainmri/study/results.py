@@ -112,7 +112,7 @@ def measures(self:Results,
     name = self.name_of(recipe)
     return pd.DataFrame(self.run.metrics[name][self.run.part(name)]["measures"])
 
-# %% ../../nbs/study/05_results.ipynb #ee3a5e2b
+# %% ../../nbs/study/05_results.ipynb #d518b34d
 @patch
 def plot_reliability(self:Results,
                      recipe:str=None # One of the run's recipes; the best by default
@@ -128,7 +128,7 @@ def coverage(self:Results,
             )->pd.DataFrame: # level, label ("all" or a class), coverage, low, high, size, empty, images
     "How often the conformal sets of a recipe hold the right class, at each level."
     m, p = self.run.metrics[self.name_of(recipe)], self.predictions(recipe)
-    return coverages(p.y, self.probs(p), m["temperature"], m["conformal"], p.group)
+    return coverages(p.y, self.probs(p), m["temperature"], m["conformal"], p.group, self.run.classes)
 
 # %% ../../nbs/study/05_results.ipynb #712be1a1
 def recipe_learner(r:Recipe, # As it was or will be trained, with its body

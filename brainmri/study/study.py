@@ -72,7 +72,7 @@ def adapt(r:Recipe, # Any recipe
     size = config.img_size or preset.img_size or r.img_size
     return replace(r, phases=phases, img_size=size, bs=preset.bs or r.bs, body=r.body or config.body)
 
-# %% ../../nbs/study/06_study.ipynb #d9afd414
+# %% ../../nbs/study/06_study.ipynb #1c77b015
 N_PHANTOMS = 400  #: Phantoms that are drawn when no data is given
 
 def read_data(data, # As for `index_images`; None for phantoms
@@ -88,7 +88,8 @@ def read_data(data, # As for `index_images`; None for phantoms
 
 def _phantoms(config):
     folder = cache_dir()/f"phantoms-{N_PHANTOMS}-{config.split_seed}"
-    with cache_lock(folder.name): make_phantoms(folder, n=N_PHANTOMS, seed=config.split_seed)  # once, for all runs
+    with cache_lock(folder.name):  # once, for all runs
+        make_phantoms(folder, n=N_PHANTOMS, seed=config.split_seed, progress=config.progress)
     df = index_images(folder, progress=config.progress)
     return df, dict(name="phantoms", path=None, n=len(df), synthetic=True)
 

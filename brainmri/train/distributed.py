@@ -64,7 +64,7 @@ def _leave():
 # %% ../../nbs/train/02_distributed.ipynb #49f2fd3a
 def pack(o # Dicts, lists, numbers and text; tensors, tables and paths among them
         )->bytes: # For `unpack`
-    "Turn a message into bytes, without pickle."
+    "Turn a message into bytes that hold no code."
     tensors = {}
     text = json.dumps(o, default=partial(_encode, tensors=tensors)).encode()
     return len(text).to_bytes(8, "little") + text + save(tensors)

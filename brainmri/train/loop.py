@@ -77,6 +77,7 @@ class Training:
         self.view, self.history, self.seconds, self.best = None, [], 0., BestWeights()
         self._nets, self._maps = {}, (None, None)  # frozen networks; an epoch's augmentation
         learn.model.to(self.device)
+    __init__.__delwrap__ = TrainOptions  # its source has the comments; that of its `__init__` is generated
 
     def __repr__(self):
         train, valid = (len(o) for o in self.rows.values())

@@ -15,7 +15,8 @@ from ..core import ConfigError, one_line
 from ..data.classes import class_colors, healthy_class
 
 # %% auto #0
-__all__ = ['VERDICTS', 'verdict_of', 'Prediction', 'render', 'need_package', 'summarize_series', 'Predictions', 'html_table']
+__all__ = ['VERDICTS', 'verdict_of', 'Prediction', 'render_answer', 'need_package', 'summarize_series', 'Predictions',
+           'html_table']
 
 # %% ../../nbs/use/00a_answers.ipynb #c34e8b7c
 VERDICTS = ("accepted", "ambiguous", "rejected")  #: What an answer may be
@@ -76,10 +77,10 @@ class Prediction:
         row.update({f"prob_{c}": p for c, p in (self.probs or {}).items()})
         return {**row, "distance": self.distance, "reason": self.reason}
     def _repr_html_(self):
-        return render("prediction.html.jinja", p=self, colors=class_colors(self.probs or ()))
+        return render_answer("prediction.html.jinja", p=self, colors=class_colors(self.probs or ()))
 
 # %% ../../nbs/use/00a_answers.ipynb #28f4540a
-def render(name:str, # A file of this folder
+def render_answer(name:str, # A file of this folder
            **values # What its variables stand for
           )->str: # HTML if the name says so, with all values escaped
     "Fill in a Jinja2 template."

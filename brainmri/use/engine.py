@@ -15,7 +15,7 @@ from ..store import *
 from ..models.bodies import load_weights
 from ..models.recipes import Recipe, gate_features, recipe_network
 from ..train.frozen import FrozenNet, fold_batchnorm, pick_precision
-from .answers import need_package, render
+from .answers import need_package, render_answer
 from .bundle import WEIGHTS, seal_onnx
 from .ood import Gate
 
@@ -128,7 +128,7 @@ def write_onnx(model:nn.Module, # `nn.Sequential(body, head)`, with its weights
     example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     need_package("onnxscript", "brainmri[onnx]")
     program = _exported(net, example)
-    program.model.metadata_props.update(brainmri=json.dumps(bundle), howto=render("onnx_howto.jinja", **bundle))
+    program.model.metadata_props.update(brainmri=json.dumps(bundle), howto=render_answer("onnx_howto.jinja", **bundle))
     with atomic(path) as tmp:
         program.save(tmp, external_data=False)
         seal_onnx(tmp)

@@ -216,12 +216,16 @@ def _answers(predictor, places, level):
 def _explain(predictor, item, k, target):
     "Grad-CAM of slice `k` of `item`."
     if predictor.model is None: raise ConfigError("An ONNX file has no gradients: load the bundle's folder.")
+    from brainmri.data.cache import normalize, to_float
     from brainmri.evaluate.explain import explain
+    mean, std = predictor.bundle["mean"], predictor.bundle["std"]
+    def inputs(pictures): return normalize(to_float(pictures), mean, std)
     on_disk = isinstance(item.image, (str, Path))
     found = _kept(item.image, os.stat(item.image).st_mtime_ns) if on_disk else _pictures_in(item)
     image = open_image(found[k].image) if isinstance(found[k].image, bytes) else found[k].image
     temperature = predictor.bundle.get("temperature") or 1.
-    return explain(predictor.model, image, **predictor.frame, target=target, temperature=temperature)
+    return explain(predictor.model, image, **predictor.frame, target=target, temperature=temperature,
+                   classes=predictor.classes, inputs=inputs)
 
 @lru_cache(maxsize=1)
 def _kept(path, written): return _pictures_in(Slice(str(path), path))
