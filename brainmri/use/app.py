@@ -33,7 +33,7 @@ def answer_file(predictor:Predictor, # From `load`
     "What the page shows for `file`; a file that can't be used gets its reason."
     if file is None: return "Drop a file first.", None
     folder = str(Path(file).parent) + os.sep  # where uploads are kept stays hidden
-    try: found = predictor.predict(str(file), level=level, progress=False)
+    try: found = predictor.predict(str(file), level=level, progress=False, untrusted=True)
     except BrainMRIError as e: return f"<b>No answer.</b> {html.escape(str(e).replace(folder, ''))}", None
     if isinstance(found, Predictions):
         return series_html(found).replace(html.escape(folder), ""), cam_image(max(found, key=_interest))

@@ -86,6 +86,13 @@ def _pictures_in(item):
     file = isinstance(item.image, (str, Path, bytes)) and not is_picture(item.image)
     return read_slices(item.image, item.name) if file else [item]
 
+def _opened_safely(item):
+    "The slices of a stranger's file, opened in a second process with limits."
+    if not isinstance(item.image, (str, Path, bytes)): return [item]
+    try: found = read_slices(item.image, item.name, untrusted=True)
+    except (OSError, ValueError) as e: return [replace(item, image=e)]
+    return [replace(o, series=id(item)) for o in found] if len(found) > 1 else found
+
 # %% ../../nbs/use/04_predict.ipynb #6fda4202
 def as_square(image, # A path, bytes, a PIL image or an array; an error is raised
               img_size:int, # Side of the square, in pixels
@@ -142,12 +149,14 @@ class Predictor:
                 x, # A file, a folder, bytes, an open file, a PIL image, an array, or several of them
                 bs:int=16, # Images in a forward pass
                 level:float=.9, # Of the conformal sets: .8, .9 or .95
-                progress:bool=True # Show a bar for more than 200 files?
+                progress:bool=True, # Show a bar for more than 200 files?
+                untrusted:bool=False # Open files in a second process, with limits on time and memory?
                ): # A `Prediction`, or `Predictions` for a list, a folder, or a file of several slices
         "Classify images; among several, one that can't be used is rejected with the reason."
         if not isinstance(bs, int) or bs < 1: raise ConfigError(f"bs={bs!r}: expected a number of images.")
         conformal_limits(self.bundle, level)  # refuses a wrong level before files are opened
         items, many = list_slices(x)
+        if untrusted: items = [o for item in items for o in _opened_safely(item)]
         found = Predictions()
         for i in track(range(0, len(items), bs), "predicting", progress and len(items) > 200):
             part = items[i:i+bs]
