@@ -54,10 +54,10 @@ from .study.render import *
 from .study.report import *
 from .study.external import *
 from .study.config import *
-from .study.cluster import *
 from .study.run import *
 from .study.results import *
 from .study.study import *
+from .study.cluster import *
 
 # %% ../nbs/all.ipynb #82e5bdad
 __all__ = [o for o in globals() if not o.startswith("_")]

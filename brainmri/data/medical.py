@@ -224,7 +224,7 @@ def in_units(x:np.ndarray, # Stored numbers
     return x*(first_number(ds, "RescaleSlope") or 1.) + first_number(ds, "RescaleIntercept")
 
 def has_window(ds # A pydicom `Dataset`
-              )->bool:
+              )->bool: # False if nothing, or no width, is given
     "Does a header say how its numbers are to be seen?"
     if ds.get("VOILUTSequence"): return True
     return bool(numbers(ds, "WindowCenter")) and first_number(ds, "WindowWidth") > 0

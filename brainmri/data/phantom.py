@@ -19,11 +19,11 @@ from ..core import pick, stable_seed, track
 from .classes import STUDY_CLASSES, as_labels, classes_of, name_classes
 
 # %% auto #0
-__all__ = ['PLANES', 'SELLA', 'LESIONS', 'Phantom', 'make_phantom', 'make_phantoms', 'show_phantoms']
+__all__ = ['PLANES', 'LESIONS', 'Phantom', 'make_phantom', 'make_phantoms', 'show_phantoms']
 
 # %% ../../nbs/data/01_phantom.ipynb #d4519621
 PLANES = ("axial", "sagittal", "coronal")  #: The planes that a slice is cut in
-SELLA = (0., 4., -35.)  #: Where the pituitary gland sits, in mm of MNI space
+_SELLA = (0., 4., -35.)  # where the pituitary gland sits, in mm of MNI space
 _CORNER = (-112, -148, -120)
 _GRID = [axis.astype(np.float32) for axis in np.ogrid[-112:112:2, -148:116:2, -120:124:2]]
 
@@ -105,7 +105,7 @@ class _View:
     def __init__(self, rng, plane, size, sellar):
         self.axes, sense, extent, center, span, near = _VIEWS[plane]
         self.shape = tuple(2*int(round(size*o/2)) for o in rng.uniform(.9, 1.1, 2))
-        at_sella = SELLA[self.axes[2]] + near*rng.uniform(-1, 1)
+        at_sella = _SELLA[self.axes[2]] + near*rng.uniform(-1, 1)
         anywhere = rng.uniform(*span)
         self.depth = at_sella if sellar else anywhere
         self.tilt = np.tan(np.deg2rad(rng.uniform(-4, 4, 2)))
@@ -133,7 +133,7 @@ def xyz(self:_View, step=1, shift=(0, 0)):
     (cols, rows, depth), A = self.axes, self.matrix
     flat = [self.center[i] + A[i, 0]*c + A[i, 1]*r for i in range(2)]
     u, v = (o + bend[::step, ::step] for o, bend in zip(flat, self.bend))
-    z = self.depth + self.tilt[0]*(u - SELLA[cols]) + self.tilt[1]*(v - SELLA[rows])
+    z = self.depth + self.tilt[0]*(u - _SELLA[cols]) + self.tilt[1]*(v - _SELLA[rows])
     at = {cols: u, rows: v, depth: z}
     return [at[i] for i in range(3)]
 
@@ -165,7 +165,7 @@ def _tissue(rng, maps):
     v = np.where(depth < 1.6, .42, v) * _sigmoid(depth*3)
     marrow = .3*np.exp(-((d - look.rim - look.bone/2) / (look.bone/5))**2)
     v = np.where(d < look.rim + look.bone, .05 + marrow*_sigmoid(2*noise(14)), v)
-    from_sella = np.sqrt(sum((a - s)**2 for a, s in zip(maps.xyz, SELLA)))
+    from_sella = np.sqrt(sum((a - s)**2 for a, s in zip(maps.xyz, _SELLA)))
     v = _mix(v, look.gland, _sigmoid((look.gland_mm - from_sella) * 2))
     return _brain(look, maps, np.where(d < look.rim, look.fluid, v), d)
 
@@ -272,7 +272,7 @@ class _Meningioma(_Lesion):
         xyz = view.xyz(4)
         dura = _at("dura", xyz)
         down, right = np.gradient(dura)
-        far = sum((a - s)**2 for a, s in zip(xyz, SELLA)) > 38**2
+        far = sum((a - s)**2 for a, s in zip(xyz, _SELLA)) > 38**2
         ok = (abs(dura + 1.5) < 2) & far & (np.hypot(down, right) > 1.5) & (xyz[2] > -48)
         i, radius = rng.choice(np.flatnonzero(ok)), rng.uniform(13, 24) / view.mm
         outward = np.array([right.flat[i], down.flat[i]])
@@ -296,12 +296,12 @@ def paint(self:_Meningioma, v, maps):
 # %% ../../nbs/data/01_phantom.ipynb #26ddc003
 class _Pituitary(_Lesion):
     def place(self, rng, view):
-        i = sum((a - s)**2 for a, s in zip(view.xyz(2), SELLA)).argmin()
+        i = sum((a - s)**2 for a, s in zip(view.xyz(2), _SELLA)).argmin()
         return _pixel(view, i, 2), rng.uniform(9, 16) / view.mm, rng.uniform(.1, .35)
 
     def balls(self, rng, xyz):
         mm = self.radius*self.view.mm
-        seat = np.array(SELLA) + rng.uniform(-2, 2, 3) + [0, 0, .25*mm]
+        seat = np.array(_SELLA) + rng.uniform(-2, 2, 3) + [0, 0, .25*mm]
         top = seat + [rng.uniform(-3, 3), rng.uniform(-2, 2), mm*rng.uniform(.5, .9)]
         small = mm*rng.uniform(.5, .85)
         lower, upper = _ball(xyz, seat, (mm,)*3)/mm, _ball(xyz, top, (small,)*3)/small

@@ -11,7 +11,7 @@ from ..core import BrainMRIError, ImageError
 from .image import refuse
 
 # %% auto #0
-__all__ = ['SECONDS', 'MEMORY', 'send_arrays', 'receive_arrays', 'answer_calls', 'limit_process', 'Worker', 'untrusted']
+__all__ = ['SECONDS', 'MEMORY', 'send_arrays', 'receive_arrays', 'limit_process', 'Worker', 'untrusted']
 
 # %% ../../nbs/data/02a_worker.ipynb #c5b4bfdb
 def send_arrays(stream, # A binary stream
@@ -37,7 +37,7 @@ def receive_arrays(stream # A binary stream
     return value, arrays
 
 # %% ../../nbs/data/02a_worker.ipynb #50878530
-def answer_calls():
+def _answer_calls():
     "Answer calls until nobody asks any more: what the second process does."
     stream = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a decoder prints isn't an answer
@@ -69,8 +69,8 @@ def limit_process(seconds:float, # Of processor time, from now on
 # %% ../../nbs/data/02a_worker.ipynb #73af5bea
 _START = """import sys
 sys.path[:] = sys.argv[1:]
-from brainmri.data.worker import answer_calls
-answer_calls()"""
+from brainmri.data.worker import _answer_calls
+_answer_calls()"""
 
 class Worker:
     "A second Python that answers calls."

@@ -18,7 +18,7 @@ from .config import takes_settings
 __all__ = ['plain_errors', 'brainmri_train', 'brainmri_audit', 'brainmri_predict', 'brainmri_report', 'brainmri_export',
            'brainmri_app']
 
-# %% ../../nbs/study/09_cli.ipynb #b408edd5
+# %% ../../nbs/study/09_cli.ipynb #3a63ecc9
 @contextmanager
 def plain_errors(command:str # Its name, put in front of each line
                 ):
@@ -28,7 +28,8 @@ def plain_errors(command:str # Its name, put in front of each line
     def stop(status, text):
         print(f"{command}: {text}", file=sys.stderr)
         raise SystemExit(status) from None
-    for stream in (sys.stdout, sys.stderr): stream.reconfigure(errors="replace")  # for Windows consoles
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"): stream.reconfigure(errors="replace")  # for Windows consoles
     with warnings.catch_warnings():
         warnings.simplefilter("always", DataWarning)
         warnings.showwarning = show  # other packages' warnings are for programmers

@@ -21,8 +21,7 @@ from ..use.dicom import walk_files
 from ..use.predict import conformal_limits, load
 
 # %% auto #0
-__all__ = ['NOTE', 'need_ray', 'worker_env', 'seeds_table', 'train_many', 'list_files', 'write_answers', 'Answerer',
-           'predict_folder']
+__all__ = ['need_ray', 'worker_env', 'seeds_table', 'train_many', 'list_files', 'write_answers', 'Answerer', 'predict_folder']
 
 # %% ../../nbs/study/08_cluster.ipynb #e7cdd600
 def need_ray(): # The module
@@ -151,16 +150,16 @@ class Answerer:
         return ""
 
 # %% ../../nbs/study/08_cluster.ipynb #804076b5
-NOTE = "_predictions.json"
+_NOTE = "_predictions.json"
 
 def _begin_folder(out, plan):
     "Claim a folder for answers, or check that it was claimed for the same ones."
     try: out.mkdir(parents=True, exist_ok=True)
     except OSError as e: raise RunError(f"{out} can't be written to ({e.strerror}): give another folder.") from None
-    if (out/NOTE).exists(): found = read_json(out/NOTE)
+    if (out/_NOTE).exists(): found = read_json(out/_NOTE)
     else: found = "other files" if any(out.iterdir()) else plan
     if found != plan: raise RunError(f"{out} holds {found}, expected {plan}: give another folder.")
-    write_json(out/NOTE, plan)
+    write_json(out/_NOTE, plan)
 
 # %% ../../nbs/study/08_cluster.ipynb #1a0abef9
 def predict_folder(bundle, # Folder of a bundle, or an .onnx file

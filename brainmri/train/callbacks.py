@@ -43,8 +43,8 @@ class PrepareBatch(Callback):
                  dl # The training loader
                 ):
         self.owner, self.part, self.seen, self.get = owner, part, [], dl.get_idxs
-        dl.get_idxs = self.watch
-    def watch(self)->list: # Of items
+        dl.get_idxs = self._watch
+    def _watch(self):
         "The order of the items in this epoch, which is remembered."
         self.seen = list(self.get())
         return self.seen

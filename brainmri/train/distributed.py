@@ -163,8 +163,16 @@ class ShareDL(DistributedDL):
         super().__init__(dl, rank, n)
         self.n = len(self._share(range(self.images)))
     def __len__(self): return -(-self.n//self.bs)
-    def get_idxs(self): return self._share(list(self.dl.get_idxs()))
-    def to_detach(self, b, cpu=True, gather=True): return self._to_detach(b, cpu, False)  # nothing to gather
+    def get_idxs(self)->list: # Numbers of images
+        "The images of this process, in the order of the epoch."
+        return self._share(list(self.dl.get_idxs()))
+    def to_detach(self,
+                  b, # Tensors, such as a batch or its loss
+                  cpu:bool=True, # Move them to the CPU?
+                  gather:bool=True # Not used: there is nothing to gather
+                 ): # The same tensors without gradients
+        "Detach tensors, and leave them in this process."
+        return self._to_detach(b, cpu, False)
     @property
     def rng(self):
         "The `random.Random` that orders the images; the same in all processes."

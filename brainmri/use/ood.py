@@ -78,7 +78,7 @@ def fit_gate(features, # (n, d) of the training images
              held_plain, # (m, 3), their `plain_checks`
              rate:float=.01, # Share of the validation images that may lie beyond the limit of the distance
              precision:str="fp32" # Arithmetic that computed the features: "fp32", "winograd" or "bf16"
-            )->Gate:
+            )->Gate: # With the limits found
     "Fit clouds to the training images, and limits that the validation images keep."
     from scipy.linalg import pinvh
     from sklearn.covariance import LedoitWolf
