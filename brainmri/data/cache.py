@@ -15,7 +15,7 @@ from .image import image_array
 
 # %% auto #0
 __all__ = ['content_key', 'RowCache', 'cache_lock', 'cache_limit', 'list_caches', 'need_room', 'pixel_cache', 'decoded',
-           'to_float', 'normalize', 'denormalize', 'send', 'DeviceRows']
+           'to_float', 'normalize', 'send']
 
 # %% ../../nbs/data/10_cache.ipynb #53e7fbed
 def content_key(*parts # Strings, numbers, and lists of them
@@ -23,7 +23,7 @@ def content_key(*parts # Strings, numbers, and lists of them
     "Make a short key that changes when any of `parts` changes."
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
 
-# %% ../../nbs/data/10_cache.ipynb #70c2e13b
+# %% ../../nbs/data/10_cache.ipynb #6916f8d1
 class RowCache:
     "An array on disk whose rows are computed when they are first asked for."
     def __init__(self,
@@ -34,7 +34,8 @@ class RowCache:
                  dtype="uint8", # Of the elements
                  make:bool=True # Take the disk space now?
                 ):
-        self.folder, self.n, self.shape, self.dtype = cache_dir()/f"{name}-{key}", n, tuple(shape), np.dtype(dtype)
+        self.folder = cache_dir()/f"{name}-{key}"
+        self.n, self.shape, self.dtype = n, tuple(shape), np.dtype(dtype)
         self.nbytes = n*int(np.prod(shape))*self.dtype.itemsize
         self.start = -(-n//4096)*4096  # the flags, in whole pages
         if make: self._open()
@@ -57,13 +58,15 @@ def cache_lock(name="" # Of a thing in the cache folder; the whole folder unless
     try: yield folder
     finally: lock.release()
 
-# %% ../../nbs/data/10_cache.ipynb #fdf89033
+# %% ../../nbs/data/10_cache.ipynb #960b73ae
 def cache_limit()->float: # Bytes
     "How large all caches together may be."
     text = os.environ.get("BRAINMRI_CACHE_GB") or "20"
     try: return float(text)*1e9
-    except ValueError: raise ConfigError(f"BRAINMRI_CACHE_GB is {text!r}: give a number of gigabytes, such as 20.") from None
+    except ValueError:
+        raise ConfigError(f"BRAINMRI_CACHE_GB is {text!r}: give a number of gigabytes, such as 20.") from None
 
+# %% ../../nbs/data/10_cache.ipynb #642c7c9b
 def list_caches()->dict: # Folder → bytes, the least recently used first
     "List the caches on disk."
     found = []
@@ -72,15 +75,15 @@ def list_caches()->dict: # Folder → bytes, the least recently used first
             found.append((file.parent.stat().st_mtime, file.parent, file.stat().st_size))
     return {folder: size for _, folder, size in sorted(found)}
 
-# %% ../../nbs/data/10_cache.ipynb #6481eb89
+# %% ../../nbs/data/10_cache.ipynb #db31b427
 def need_room(caches # `RowCache`s that will be in use together, made with `make=False`
              )->str: # How much disk they take and where, in words
     "Raise `RunError` unless caches fit together, under the limit and on the disk."
     caches = {c.folder: c for c in caches}
     need, limit = sum(c.nbytes for c in caches.values()), cache_limit()
     if need > limit:
-        raise RunError(f"Caches of {size_text(need)} are needed, BRAINMRI_CACHE_GB allows {size_text(limit)}: raise it,"
-                       " or train with smaller images, fewer aug_views or cache=False.")
+        raise RunError(f"Caches of {size_text(need)} are needed, BRAINMRI_CACHE_GB allows {size_text(limit)}:"
+                       " raise it, or train with smaller images, fewer aug_views or cache=False.")
     new = sum(c.nbytes for c in caches.values() if not c.exists)
     others = sum(size for folder, size in list_caches().items() if folder not in caches)
     need_disk(cache_dir(), max(0, new - others), "The run's set of caches")
@@ -177,6 +180,7 @@ def decoded(df, # A table from `index_images`
     squares = work(delayed(image_array)(path, img_size, margin) for path in df["filepath"].values[todo])
     chunks = [todo[i:i+64] for i in range(0, len(todo), 64)]
     for idx in track(chunks, "decoding", progress): cache.put(idx, list(itertools.islice(squares, len(idx))))
+    next(squares, None)  # joblib warns of a generator that isn't read to its end
     return cache
 
 # %% ../../nbs/data/10_cache.ipynb #24f42a16
@@ -184,9 +188,10 @@ def to_float(a, # uint8 images, (n, h, w, 3): an array, or a tensor on any devic
              device=None # Where the result goes; where `a` is unless given
             )->torch.Tensor: # float32, (n, 3, h, w), between 0 and 1
     "Turn images into a network's input."
+    if isinstance(a, np.ndarray): a = np.require(a, requirements="W")  # torch warns of read-only memory
     return torch.as_tensor(a, device=device).permute(0, 3, 1, 2).contiguous().float()/255
 
-# %% ../../nbs/data/10_cache.ipynb #491862c0
+# %% ../../nbs/data/10_cache.ipynb #adbd8f56
 def normalize(x:torch.Tensor, # (n, 3, h, w), between 0 and 1
               mean=IMAGENET_MEAN, # Of each channel; None changes nothing
               std=IMAGENET_STD # Of each channel
@@ -194,15 +199,9 @@ def normalize(x:torch.Tensor, # (n, 3, h, w), between 0 and 1
     "Normalize images as the network's first training did."
     return x if mean is None else (x - _channels(tuple(mean), x.device))/_channels(tuple(std), x.device)
 
-def denormalize(x:torch.Tensor, # From `normalize`
-                mean=IMAGENET_MEAN, # As given there
-                std=IMAGENET_STD # As given there
-               )->torch.Tensor: # Between 0 and 1
-    "Take the normalization back, for pictures."
-    return x if mean is None else x*_channels(tuple(std), x.device) + _channels(tuple(mean), x.device)
-
 @functools.cache  # copied to a GPU once: every step would wait for a copy
 def _channels(values, device): return torch.tensor(values, device=device).view(3, 1, 1)
+
 
 # %% ../../nbs/data/10_cache.ipynb #a5a255da
 def send(a, # A numpy array
@@ -212,30 +211,3 @@ def send(a, # A numpy array
     t = torch.from_numpy(np.ascontiguousarray(a))
     if torch.device(device).type != "cuda": return t.to(device)
     return t.pin_memory().to(device, non_blocking=True)
-
-# %% ../../nbs/data/10_cache.ipynb #98dc900c
-class DeviceRows:
-    "Rows of a `RowCache` as tensors on a device."
-    def __init__(self,
-                 cache:RowCache, # Where they are
-                 rows, # Row numbers that will be asked for again and again
-                 device="cpu", # Where batches go
-                 hold:bool=None # Keep them there? By default if a quarter of a GPU's free memory will do
-                ):
-        self.cache, self.device, self.place = cache, torch.device(device), np.full(cache.n, -1)
-        nbytes = cache.nbytes//cache.n*len(rows)
-        if hold is None: hold = self.device.type == "cuda" and nbytes < torch.cuda.mem_get_info(self.device)[0]/4
-        if hold: self._hold(np.asarray(rows))
-
-# %% ../../nbs/data/10_cache.ipynb #e8674236
-@patch
-def _hold(self:DeviceRows, rows):
-    self.place[rows] = np.arange(len(rows))
-    parts = np.array_split(rows, -(-len(rows)//256))
-    self.held = torch.cat([send(self.cache[o], self.device) for o in parts])
-
-@patch
-def __getitem__(self:DeviceRows, rows):
-    place = self.place[rows]
-    if (place < 0).any(): return send(self.cache[rows], self.device)
-    return self.held[send(place, self.device)]
