@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from . import measure
+from .gpu import gpu
 
 HERE = Path(__file__).parent
 #: Least ratio of the reference loop's seconds to ours, on two CPU cores; on a GPU it is 10 for each.
@@ -306,11 +307,12 @@ def machine(device):
 
 MEASUREMENTS = dict(limit=limit, steps=steps, startup=startup, predict=predict, recipes=recipes, study=study, views=views, precision=precision, growth=growth,
                     audit=audit, shortcuts=shortcuts, labels=labels)
+ASKED_FOR = dict(gpu=gpu)  #: Only when they are named
 
 
 def main():
     p = argparse.ArgumentParser(prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("what", nargs="*", help=f"measurements, by default all: {', '.join(MEASUREMENTS)}")
+    p.add_argument("what", nargs="*", help=f"measurements, by default all: {', '.join(MEASUREMENTS)}; and gpu")
     p.add_argument("--data", help="folder of class folders; phantoms unless given")
     p.add_argument("--weights", help="file with VGG16's weights; random ones unless given")
     p.add_argument("--out", type=Path, default=Path("bench_results"), help="folder of the tables")
@@ -322,7 +324,8 @@ def main():
     p.add_argument("--full", action="store_true", help="run all epochs of the reference loop")
     p.add_argument("--recipes", nargs="*", help="only these recipes")
     p.add_argument("--aug-views", type=int, default=2, help="cached views that `steps` reckons with")
-    p.add_argument("--size", type=int, default=96, help="side of the images in `views`")
+    p.add_argument("--size", type=int, default=96, help="side of the images in `views`, and in `gpu` on a CPU")
+    p.add_argument("--minutes", type=float, default=8, help="time limit of `gpu`")
     p.add_argument("--seeds", type=int, default=3, help="seeds in `views` and `precision`")
     p.add_argument("--sizes", type=int, nargs="*", default=[500, 2895, 20000], help="numbers of images in `growth`")
     p.add_argument("--hashes", type=int, nargs="*", default=[1000, 5000, 20000, 50000], help="numbers of hashes in `audit`")
@@ -330,8 +333,9 @@ def main():
     p.add_argument("--drawn", help="folder in which `growth` keeps its phantoms for the next time")
     p.add_argument("--cache", help="cache folder of `views` and `precision`; a new one unless given")
     a = p.parse_args()
-    unknown = [w for w in a.what if w not in MEASUREMENTS]
-    if unknown: p.error(f"there is no measurement {unknown[0]!r}: expected {', '.join(MEASUREMENTS)}")
+    known = MEASUREMENTS | ASKED_FOR
+    unknown = [w for w in a.what if w not in known]
+    if unknown: p.error(f"there is no measurement {unknown[0]!r}: expected {', '.join(known)}")
     a.out.mkdir(parents=True, exist_ok=True)
     (a.out/"machine.json").write_text(json.dumps(machine(a.device), indent=1) + "\n")
     missed = []
@@ -343,9 +347,9 @@ def main():
             from brainmri.data.phantom import make_phantoms
             make_phantoms(data := tmp/"phantoms", n=400, seed=42, progress=False)
         for name in a.what or MEASUREMENTS:
-            print(f"\n== {name}: {MEASUREMENTS[name].__doc__}", flush=True)
+            print(f"\n== {name}: {known[name].__doc__}", flush=True)
             folder = subset(data, a.images, tmp/f"images-{name}")[0] if name == "recipes" else data
-            table, misses = MEASUREMENTS[name](a, folder)
+            table, misses = known[name](a, folder)
             table.to_csv(a.out/f"{name}.csv", index=False, float_format="%.5g")
             print(table.round(3).to_string(index=False), flush=True)
             missed += [f"{name}: {m}" for m in misses]

@@ -62,13 +62,15 @@ def _tree(pid):
         for p in children: yield from _tree(p)
 
 
-def run(args, **env):
+def run(args, timeout=None, **env):
     "Run a Python command that prints a line of JSON last; that line, with the peaks of its memory in MB."
+    end = time.perf_counter() + (timeout or 1e9)
     env = {**os.environ, **{k: str(v) for k, v in env.items()}}
     p = subprocess.Popen([sys.executable, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
     peak = [0, 0]
     while p.poll() is None:
         peak = [max(a, b or 0) for a, b in zip(peak, memory(p.pid))]
+        if time.perf_counter() > end: p.kill()
         time.sleep(.2)
     out, err = p.communicate()
     if p.returncode: raise SystemExit(f"{' '.join(map(str, args))} failed:\n{err[-2000:]}")

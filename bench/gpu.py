@@ -1,0 +1,249 @@
+"""Everything of the GPU path that a CPU can't show, within a time limit: right first, then fast.
+
+    python -m bench gpu --data IMAGES --weights FILE            # on the GPU
+    python -m bench gpu --device cpu --minutes 3 --size 64      # the same code on a CPU, as a stand-in
+
+Each check is one row: what, the figure, what was expected, and whether it held. A check for which no time is left
+is a row that says "not measured"."""
+import json, shutil, subprocess, sys, tempfile, threading, time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from . import measure
+
+#: Largest difference between two losses of the same training: in float32, and where bfloat16's rounding is between them.
+CLOSE = dict(fp32=2e-3, bf16=.15)
+
+
+class Setting:
+    "What every check needs: where to run, on which images, and until when."
+    def __init__(self, data, weights, device, size, minutes, out):
+        self.data, self.weights, self.device, self.size, self.out = data, weights, device, size, Path(out)
+        self.ends = time.perf_counter() + 60*minutes
+        self.on_gpu = device != "cpu"
+
+    def left(self):
+        "Seconds until the time limit."
+        return self.ends - time.perf_counter()
+
+
+def small_set(s, n=96):
+    "The first phantoms of a seed, split; enough for a history to be compared."
+    from brainmri.data.index import index_images
+    from brainmri.data.phantom import make_phantoms
+    from brainmri.data.split import split_images
+    folder = s.out/"small"
+    if not folder.exists(): make_phantoms(folder, n=n, seed=7, size=128, progress=False)
+    return split_images(index_images(folder, progress=False), how="random")
+
+
+def make_training(s, df, recipe="vgg16_finetune", device=None, precision="fp32", epochs=2, **kwargs):
+    "A `Training` of a shortened recipe, with its activations cached unless told otherwise."
+    from dataclasses import replace
+    from brainmri.data.loaders import mri_dls
+    from brainmri.models.bodies import make_body
+    from brainmri.models.recipes import get_recipe, make_learner
+    from brainmri.train.features import FeatureCache
+    from brainmri.train.loop import Training
+    device = device or s.device
+    r = get_recipe(recipe)
+    phases = tuple(replace(p, epochs=epochs, lr=min(p.lr, 1e-4)) for p in r.phases)
+    r = replace(r, img_size=s.size, bs=16, phases=phases)
+    how = dict(precision=precision, device=device, progress=False)
+    features = None
+    if kwargs.get("cache", True) and r.body != "pixels":
+        features = FeatureCache(df, make_body("vgg16_bn", img_size=s.size), "vgg16_bn", s.size, **how)
+    learn = make_learner(mri_dls(df, s.size, r.bs, device=device), r, "vgg16_bn", None, seed=0)
+    return Training(learn, df, r, "vgg16_bn", features, aug_views=0, **how, **kwargs)
+
+
+def farthest(a, b):
+    "The largest difference between the losses of two histories."
+    columns = ["train_loss", "valid_loss"]
+    return float(np.abs(a[columns].values - b[columns].values).max())
+
+
+def same_history(s, recipe, precision):
+    "A training here and on the CPU in float32, epoch by epoch."
+    df = small_set(s)
+    here = make_training(s, df, recipe, precision=precision).fit()
+    there = make_training(s, df, recipe, device="cpu").fit()
+    return farthest(here, there), f"at most {CLOSE[precision]}", farthest(here, there) <= CLOSE[precision]
+
+
+def cached_is_uncached(s):
+    "A training from stored activations and one from files."
+    df = small_set(s)
+    difference = farthest(make_training(s, df).fit(), make_training(s, df, cache=False).fit())
+    return difference, f"at most {CLOSE['fp32']}", difference <= CLOSE["fp32"]
+
+
+def resumed_is_undisturbed(s):
+    "A training that stops after its first phase and goes on in a new object."
+    df, folder = small_set(s), s.out/"resumed"
+    shutil.rmtree(folder, ignore_errors=True)
+    whole = make_training(s, df).fit()
+    first = make_training(s, df)
+    first.fit_phase(0)
+    first._note(folder, 0)
+    difference = farthest(whole, make_training(s, df).fit(folder=folder))
+    return difference, f"at most {CLOSE['fp32']}", difference <= CLOSE["fp32"]
+
+
+def memory_halves_the_batch(s):
+    "Memory for less than one batch: the training goes on with fewer images at a time, to the same history."
+    import torch
+    df = small_set(s)
+    whole, short = make_training(s, df).fit(), make_training(s, df)
+    def narrow(module, inputs):
+        if module.training and len(inputs[0]) > 8: raise torch.cuda.OutOfMemoryError("as if memory had run out")
+    short.learn.model.register_forward_pre_hook(narrow)
+    short.learn.model[1].register_forward_pre_hook(narrow)
+    short._may_run_out = lambda: True
+    difference = farthest(whole, short.fit())
+    return difference, "half the batch, at most 0.05", short.held <= 8 and difference <= .05
+
+
+def real_memory(s):
+    "The same with memory that really ends: this process may have a sliver of the GPU."
+    import torch
+    if not s.on_gpu: return np.nan, "only on a GPU", None
+    df, total = small_set(s), torch.cuda.get_device_properties(0).total_memory
+    wide = make_training(s, df, "vgg16_finetune", cache=False)
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(min(1., (torch.cuda.memory_reserved() + 6e8)/total))
+    try: wide.fit()
+    finally: torch.cuda.set_per_process_memory_fraction(1.)
+    return wide.held, "a history, whatever was held at once", len(wide.history) > 0
+
+
+def marked_cells(s):
+    "The notebook cells marked `#| cuda`."
+    if not s.on_gpu: return np.nan, "only on a GPU", None
+    command = ["nbdev_test", "--flags", "cuda", "--path", "nbs/tutorials/gpu_box.ipynb"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=max(1, s.left()))
+    return done.returncode, "0", done.returncode == 0
+
+
+class Busy:
+    "How busy the GPU is while a block runs, in percent, asked of `nvidia-smi` twice a second."
+    def __enter__(self):
+        self.values, self.over = [], threading.Event()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.thread.start()
+        return self
+
+    def watch(self):
+        "Ask until the block has ended."
+        command = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
+        while not self.over.wait(.5):
+            answer = subprocess.run(command, capture_output=True, text=True).stdout.split()
+            if answer: self.values.append(float(answer[0]))
+
+    def __exit__(self, *error):
+        self.over.set()
+        self.thread.join()
+
+    def share(self):
+        "The mean share of time in which something ran."
+        return float(np.mean(self.values))/100 if self.values else np.nan
+
+
+def whole_study(s):
+    "The five recipes in one call from an empty cache: seconds, and the share of time in which the GPU was busy."
+    args = dict(study=str(s.data), weights=s.weights, device=s.device, out=str(s.out/"run"))
+    shutil.rmtree(s.out/"run", ignore_errors=True)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache, Busy() if s.on_gpu else _Idle() as busy:
+        done = measure.run(["-m", "bench.training", json.dumps(args)], timeout=max(1, s.left()), BRAINMRI_CACHE=cache)
+    s.study = done | dict(busy=busy.share())
+    return done["seconds"], "at most 60 s on a GPU", done["seconds"] <= 60 if s.on_gpu else None
+
+
+class _Idle:
+    def __enter__(self): return self
+    def __exit__(self, *error): pass
+    def share(self): return np.nan
+
+
+def busy_share(s):
+    "Share of the study's time in which the GPU was busy."
+    return s.study["busy"], "no target", None
+
+
+def frozen_share(s):
+    "Share of the machine's matrix product that the frozen body reaches, in the arithmetic that `auto` picks."
+    import torch
+    from brainmri.models.bodies import make_body
+    from brainmri.train.frozen import FrozenNet, pick_precision
+    net, size = make_body("vgg16_bn").eval(), 224 if s.on_gpu else s.size
+    flops, (top, _) = measure.conv_flops(net, (3, size, size)), measure.machine_limit(s.device)
+    body = FrozenNet(net, pick_precision("auto", s.device), s.device)
+    x = torch.rand(256 if s.on_gpu else 4, 3, size, size, device=s.device)
+    def f():
+        body(x)
+        if s.on_gpu: torch.cuda.synchronize()
+    share = len(x)*flops/measure.best_of(3, f)/top
+    return share, "at least 0.6", share >= .6
+
+
+def against_the_loop(s, recipe):
+    "Seconds of the reference loop for all epochs of a recipe, from one of them, over ours."
+    from .__main__ import HERE
+    from brainmri.models.recipes import get_recipe
+    common = ["--recipe", recipe, "--device", s.device, *(["--weights", s.weights] if s.weights else [])]
+    ours = measure.run(["-m", "bench.contenders", "ours", s.data, *common], timeout=max(1, s.left()))
+    loop = measure.run([HERE/"reference_loop.py", s.data, "--epochs", 1, *common], timeout=max(1, s.left()))
+    ratio = loop["seconds_per_epoch"]*get_recipe(recipe).epochs/ours["seconds"]
+    return ratio, "at least 10 on a GPU", ratio >= 10 if s.on_gpu else None
+
+
+def predictions(s):
+    "Images per second of a bundle's answers, 128 of them in one call."
+    from brainmri.data.index import index_images
+    from brainmri.use.predict import load
+    from .prediction import bundle
+    files = [str(f) for f in index_images(s.data, progress=False).filepath[:128 if s.on_gpu else 8]]
+    with tempfile.TemporaryDirectory() as tmp:
+        answer = load(bundle(tmp, *([s.weights] if s.weights else [])), device=s.device)
+        rate = len(files)/measure.best_of(2, lambda: answer.predict(files))
+    return rate, "no target", None
+
+
+def checks():
+    "Name → check, with the seconds it should have left to begin, in the order of what matters most."
+    named = {f"history of {r} in {p} here and on a CPU": (partial(same_history, recipe=r, precision=p), 20)
+             for r in ("ann_baseline", "vgg16_finetune") for p in ("fp32", "bf16")}
+    named |= {
+        "cached against uncached": (cached_is_uncached, 15), "resumed against undisturbed": (resumed_is_undisturbed, 15),
+        "out of memory (played)": (memory_halves_the_batch, 15), "out of memory (real)": (real_memory, 15),
+        "frozen body, share of the limit": (frozen_share, 20), "whole study, seconds": (whole_study, 60),
+        "whole study, GPU busy": (busy_share, 0), "predictions, images per second": (predictions, 15)}
+    named |= {f"{r}, times as fast as the reference loop": (partial(against_the_loop, recipe=r), 40)
+              for r in ("vgg16_frozen", "vgg16_finetune")}
+    return named | {"cells marked for a GPU": (marked_cells, 60)}
+
+
+def table(s):
+    "One row per check; an error is a row as well."
+    rows = []
+    for name, (check, needs) in checks().items():
+        start = time.perf_counter()
+        try: value, expected, held = check(s) if s.left() > needs else (np.nan, "not measured: no time left", None)
+        except Exception as e: value, expected, held = np.nan, f"{type(e).__name__}: {str(e)[:200]}", False
+        except SystemExit as e: value, expected, held = np.nan, str(e)[-200:], False  # a process that failed
+        rows.append(dict(what=name, value=value, expected=expected, held=held, seconds=time.perf_counter() - start))
+        print(f"{name}: {value:.4g} ({expected}) {'' if held is None else 'held' if held else 'MISSED'}", flush=True)
+    return pd.DataFrame(rows)
+
+
+def gpu(a, data):
+    "Correctness and speed on a GPU within eight minutes, each check a row; on a CPU a stand-in that shows the code."
+    from brainmri.core import pick_device
+    device = pick_device(a.device)
+    size = a.size if device == "cpu" else 224
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
+        out = table(Setting(data, a.weights, device, size, a.minutes, tmp))
+    return out, [f"{o.what}: {o.value:.4g}, {o.expected}" for o in out.itertuples() if o.held is False or o.held == 0]
