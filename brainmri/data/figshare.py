@@ -157,8 +157,7 @@ def _row(path):
     return row | dict(zip(BOX_COLUMNS, s.box))
 
 def _ignore(files, why):
-    names = [Path(o).name for o in files[:5]] + ["…"]*(len(files) > 5)
-    told = f"Ignored {counted(len(files), 'file')} {why}: {', '.join(names)}."
+    told = f"Ignored {counted(len(files), 'file')} {why}: {listed(Path(o).name for o in files)}."
     if files: warnings.warn(told, DataWarning, stacklevel=6)
 
 # %% ../../nbs/data/00a_figshare.ipynb #80437d40
