@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from ..core import IMAGE_SUFFIXES, DataError, DataWarning, ImageError
+from ..core import (IMAGE_SUFFIXES, DataError, DataWarning, ImageError, counted, listed, thread_map,
+                           walk_folders)
 from ..store import atomic
-from ..core import counted, thread_map, walk_folders
 
 # %% auto #0
 __all__ = ['FIGSHARE_LABELS', 'NO_SLICE', 'BOX_COLUMNS', 'FigshareSlice', 'split_pid', 'mask_box', 'show_int16', 'write_figshare',
