@@ -10,6 +10,7 @@ from .core import *
 from .store import *
 from .data.classes import *
 from .data.figshare import *
+from .data.draw import *
 from .data.phantom import *
 from .data.image import *
 from .data.worker import *

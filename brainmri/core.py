@@ -10,9 +10,9 @@ from pathlib import Path
 
 # %% auto #0
 __all__ = ['CROP_MARGIN', 'IMAGE_SUFFIXES', 'IMAGENET_MEAN', 'IMAGENET_STD', 'one_line', 'BrainMRIError', 'DataError',
-           'ImageError', 'ConfigError', 'WeightsError', 'RunError', 'DataWarning', 'pick', 'refuse_first', 'counted',
-           'listed', 'size_text', 'stable_seed', 'seeded', 'pick_device', 'track', 'thread_map', 'walk_folders',
-           'has_content', 'subplots', 'lazy_attributes']
+           'ImageError', 'ConfigError', 'WeightsError', 'RunError', 'DataWarning', 'pick', 'need_package',
+           'refuse_first', 'counted', 'listed', 'size_text', 'stable_seed', 'seeded', 'pick_device', 'track',
+           'thread_map', 'walk_folders', 'has_content', 'subplots', 'lazy_attributes']
 
 # %% ../nbs/00_core.ipynb #ebf86660
 CROP_MARGIN = 12  #: Pixels cut from each side of every image
@@ -32,26 +32,19 @@ def one_line(text, # Anything that prints
     return f"{text[:most//2]} … {text[len(text) + 3 - most//2:]}"
 
 # %% ../nbs/00_core.ipynb #ae10e506
-class BrainMRIError(ValueError):
-    "Something this library refuses."
+class _OneLine:
     def __init__(self,
                  message="" # Turned into one line
                 ):
         super().__init__(one_line(message))
 
+class BrainMRIError(_OneLine, ValueError): "Something this library refuses."
 class DataError(BrainMRIError): "A folder, table or split that can't be used."
 class ImageError(DataError): "An image file that can't be used; the message names it."
 class ConfigError(BrainMRIError): "An argument without meaning here, such as an unknown recipe."
 class WeightsError(BrainMRIError): "Network weights that are missing or don't fit."
 class RunError(BrainMRIError): "A run folder or cache that is incomplete, changed or can't be written."
-
-# %% ../nbs/00_core.ipynb #a1aa0cdd
-class DataWarning(UserWarning):
-    "Input that was used in part; the message names what was left out."
-    def __init__(self,
-                 message="" # Turned into one line
-                ):
-        super().__init__(one_line(message))
+class DataWarning(_OneLine, UserWarning): "Input used in part; the message names what was left out."
 
 # %% ../nbs/00_core.ipynb #ae697505
 def pick(name:str, # What the caller asked for
@@ -64,6 +57,14 @@ def pick(name:str, # What the caller asked for
     near = difflib.get_close_matches(str(name), options, n=1, cutoff=0.4)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ConfigError(f"There is no {what} {name!r}.{hint} There is: {', '.join(map(str, options))}.")
+
+# %% ../nbs/00_core.ipynb #5538c75d
+def need_package(name:str, # Of the module
+                 what:str # For pip
+                ): # The module
+    "Import a package that not every user has."
+    try: return importlib.import_module(name)
+    except ImportError: raise ConfigError(f"This needs {name}: pip install '{what}'.") from None
 
 # %% ../nbs/00_core.ipynb #7a4e41fb
 def refuse_first(problems, # Sentences, such as from a generator; nothing if all is well
@@ -89,6 +90,7 @@ def listed(names, # Texts or paths
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(one_line(o, letters) for o in names[:most]) + more
 
+# %% ../nbs/00_core.ipynb #bd0202bf
 def size_text(n # Bytes
              )->str: # Such as "1.5 GB"
     "Write a number of bytes with its unit."
@@ -112,19 +114,22 @@ def seeded(*key # Anything that prints: the seed and what it is for
           ): # Yields the seed
     "Seed Python, numpy and torch inside the block, and restore their states after it."
     import numpy as np
-    s, torch = stable_seed(*key), sys.modules.get("torch")
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    torch_state = torch.get_rng_state() if torch else None
-    cuda_state = torch.cuda.get_rng_state_all() if torch and torch.cuda.is_available() else None
+    s, states = stable_seed(*key), (random.getstate(), np.random.get_state())
     random.seed(s)
     np.random.seed(s)
-    if torch: torch.manual_seed(s)
-    try: yield s
+    try:
+        with _torch_seeded(s): yield s
     finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
-        if torch: torch.set_rng_state(torch_state)
-        if cuda_state is not None: torch.cuda.set_rng_state_all(cuda_state)
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+
+# %% ../nbs/00_core.ipynb #869f950f
+@contextlib.contextmanager
+def _torch_seeded(s):
+    torch = sys.modules.get("torch")
+    with torch.random.fork_rng(range(torch.cuda.device_count())) if torch else contextlib.nullcontext():
+        if torch: torch.manual_seed(s)
+        yield
 
 # %% ../nbs/00_core.ipynb #2cea91a6
 def pick_device(device=None # "cpu", "cuda", "cuda:1", …; the GPU if there is one
@@ -145,11 +150,11 @@ def track(items, # A list or array
           show:bool=True # Show the bar?
          ): # Iterates over `items`
     "Go through `items` with a progress bar."
-    if not show or not len(items): return iter(items)
-    bar = _bar(items)
+    bar = _bar(items) if show and len(items) else items
     if hasattr(bar, "comment"): bar.comment = what
-    return bar
+    return iter(bar)
 
+# %% ../nbs/00_core.ipynb #fd24d96f
 def _bar(items, total=None):
     try: from fastprogress.fastprogress import progress_bar
     except ImportError: return items  # an exported model answers without fastprogress
@@ -173,32 +178,36 @@ def thread_map(f, # Function of one item
 def walk_folders(top # A folder
                 ): # Yields each folder below it as text, with the names of its files
     "Visit `top` and the folders below it once each, in order, without hidden ones."
-    identity = lambda path: (os.stat(path).st_dev, os.stat(path).st_ino)
-    lexical = Path(os.path.abspath(top))
-    real = [Path(os.path.realpath(o)) for o in (lexical, lexical.parent)]
-    above = {*real[0].parents, *real[1].parents, lexical.parent}
-    seen, todo = {identity(o) for o in above if o.exists()}, [str(top)]
+    places = [Path(os.path.realpath(o)) for o in (top, Path(os.path.abspath(top)).parent)]
+    above = {*places[0].parents, *places[1].parents, places[1]}
+    seen, todo = {_identity(o) for o in above if o.exists()}, [str(top)]
     while todo:
         folder = todo.pop()
-        try:
-            if identity(folder) in seen: continue
-            seen.add(identity(folder))
-            found = _visible(folder)
-        except OSError as e:
-            why = f"can't be read ({e.strerror}): check its permissions and its disk"
-            raise DataError(f"The folder {folder} {why}.") from None
+        found = _entries(folder, seen)
+        if found is None: continue
         yield folder, [o.name for o in found if not _is_folder(o)]
         todo += [o.path for o in reversed(found) if _is_folder(o)]
 
 # %% ../nbs/00_core.ipynb #d63e4cc0
-def _visible(folder):
-    with os.scandir(folder) as found:
-        kept = [o for o in found if o.name[0] != "." and o.name != "__MACOSX"]
-    return sorted(kept, key=lambda o: o.name)
+def _identity(folder):
+    about = os.stat(folder)
+    return about.st_dev, about.st_ino
 
 def _is_folder(entry):
     try: return entry.is_dir()
     except OSError: return False  # a link to itself
+
+# %% ../nbs/00_core.ipynb #55cff84a
+def _entries(folder, seen):
+    "What `folder` shows, in order; None if it was `seen` before."
+    try:
+        if _identity(folder) in seen: return None
+        seen.add(_identity(folder))
+        with os.scandir(folder) as found: shown = [o for o in found if o.name[0] != "." and o.name != "__MACOSX"]
+    except OSError as e:
+        why = f"can't be read ({e.strerror}): check its permissions and its disk"
+        raise DataError(f"The folder {folder} {why}.") from None
+    return sorted(shown, key=lambda o: o.name)
 
 # %% ../nbs/00_core.ipynb #debe4cc0
 def has_content(path # Any path

@@ -4,9 +4,10 @@
 
 # %% ../nbs/01_store.ipynb #ed538674
 from __future__ import annotations
-import contextlib, csv, errno, json, math, os, re, shutil, tempfile
+import contextlib, csv, errno, json, math, os, re, shutil
 from dataclasses import asdict
 from pathlib import Path
+from uuid import uuid4
 from .core import BrainMRIError, RunError, has_content, one_line, size_text
 
 # %% auto #0
@@ -20,13 +21,17 @@ def full_disk(path # What is written in the block, for the message
     "Raise `RunError` if writing fails because the disk is full or protected."
     try: yield
     except Exception as e:
-        code = getattr(e, "errno", None)
-        is_full = code in (errno.ENOSPC, getattr(errno, "EDQUOT", None)) and code or "No space left" in str(e)
-        is_closed = code in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
-        if isinstance(e, BrainMRIError) or not (is_full or is_closed): raise
-        said = f"{path} can't be written: name another place, or change its permissions."
-        if is_full: said = f"The disk is full: {path} can't be written. Free some space and repeat the call."
-        raise RunError(said) from None
+        problem = None if isinstance(e, BrainMRIError) else _disk_problem(e, path)
+        if not problem: raise
+        raise RunError(problem) from None
+
+# %% ../nbs/01_store.ipynb #cc4177c9
+def _disk_problem(e, path):
+    code = getattr(e, "errno", None)
+    if code in (errno.ENOSPC, errno.EDQUOT) or not code and "No space left" in str(e):
+        return f"The disk is full: {path} can't be written. Free some space and repeat the call."
+    if code in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
+        return f"{path} can't be written: name another place, or change its permissions."
 
 # %% ../nbs/01_store.ipynb #f54e8f26
 def need_disk(folder, # Where the bytes will be written
@@ -45,21 +50,17 @@ def atomic(path # The file to write
           ): # Yields a temporary path in the same folder
     "Move the temporary file to `path` if the block succeeds, and remove it if not."
     path = Path(path)
+    tmp = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")
     with full_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        fd, tmp = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        os.close(fd)
+        tmp.touch(exist_ok=False)
+        mode = tmp.stat().st_mode
         try:
-            yield Path(tmp)
-            with open(tmp, "rb+") as f: os.fsync(f.fileno())  # the name must not arrive before the contents
-            os.chmod(tmp, 0o666 & ~_umask())  # mkstemp makes files that only their owner can read
+            yield tmp
+            with open(tmp, "rb+") as f: os.fsync(f.fileno())  # the contents arrive before the name
+            tmp.chmod(mode)  # safetensors makes files that only their owner can read
             os.replace(tmp, path)
-        finally: Path(tmp).unlink(missing_ok=True)
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        finally: tmp.unlink(missing_ok=True)
 
 # %% ../nbs/01_store.ipynb #7ae972ff
 def plain(o # Dicts, lists, dataclasses, paths, numbers, numpy arrays
@@ -72,6 +73,7 @@ def plain(o # Dicts, lists, dataclasses, paths, numbers, numpy arrays
     if isinstance(o, Path): return str(o)
     return None if isinstance(o, float) and not math.isfinite(o) else o
 
+# %% ../nbs/01_store.ipynb #5b0d0182
 def write_json(path, # The file to write
                obj # What `plain` can convert
               )->Path: # `path`
@@ -81,7 +83,7 @@ def write_json(path, # The file to write
     return Path(path)
 
 # %% ../nbs/01_store.ipynb #c148e227
-MAX_JSON = 100_000_000  #: Bytes of the largest JSON file that is read; a run's records have a few million
+MAX_JSON = 100_000_000  #: Bytes of the largest JSON file that is read
 
 def read_json(path, # A file written by `write_json`
               kind:type=None, # `dict`, or `list` for a list of dicts; anything if None
@@ -89,26 +91,22 @@ def read_json(path, # A file written by `write_json`
              ): # What it holds
     "Read a JSON file, or raise `RunError` with its name."
     path = Path(path)
-    again = "it was changed or cut off; restore it or train again"
-    if not os.path.lexists(path):
-        raise RunError(f"{path} is missing: expected a folder that train_all wrote.")
-    try: found = json.loads(path.read_text(encoding="utf-8") if _is_readable(path) else "")
-    except (OSError, ValueError, RecursionError) as e:
-        raise RunError(f"{path} is not readable JSON ({one_line(e, 100)}): {again}.") from None
-    problem = _misfit(found, kind, needs)
-    if problem: raise RunError(f"{path} {problem}: {again}.")
+    if not os.path.lexists(path): raise RunError(f"{path} is missing: expected a folder that train_all wrote.")
+    found, problem = _parsed(path)
+    problem = problem or _misfit(found, kind, needs)
+    if problem: raise RunError(f"{path} {problem}: it was changed or cut off; restore it or train again.")
     return found
 
-def _is_readable(path):
-    return has_content(path) and path.stat().st_size <= MAX_JSON
+# %% ../nbs/01_store.ipynb #4112c376
+def _parsed(path):
+    readable = has_content(path) and path.stat().st_size <= MAX_JSON
+    try: return json.loads(path.read_text(encoding="utf-8") if readable else ""), None
+    except (OSError, ValueError, RecursionError) as e: return None, f"is not readable JSON ({one_line(e, 100)})"
 
 def _misfit(found, kind, needs):
-    "What keeps `found` from being a `kind` with the keys `needs`, or None."
-    rows = found if kind is list and isinstance(found, list) else [found]
-    right = kind is None or isinstance(found, kind)
-    if not right or kind is list and not all(isinstance(o, dict) for o in rows):
-        name = "list of dicts" if kind is list else kind.__name__
-        return f"holds {one_line(json.dumps(found), 60)}, expected a {name}"
+    rows = found if kind is list else [found]
+    if kind and not (isinstance(found, kind) and all(isinstance(o, dict) for o in rows)):
+        return f"holds {one_line(json.dumps(found), 60)}, expected a {'dict' if kind is dict else 'list of dicts'}"
     missing = [k for k in needs if any(k not in o for o in rows)]
     return f"lacks {', '.join(missing)}" if missing else None
 
@@ -127,6 +125,7 @@ def escape_cell(v, # Any value
     if not v.startswith((*_SIGNS, "\t", "\r", "\n")) or _is_number(v): return v
     return f"./{v}" if is_path else f"'{v}"
 
+# %% ../nbs/01_store.ipynb #7df340b4
 def _is_number(text):
     try: return math.isfinite(float(text))
     except ValueError: return False
@@ -151,6 +150,7 @@ def csv_text(table, # A DataFrame; its columns `filepath` and `source` hold path
     quoting = csv.QUOTE_NONNUMERIC if has_return else csv.QUOTE_MINIMAL  # else \r would end the line
     return safe.to_csv(index=index, lineterminator="\n", quoting=quoting)
 
+# %% ../nbs/01_store.ipynb #6703172d
 def write_csv(path, # The file to write
               table, # A DataFrame
               index:bool=False # Write the index, too?
@@ -170,6 +170,7 @@ def in_cache(folder # Where the cache is, for the message
         raise RunError(f"The cache can't be kept in {folder} ({why}): "
                        "free some space there, or set BRAINMRI_CACHE to another folder.") from None
 
+# %% ../nbs/01_store.ipynb #896fe7f9
 def cache_dir()->Path: # The folder, made if it wasn't there
     "The folder for everything that can be computed again."
     home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")

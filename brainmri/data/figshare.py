@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from ..core import IMAGE_SUFFIXES, DataError, DataWarning, ImageError
+from ..core import (IMAGE_SUFFIXES, DataError, DataWarning, ImageError, counted, listed, thread_map,
+                           walk_folders)
 from ..store import atomic
-from ..core import counted, thread_map, walk_folders
 
 # %% auto #0
 __all__ = ['FIGSHARE_LABELS', 'NO_SLICE', 'BOX_COLUMNS', 'FigshareSlice', 'split_pid', 'mask_box', 'show_int16', 'write_figshare',
@@ -157,8 +157,7 @@ def _row(path):
     return row | dict(zip(BOX_COLUMNS, s.box))
 
 def _ignore(files, why):
-    names = [Path(o).name for o in files[:5]] + ["…"]*(len(files) > 5)
-    told = f"Ignored {counted(len(files), 'file')} {why}: {', '.join(names)}."
+    told = f"Ignored {counted(len(files), 'file')} {why}: {listed(Path(o).name for o in files)}."
     if files: warnings.warn(told, DataWarning, stacklevel=6)
 
 # %% ../../nbs/data/00a_figshare.ipynb #80437d40

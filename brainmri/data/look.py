@@ -43,7 +43,7 @@ def show_samples(df:pd.DataFrame, # A table from `index_images`
     "Show `n` images of each class: one row for `n=1`, else one row for each class."
     names = list(class_counts(df).index)
     rows, columns = _grid(len(names), n)
-    fig, axs = subplots(rows, columns, squeeze=False, figsize=(2*columns, 2.2*rows))
+    fig, axs = subplots(rows, columns, squeeze=False, figsize=(1.5*columns, 1.7*rows))
     for ax in axs.flat: ax.axis("off")
     for i, name in enumerate(names):
         row = [axs.flat[i]] if n == 1 else axs[i]

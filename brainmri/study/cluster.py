@@ -16,7 +16,6 @@ from ..data.cache import content_key
 from .records import chosen_by, comparison_table
 from .config import make_config, settle
 from .study import plan_recipes, read_data, train_all
-from ..use.answers import need_package
 from ..use.dicom import walk_files
 from ..use.predict import conformal_limits, load
 

@@ -5,7 +5,7 @@
 # %% ../../nbs/train/04_loop.ipynb #69521226
 from __future__ import annotations
 import gc, random, time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -79,9 +79,11 @@ class Training:
         learn.model.to(self.device)
     __init__.__delwrap__ = TrainOptions  # its source has the comments; that of its `__init__` is generated
 
-    def __repr__(self):
-        train, valid = (len(o) for o in self.rows.values())
-        return f"Training({self.recipe.name}, {train} training and {valid} validation images)"
+# %% ../../nbs/train/04_loop.ipynb #78ea1dce
+@patch
+def __repr__(self:Training):
+    train, valid = (len(o) for o in self.rows.values())
+    return f"Training({self.recipe.name}, {train} training and {valid} validation images)"
 
 # %% ../../nbs/train/04_loop.ipynb #bc990379
 @patch
@@ -236,16 +238,16 @@ def _train(self:Training, i, schedule):
         learn.dls.train.rng = random.Random(s)
         with together(learn, self.device) if self.processes > 1 else nullcontext():
             SCHEDULES[pick(schedule, SCHEDULES, "schedule")](learn, phase)
-    names, epochs = _score_names(learn), zip(learn.recorder.values, watch.seconds)
-    return [self._epoch(i, j, dict(zip(names, map(float, v))), seconds) for j, (v, seconds) in enumerate(epochs)]
+    return self._rows(i, learn, learn.recorder.values, watch.seconds)
 
-def _score_names(learn):
-    names = ["train_loss", "valid_loss", *learn.metrics.attrgot("name")]
-    return ["macro_f1" if o == "f1_score" else o for o in names]
-
+# %% ../../nbs/train/04_loop.ipynb #fb95faaf
 @patch
-def _epoch(self:Training, i, j, scores, seconds):
-    return dict(epoch=len(self.history) + j + 1, phase=i + 1, **scores, seconds=seconds)
+def _rows(self:Training, i, learn, values, seconds):
+    names = ["train_loss", "valid_loss", *learn.metrics.attrgot("name")]
+    names = ["macro_f1" if o == "f1_score" else o for o in names]
+    scores = [dict(zip(names, map(float, v))) for v in values]
+    start = len(self.history) + 1
+    return [dict(epoch=start + j, phase=i + 1, **o, seconds=s) for j, (o, s) in enumerate(zip(scores, seconds))]
 
 # %% ../../nbs/train/04_loop.ipynb #673df4aa
 @patch
@@ -254,14 +256,8 @@ def fit_phase(self:Training,
               schedule:str="study" # "study" (flat) or "fine_tune" (one-cycle)
              )->pd.DataFrame: # One row per epoch
     "Train phase `i` and put the best weights so far back; with fewer images at a time if a GPU's memory runs out."
-    start, rows = time.perf_counter(), None
-    before = self._before() if self._may_run_out() else None
-    if not self.recipe.phases[i].epochs: rows = self.solve(i)
-    while rows is None:
-        try: rows = self._train(i, schedule)
-        except torch.cuda.OutOfMemoryError:
-            if before is None: raise
-        if rows is None: self._halve(before)  # out here the exception no longer keeps what it had in its hands
+    start = time.perf_counter()
+    rows = self._train_in_memory(i, schedule) if self.recipe.phases[i].epochs else self.solve(i)
     self.history += rows
     self.seconds += time.perf_counter() - start
     return pd.DataFrame(rows)
@@ -272,9 +268,13 @@ def _may_run_out(self:Training):  # of several processes, one can't begin again 
     return self.device.type == "cuda" and self.processes == 1
 
 @patch
-def _before(self:Training):
+def _train_in_memory(self:Training, i, schedule):
+    if not self._may_run_out(): return self._train(i, schedule)
     weights = {k: v.detach().to("cpu", copy=True) for k, v in self.learn.model.state_dict().items()}
-    return weights, self.best.best, self.best.state
+    before = weights, self.best.best, self.best.state
+    while True:
+        with suppress(torch.cuda.OutOfMemoryError): return self._train(i, schedule)
+        self._halve(before)  # out here, because the exception holds on to memory
 
 # %% ../../nbs/train/04_loop.ipynb #b8e6f880
 @patch
@@ -301,6 +301,7 @@ def _each(self:Training, f, rows, part, view=None):
         found.append([o.cpu() for o in ([result] if torch.is_tensor(result) else result)])
     return [torch.cat(o).numpy() for o in zip(*found)]
 
+# %% ../../nbs/train/04_loop.ipynb #5df06e93
 @patch
 def _batches(self:Training, part, rows, view):
     if self.options.cache:
@@ -325,6 +326,7 @@ def answers(self:Training,
     found = [self._each(answer, rows, part, view) for view in (None, *range(self.options.tta))]
     return np.mean([probs for probs, _ in found], axis=0), found[0][1]
 
+# %% ../../nbs/train/04_loop.ipynb #1a3c9173
 @patch
 def probs(self:Training,
           rows # Row positions in `df`, of any split
@@ -349,26 +351,25 @@ def solve(self:Training,
           i:int # Which phase, from 0
          )->list: # One row, as an epoch would have
     "Solve the head of phase `i` by logistic regression on the training images."
-    start, part = time.perf_counter(), self.recipe.phases[i].train
+    start, part, rows = time.perf_counter(), self.recipe.phases[i].train, self.rows["train"]
     below, head = self.cut(part)[1].to(self.device).eval()
-    x, = self._each(nn.Sequential(below, head[:-1]), self.rows["train"], part)
-    mean, scale = x.mean(0, dtype=float), x.std(0, dtype=float) + 1e-6
-    weights = self.options.class_weights
-    if weights is not None and weights != "balanced": weights = dict(enumerate(weights))
-    probe = LogisticRegression(max_iter=2000, class_weight=weights)
-    probe.fit((x - mean)/scale, self.df["y"].values[self.rows["train"]])
-    _set_linear(head[-1], probe.classes_, probe.coef_/scale, probe.intercept_ - probe.coef_ @ (mean/scale))
+    x, = self._each(nn.Sequential(below, head[:-1]), rows, part)
+    _solve_layer(head[-1], x, self.df["y"].values[rows], self.options.class_weights)
     learn = self.stage(self.recipe.phases[i])
     with learn.no_bar(): (train_loss, *_), scores = (learn.validate(dl=dl) for dl in learn.dls.loaders)
-    names, self.best.best = _score_names(learn), scores[1]
-    return [self._epoch(i, 0, dict(zip(names, [train_loss, *scores])), time.perf_counter() - start)]
+    self.best.best = scores[1]
+    return self._rows(i, learn, [[train_loss, *scores]], [time.perf_counter() - start])
 
 # %% ../../nbs/train/04_loop.ipynb #accbabca
-def _set_linear(layer, classes, weight, bias):
+def _solve_layer(layer, x, y, class_weights):
     "Put a logistic regression into a linear layer; classes without training images are never chosen."
-    w, b = np.zeros(layer.weight.shape), np.full(len(layer.bias), -30.)
+    mean, scale = x.mean(0, dtype=float), x.std(0, dtype=float) + 1e-6
+    if class_weights not in (None, "balanced"): class_weights = dict(enumerate(class_weights))
+    probe = LogisticRegression(max_iter=2000, class_weight=class_weights).fit((x - mean)/scale, y)
+    w, b, classes = np.zeros(layer.weight.shape), np.full(len(layer.bias), -30.), probe.classes_
     if len(classes) == 2: classes, b[classes[0]] = classes[1:], 0
-    w[classes], b[classes] = weight, bias
+    w[classes] = probe.coef_/scale
+    b[classes] = probe.intercept_ - w[classes] @ mean
     layer.load_state_dict(dict(weight=torch.tensor(w), bias=torch.tensor(b)))
 
 # %% ../../nbs/train/04_loop.ipynb #9b8aa30d
@@ -400,6 +401,7 @@ def _note(self:Training, folder, i):
     for old in folder.glob("phase*.safetensors"):
         if old.name != name: old.unlink()
 
+# %% ../../nbs/train/04_loop.ipynb #5b2abeeb
 @patch
 def _noted(self:Training, folder):
     if not (folder/"progress.json").exists(): return None

@@ -8,15 +8,13 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import import_module
 from importlib.resources import files
 from statistics import mean
-from ..core import ConfigError, one_line
+from ..core import ConfigError, need_package, one_line
 from ..data.classes import class_colors, healthy_class
 
 # %% auto #0
-__all__ = ['VERDICTS', 'verdict_of', 'Prediction', 'render_answer', 'need_package', 'summarize_series', 'Predictions',
-           'html_table']
+__all__ = ['VERDICTS', 'verdict_of', 'Prediction', 'render_answer', 'summarize_series', 'Predictions', 'html_table']
 
 # %% ../../nbs/use/00a_answers.ipynb #c34e8b7c
 VERDICTS = ("accepted", "ambiguous", "rejected")  #: What an answer may be
@@ -87,14 +85,6 @@ def render_answer(name:str, # A file of this folder
     from jinja2 import Template
     text = (files("brainmri.use")/name).read_text(encoding="utf-8")
     return Template(text, autoescape=".html" in name).render(**values)
-
-# %% ../../nbs/use/00a_answers.ipynb #1aa2057d
-def need_package(name:str, # Of the module
-                 what:str # For pip
-                ): # The module
-    "Import a package that not every user has."
-    try: return import_module(name)
-    except ImportError: raise ConfigError(f"This needs {name}: pip install '{what}'.") from None
 
 # %% ../../nbs/use/00a_answers.ipynb #2c976e89
 def summarize_series(slices:list # The `Prediction`s of one series

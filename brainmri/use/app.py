@@ -10,7 +10,7 @@ from pathlib import Path
 from ..core import *
 from ..store import *
 from ..data.classes import healthy_class
-from .answers import Predictions, html_table, need_package
+from .answers import Predictions, html_table
 from .predict import Predictor, load
 
 # %% auto #0

@@ -15,7 +15,7 @@ from ..store import *
 from ..models.bodies import load_weights
 from ..models.recipes import Recipe, gate_features, recipe_network
 from ..train.frozen import FrozenNet, fold_batchnorm, pick_precision
-from .answers import need_package, render_answer
+from .answers import render_answer
 from .bundle import WEIGHTS, seal_onnx
 from .ood import Gate
 

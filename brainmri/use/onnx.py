@@ -12,7 +12,6 @@ from fastcore.meta import delegates
 from ..core import *
 from ..store import *
 from ..evaluate.calibrate import softmax
-from .answers import need_package
 from .engine import write_onnx
 from .predict import OnnxEngine, Predictor, load
 

@@ -16,7 +16,7 @@ from ..store import *
 from ..data.image import from_array, image_array, open_image
 from ..data.medical import Slice, is_picture, read_slices
 from ..evaluate.calibrate import calibrate, conformal_sets, softmax
-from .answers import Prediction, Predictions, need_package, verdict_of
+from .answers import Prediction, Predictions, verdict_of
 from .bundle import bundle_gate, check_bundle, check_seal, read_bundle
 from .dicom import SliceFile, find_slices, place_slices
 from .ood import Gate, plain_checks, read_gate
