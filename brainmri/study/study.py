@@ -4,7 +4,7 @@
 
 # %% ../../nbs/study/06_study.ipynb #b540bda9
 from __future__ import annotations
-import contextlib, gc, json, shutil
+import contextlib, gc, json, os, shutil
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 import numpy as np
@@ -157,6 +157,7 @@ def begin(data, # As for `train_all`
     found = config.audited.of(df, config.group) if config.audited else None
     found = found or audit(df, group=config.group, turned=config.turned, progress=config.progress)
     df = split_images(df, how=config.split, seed=config.split_seed, audit=found).assign(**found.known_slices())
+    df = df.assign(filepath=[os.path.abspath(o) for o in df.filepath])  # the run may be opened from elsewhere
     states, source = initial_weights(recipes, df, config, about["synthetic"])
     record = _record(config, recipes, df, found, about, states, source)
     key = content_key(json.dumps(record, sort_keys=True))[:6]
