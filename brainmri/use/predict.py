@@ -54,25 +54,18 @@ def _is_single(x):
     "Is `x` one file, folder or picture?"
     if isinstance(x, np.ndarray): return x.ndim != 4 and x.dtype.kind not in "OU"
     if isinstance(x, (str, Path, bytes, bytearray, memoryview, Image.Image)): return True
-    one = ("read", "detach", "save_as", "dataobj")  # a file, a tensor, pydicom's and nibabel's images
+    one = ("read", "detach", "save_as")  # a file, a tensor, pydicom's data set
     return any(hasattr(x, o) for o in one) or not isinstance(x, Iterable)
 
 def _contents(x):
-    "The bytes of an open file, a buffer, or pydicom's or nibabel's image; anything else as it is."
-    try: found = _bytes_of(x)
+    "What an open file or a buffer holds; anything else as it is."
+    if not hasattr(x, "read"): return bytes(x) if isinstance(x, (bytearray, memoryview)) else x
+    try: found = x.read()
     except Exception: return ImageError("It can't be read: give the file's path or its bytes.")
-    if isinstance(found, str) and found is not x: return ImageError("The file is open as text: open it with mode 'rb'.")
+    if isinstance(found, str): return ImageError("The file is open as text: open it with mode 'rb'.")
     if not inspect.iscoroutine(found): return found
     found.close()
     return ImageError("It is read asynchronously: give `await upload.read()`.")
-
-def _bytes_of(x):
-    if hasattr(x, "read"): x = x.read()
-    if hasattr(x, "dataobj"): return x.to_bytes()
-    if not hasattr(x, "save_as"): return bytes(x) if isinstance(x, (bytearray, memoryview)) else x
-    file = io.BytesIO()
-    x.save_as(file)
-    return file.getvalue()
 
 # %% ../../nbs/use/04_predict.ipynb #22abd656
 def open_slices(item:Slice, # From `list_slices`
