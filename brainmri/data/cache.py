@@ -200,8 +200,8 @@ def normalize(x:torch.Tensor, # (n, 3, h, w), between 0 and 1
     return x if mean is None else (x - _channels(tuple(mean), x.device))/_channels(tuple(std), x.device)
 
 @functools.cache  # copied to a GPU once: every step would wait for a copy
-def _channels(values, device): return torch.tensor(values, device=device).view(3, 1, 1)
-
+@torch.inference_mode(False)  # others will use it, too
+def _channels(values, device): return torch.tensor(values, dtype=torch.float32, device=device).view(3, 1, 1)
 
 # %% ../../nbs/data/10_cache.ipynb #a5a255da
 def send(a, # A numpy array

@@ -8,7 +8,7 @@ from itertools import chain
 from textwrap import fill
 import numpy as np, torch
 from PIL import Image, ImageDraw
-from fastai.vision.all import CategoryBlock, CategoryMap, ColReader, DataBlock, DataLoader, DataLoaders
+from fastai.vision.all import Categorize, CategoryMap, ColReader, DataBlock, DataLoader, DataLoaders
 from fastai.vision.all import IntToFloatTensor, Normalize, PILImage, RandTransform, TensorCategory, TensorImage
 from fastai.vision.all import Transform, TransformBlock
 from fastcore.basics import patch
@@ -16,13 +16,13 @@ from fastcore.meta import delegates
 from ..core import *
 from ..store import *
 from .cache import send, to_float
-from .classes import STUDY_CLASSES, classes_of
-from .image import crop_border, image_array, open_image
+from .classes import STUDY_CLASSES, name_classes
+from .image import crop_border, from_array, image_array, open_image
 from ..core import subplots
 
 # %% auto #0
-__all__ = ['BorderCrop', 'mild_affine', 'warp', 'view_numbers', 'MildAugment', 'ReadMRI', 'train_and_valid', 'mri_block',
-           'mri_dls', 'rows_dl', 'ArrayDL', 'show_grid', 'show_crop', 'show_augmented']
+__all__ = ['BorderCrop', 'mild_affine', 'warp', 'view_numbers', 'MildAugment', 'ReadMRI', 'NumberLabels', 'train_and_valid',
+           'mri_block', 'mri_dls', 'rows_dl', 'ArrayDL', 'show_grid', 'show_crop', 'show_augmented']
 
 # %% ../../nbs/data/11_loaders.ipynb #a0489e7f
 class BorderCrop(Transform):
@@ -81,36 +81,60 @@ class MildAugment(RandTransform):
 
 # %% ../../nbs/data/11_loaders.ipynb #60c2d7e2
 class ReadMRI(Transform):
-    "Read a file as the square image that a network sees; a fastai type transform."
+    "Make the square that a network sees of any picture; the first step of a fastai pipeline."
+    input_types = object  # fastai begins after this step for types that it doesn't take
     def __init__(self,
                  img_size:int=224, # Side of the square, in pixels
                  margin:int=CROP_MARGIN # Pixels cut from each side first
                 ):
         super().__init__()
         self.img_size, self.margin = img_size, margin
-    def encodes(self, path): return PILImage.create(image_array(path, self.img_size, self.margin))
+    def encodes(self, x)->PILImage:
+        x = getattr(x, "filepath", x)
+        if isinstance(x, np.ndarray): x = from_array(x)
+        return PILImage.create(image_array(x, self.img_size, self.margin))
+
+# %% ../../nbs/data/11_loaders.ipynb #9eb876ba
+class NumberLabels(Categorize):
+    "Number the labels of a table in the order of its classes, or of a given `vocab`."
+    train_setup = False  # a class may be missing among the training rows
+    def __init__(self,
+                 vocab=None # Class names in order; the table's unless given
+                ):
+        super().__init__(vocab=vocab and list(vocab), sort=False)
+    def setups(self, rows):
+        if self.vocab is None:
+            label = rows.items["label"]
+            names = label.cat.categories if hasattr(label, "cat") else name_classes(label)
+            self.vocab = CategoryMap(list(names), sort=False)
+        self.c = len(self.vocab)
 
 # %% ../../nbs/data/11_loaders.ipynb #533f6191
 def train_and_valid(df # A table with split
                    )->list: # Positions of the training rows, and of the validation rows
     "Split a table for fastai, without its test rows."
+    found = {str(o) for o in getattr(df, "split", ())}
+    if not {"train", "valid"} <= found <= {"train", "valid", "test"}:
+        raise DataError(f"The table's column split holds {listed(sorted(found)) or 'nothing'}: "
+                        "expected train, valid and perhaps test, as from split_images(df).")
     return [np.flatnonzero(df["split"] == s).tolist() for s in ("train", "valid")]
 
 # %% ../../nbs/data/11_loaders.ipynb #2f63c8ee
-def mri_block(classes, # Class names in the order of their numbers
+def mri_block(classes=None, # Class names in the order of their numbers; the table's unless given
               img_size:int=224, # Side of the square the network sees, in pixels
               margin:int=CROP_MARGIN, # Pixels cut from each side first
               augment:bool=False, # Rotate, crop and flip training batches a little?
               mean=IMAGENET_MEAN, # Of each channel; None leaves pixels in [0, 1]
-              std=IMAGENET_STD # Of each channel
+              std=IMAGENET_STD, # Of each channel
+              item_tfms=None, # More fastai transforms, of the squares
+              batch_tfms=None # More fastai transforms, of batches between 0 and 1
              )->DataBlock: # For a table with filepath, label and split
     "The study's preprocessing as a fastai `DataBlock`."
-    image = TransformBlock(type_tfms=ReadMRI(img_size, margin), batch_tfms=IntToFloatTensor)
-    label = CategoryBlock(vocab=list(classes), sort=False)
-    batch_tfms = [MildAugment()] if augment else []
-    if mean is not None: batch_tfms.append(Normalize.from_stats(mean, std))
-    return DataBlock((image, label), batch_tfms=batch_tfms, splitter=train_and_valid,
-                     get_x=ColReader("filepath"), get_y=ColReader("label"))
+    always = [IntToFloatTensor, *([MildAugment()] if augment else [])]
+    if mean is not None: always.append(Normalize.from_stats(mean, std))
+    blocks = TransformBlock(batch_tfms=always), TransformBlock(type_tfms=NumberLabels(classes))
+    return DataBlock(blocks, get_x=ReadMRI(img_size, margin), get_y=ColReader("label"),
+                     splitter=train_and_valid, item_tfms=item_tfms, batch_tfms=batch_tfms)
 
 # %% ../../nbs/data/11_loaders.ipynb #1bb2a3db
 @delegates(mri_block)
@@ -123,8 +147,9 @@ def mri_dls(df, # A table from `split_images`
             **kwargs
            )->DataLoaders: # Training rows shuffled, validation rows in order
     "Load the training and validation rows of a table; each file is decoded in every epoch."
-    block, device = mri_block(classes_of(df), img_size, margin, **kwargs), torch.device(pick_device(device))
-    dls = block.dataloaders(df.reset_index(drop=True), bs=bs, device=device, num_workers=num_workers)
+    block = mri_block(img_size=img_size, margin=margin, **kwargs)
+    device = torch.device(pick_device(device))
+    dls = block.dataloaders(df, bs=bs, device=device, num_workers=num_workers)
     dls.train.drop_last = dls.train.n % bs == 1  # BatchNorm can't learn from a batch of one
     return dls
 
@@ -133,7 +158,7 @@ def rows_dl(dls, # From `mri_dls`
             df # Rows with filepath and label
            ): # A fastai loader over `df` in order, with labels
     "Load rows with the preprocessing of the validation rows."
-    return dls.test_dl(df.reset_index(drop=True), with_labels=True)
+    return dls.test_dl(df, with_labels=True)
 
 # %% ../../nbs/data/11_loaders.ipynb #ff8791e9
 class ArrayDL(DataLoader):

@@ -18,6 +18,7 @@ from ..data.image import from_array, image_array, open_image, to_rgb, upright
 from ..core import subplots
 from ..data.cache import normalize, to_float
 from .calibrate import softmax
+from ..train.frozen import own_state
 
 # %% auto #0
 __all__ = ['CAM_CAVEAT', 'cam_layer', 'grad_cam', 'full_frame', 'plot_cam', 'Explanation', 'Explanations', 'image_cams',
@@ -41,7 +42,8 @@ _one_at_a_time = threading.Lock()
 
 @contextlib.contextmanager
 def _still(model, hooks):
-    with _one_at_a_time, torch.inference_mode(False):
+    device = next(model.parameters()).device
+    with _one_at_a_time, own_state(device), torch.enable_grad():
         modes = [(m, m.training) for m in model.modules()]
         asks = [(p, p.requires_grad) for p in model.parameters()]
         handles = [m.register_forward_hook(hook) for m, hook in hooks.items()]
@@ -83,8 +85,9 @@ def grad_cam(model:nn.Module, # `nn.Sequential(body, head)`; it comes out as it 
         return outputs[-1].gather(1, number[:, None])[:, 0]
     hooks = {layer or cam_layer(model): grid.read}
     if layer is None: hooks = {model[0][0]: grid.read_tokens} | hooks
-    x = x.detach().to(p.device, p.dtype).clone()
-    with _still(model, hooks): cam = LayerGradCam(score, grid).attribute(x, relu_attributions=True)
+    with _still(model, hooks):
+        x = x.detach().to(p.device, p.dtype).clone()
+        cam = LayerGradCam(score, grid).attribute(x, relu_attributions=True)
     cam, out = (o.detach().float().cpu().numpy() for o in (cam[:, 0], outputs[-1]))
     return cam/cam.max((1, 2), keepdims=True).clip(1e-37), out
 

@@ -4,13 +4,13 @@
 
 # %% ../../nbs/study/05_results.ipynb #66a5a961
 from __future__ import annotations
-import html
+import html, os
 from pathlib import Path
 import numpy as np
 import pandas as pd
 from fastcore.basics import patch
 from fastcore.meta import delegates
-from ..core import RunError, listed, pick
+from ..core import RunError, counted, listed, pick
 from ..store import read_json, write_csv, write_json
 from ..data.classes import as_labels
 from ..data.loaders import mri_dls, rows_dl
@@ -35,9 +35,10 @@ __all__ = ['Results', 'recipe_learner']
 class Results:
     "A finished run: its comparison table, the best recipe, and the trained networks."
     def __init__(self,
-                 path # A run folder
+                 path, # A run folder
+                 images=None # The folder of the run's images, if they were moved
                 ):
-        self.run = read_run(path)
+        self.run, self.images = read_run(path), images
 
     @property
     def path(self)->Path:
@@ -130,6 +131,25 @@ def coverage(self:Results,
     m, p = self.run.metrics[self.name_of(recipe)], self.predictions(recipe)
     return coverages(p.y, self.probs(p), m["temperature"], m["conformal"], p.group, self.run.classes)
 
+# %% ../../nbs/study/05_results.ipynb #c31c6589
+@patch
+def located(self:Results,
+            rows # Rows of the run, with filepath
+           )->pd.DataFrame: # The same, with the paths at which the images are now
+    "Find the images of a run, in the folder `images` if they were moved."
+    if self.images: rows = rows.assign(filepath=_moved(rows.filepath, self.images, list(self.run.index.filepath)))
+    gone = [o for o in rows.filepath if not os.path.isfile(o)]
+    if gone: raise RunError(f"{counted(len(gone), 'image')} of the run can't be found, such as {gone[0]}: if they "
+                            f"were moved, say where they are by Results({str(self.path)!r}, images=FOLDER).")
+    return rows
+
+def _moved(paths, folder, known):
+    "The same files below another folder, which may be above or at what the `known` ones have in common."
+    first, shared = Path(known[0]).parts, len(Path(os.path.commonpath(known)).parts)
+    cuts = range(Path(known[0]).is_absolute(), shared)
+    cut = next((k for k in cuts if Path(folder, *first[k:]).is_file()), shared)
+    return [str(Path(folder, *Path(o).parts[cut:])) for o in paths]
+
 # %% ../../nbs/study/05_results.ipynb #712be1a1
 def recipe_learner(r:Recipe, # As it was or will be trained, with its body
                    df, # Images with split
@@ -150,7 +170,7 @@ def learner(self:Results,
     "The fastai learner of a recipe with its trained weights and the run's images."
     folder = self.path/self.name_of(recipe)
     r = Recipe.from_dict(read_bundle(folder)["recipe"])
-    learn = recipe_learner(r, self.run.index, self.run.config["seed"])
+    learn = recipe_learner(r, self.located(self.run.index), self.run.config["seed"])
     load_weights(learn.model, folder/"model.safetensors")
     return learn
 
@@ -171,7 +191,7 @@ def interpretation(self:Results,
     p, classes = self.predictions(recipe, split), self.run.classes
     learn = self.learner(recipe)
     rows = p.assign(label=as_labels([classes[i] for i in p.y], classes))
-    return MRIInterpretation(learn, rows_dl(learn.dls, rows), self.probs(p))
+    return MRIInterpretation(learn, rows_dl(learn.dls, self.located(rows)), self.probs(p))
 
 # %% ../../nbs/study/05_results.ipynb #2dc71252
 @patch
@@ -187,14 +207,14 @@ def open_test(self:Results,
     with only_writer(self.path):
         note_opening(self.path, [name], why, self.best)
         rows = self.run.index[self.run.index["split"] == "test"]
-        probs = self.predictor(name).raw(list(rows.filepath))
+        probs = self.predictor(name).raw(list(self.located(rows).filepath))
         keep_predictions(self.path/name/"predictions.csv", rows, probs, self.run.classes)
         scores = judge(rows["y"].values, probs, rows["group"].values, classes=self.run.classes)
         write_json(file, {**read_json(file), "test": scores})
         write_csv(self.path/"comparison.csv", read_run(self.path).table)
         write_report(self.path)
         write_card(self.path)
-    return Results(self.path)
+    return Results(self.path, self.images)
 
 # %% ../../nbs/study/05_results.ipynb #979ac5cc
 @patch

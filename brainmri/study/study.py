@@ -4,7 +4,7 @@
 
 # %% ../../nbs/study/06_study.ipynb #b540bda9
 from __future__ import annotations
-import contextlib, gc, json, shutil
+import contextlib, gc, json, os, shutil
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 import numpy as np
@@ -30,7 +30,7 @@ from ..evaluate.robust import border_test, plot_robustness, refusals, robustness
 from ..models.bodies import body_weights, build_network, count_params, get_body, make_body, settle_batchnorm
 from ..models.recipes import STUDY_RECIPES, Recipe, get_recipe, list_recipes, set_phase
 from .config import PRESETS, RunConfig, make_config, settle, takes_settings, to_record
-from .records import choose, chosen_by, comparison_table, read_predictions, read_recipe, read_run
+from .records import choose, chosen_by, comparison_table, read_predictions, read_recipe, read_run, read_run_table
 from .report import write_card, write_report
 from .results import Results, recipe_learner
 from .run import environment, expect_same, keep_predictions, note_opening, only_writer, prepare_folder
@@ -157,6 +157,7 @@ def begin(data, # As for `train_all`
     found = config.audited.of(df, config.group) if config.audited else None
     found = found or audit(df, group=config.group, turned=config.turned, progress=config.progress)
     df = split_images(df, how=config.split, seed=config.split_seed, audit=found).assign(**found.known_slices())
+    df = df.assign(filepath=[os.path.abspath(o) for o in df.filepath])  # the run may be opened from elsewhere
     states, source = initial_weights(recipes, df, config, about["synthetic"])
     record = _record(config, recipes, df, found, about, states, source)
     key = content_key(json.dumps(record, sort_keys=True))[:6]
@@ -175,10 +176,20 @@ def _record(config, recipes, df, found, about, states, source):
         classes=classes_of(df), margin=CROP_MARGIN, groups=found.grouped_by, data=data,
         **{**to_record(config), "weights": dict(source=source, sha=content_key(*dict.fromkeys(keys)) if keys else None)})))
 
+def _follow(folder, df):
+    "Let the predictions that a run has name its images where they are now."
+    before = read_run_table(folder/"index.csv").filepath
+    if list(before) == list(df.filepath): return
+    now = dict(zip(before, df.filepath))  # the same images in the same order, as their hashes in the record say
+    for file in folder.glob("*/predictions.csv"):
+        table = read_run_table(file)
+        write_csv(file, table.assign(filepath=table.filepath.map(now)))
+
 def _write_beginning(folder, record, df, found, config):
     "Write what the run consists of, or check that the folder holds the same run."
     if (folder/"config.json").exists():
         expect_same(read_json(folder/"config.json", dict), record, folder)
+        if (folder/"index.csv").exists(): _follow(folder, df)
         if not config.resume:
             raise ConfigError(f"{folder} holds this run already: give another `out`, or resume=True to go on with it.")
     for o in folder.rglob(".*.tmp"): o.unlink()  # what a killed process left half-written

@@ -4,7 +4,7 @@
 
 # %% ../../nbs/train/00_frozen.ipynb #fdc5f3ca
 from __future__ import annotations
-import copy, os
+import contextlib, copy, os
 from importlib.util import find_spec
 from pathlib import Path
 import torch
@@ -15,7 +15,7 @@ from ..core import ConfigError, pick
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'list_precisions', 'pick_precision', 'fold_batchnorm', 'has_bf16', 'round_to_bf16', 'in_precision',
-           'in_halves', 'FrozenNet']
+           'in_halves', 'FrozenNet', 'own_state']
 
 # %% ../../nbs/train/00_frozen.ipynb #673ef9c4
 PRECISIONS = ("fp32", "winograd", "bf16")  #: The arithmetics that frozen layers can run in
@@ -133,3 +133,13 @@ def _answer(self:FrozenNet, x):
     y = self.net(x).float()
     if self.half: y = y.clamp(-65504, 65504).half()  # float16 has no larger numbers
     return y.contiguous()
+
+# %% ../../nbs/train/00_frozen.ipynb #6108625a
+_born = os.getpid()
+
+@contextlib.contextmanager
+def own_state(device="cpu" # Where the network of the block runs
+             ):
+    "Compute in a block without the caller's autocast and inference mode, and after a fork on one thread."
+    if os.getpid() != _born: torch.set_num_threads(1)  # the threads of OpenMP weren't forked
+    with torch.inference_mode(False), torch.autocast(torch.device(device).type, enabled=False): yield

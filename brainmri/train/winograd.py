@@ -4,7 +4,7 @@
 
 # %% ../../nbs/train/00a_winograd.ipynb #07233bf8
 from __future__ import annotations
-import tempfile
+import os, tempfile
 from pathlib import Path
 import numpy as np, torch
 from fastcore.basics import patch
@@ -50,16 +50,23 @@ class WinogradNet:
                  text:str, # From `ncnn_model`
                  weights:bytes # From `ncnn_model`
                 ):
-        import ncnn
-        self.net = ncnn.Net()
-        self.net.opt.num_threads = torch.get_num_threads()
-        for name in ("vulkan_compute", "fp16_packed", "fp16_storage", "fp16_arithmetic"):
-            setattr(self.net.opt, f"use_{name}", False)  # on some machines the default is less than float32
-        with tempfile.TemporaryDirectory() as d:
-            Path(d, "param").write_text(text)
-            Path(d, "bin").write_bytes(weights)
-            failed = self.net.load_param(f"{d}/param") or self.net.load_model(f"{d}/bin")
-        if failed: raise RunError("ncnn can't read the network: give precision='fp32'.")
+        self.text, self.weights = text, weights
+        self.open()
+
+# %% ../../nbs/train/00a_winograd.ipynb #3ef47e16
+@patch
+def open(self:WinogradNet):
+    "Give the layers to ncnn, for this process."
+    import ncnn
+    self.net, self.process = ncnn.Net(), os.getpid()
+    self.net.opt.num_threads = torch.get_num_threads()
+    for name in ("vulkan_compute", "fp16_packed", "fp16_storage", "fp16_arithmetic"):
+        setattr(self.net.opt, f"use_{name}", False)  # on some machines the default is less than float32
+    with tempfile.TemporaryDirectory() as d:
+        Path(d, "param").write_text(self.text)
+        Path(d, "bin").write_bytes(self.weights)
+        failed = self.net.load_param(f"{d}/param") or self.net.load_model(f"{d}/bin")
+    if failed: raise RunError("ncnn can't read the network: give precision='fp32'.")
 
 # %% ../../nbs/train/00a_winograd.ipynb #ab48190f
 @patch
@@ -67,6 +74,7 @@ def __call__(self:WinogradNet,
              x:torch.Tensor # float32, (n, c, h, w), on the CPU
             )->torch.Tensor: # float32
     "Compute a batch."
+    if self.process != os.getpid(): self.open()  # a fork has none of its threads
     return torch.from_numpy(np.stack([self._one(o) for o in x.numpy()]))
 
 @patch

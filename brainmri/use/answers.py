@@ -7,7 +7,8 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass
+from importlib import import_module
 from importlib.resources import files
 from statistics import mean
 from ..core import ConfigError, need_package, one_line
@@ -47,8 +48,9 @@ class Prediction:
     distance:float = None # From the training images; None without a gate
     series:int = None # Number of the series of slices that it belongs to
     number:int = None # Place in the series, from 1; two slices of one place share it
-    explainer:Callable = field(default=None, repr=False, compare=False) # Makes the explanation of a class
+    explainer:InitVar[Callable] = None # Makes the explanation of a class; no part of tables and dictionaries
 
+    def __post_init__(self, explainer): object.__setattr__(self, "explainer", explainer)
     @property
     def failed(self)->bool:
         "Was the file unreadable?"

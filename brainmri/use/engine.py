@@ -14,7 +14,7 @@ from ..core import *
 from ..store import *
 from ..models.bodies import load_weights
 from ..models.recipes import Recipe, gate_features, recipe_network
-from ..train.frozen import FrozenNet, fold_batchnorm, pick_precision
+from ..train.frozen import FrozenNet, fold_batchnorm, own_state, pick_precision
 from .answers import render_answer
 from .bundle import WEIGHTS, seal_onnx
 from .ood import Gate
@@ -83,25 +83,26 @@ class TorchEngine:
 
 # %% ../../nbs/use/02_engine.ipynb #79f3fb9c
 @patch
-@torch.no_grad()
 def __call__(self:TorchEngine,
              pictures # uint8, (n, size, size, 3)
             )->tuple: # Logits, (n, classes); distance, (n,), or None without a gate; float64
     "Logits of `pictures`, and their distance from the training images."
-    logits, distance = self.net(torch.as_tensor(pictures, device=self.device))
+    with own_state(self.device), torch.no_grad():
+        logits, distance = self.net(torch.as_tensor(pictures, device=self.device))
     return logits.double().cpu().numpy(), distance.double().cpu().numpy() if self.gated else None
 
 # %% ../../nbs/use/02_engine.ipynb #c625b14f
 @patch
-@torch.no_grad()
 def features(self:TorchEngine,
              pictures # uint8, (n, size, size, 3)
             )->np.ndarray: # float32, (n, d)
     "The features of `pictures` for `fit_gate`."
-    return self.net.features(torch.as_tensor(pictures, device=self.device))[1].cpu().numpy()
+    with own_state(self.device), torch.no_grad():
+        return self.net.features(torch.as_tensor(pictures, device=self.device))[1].cpu().numpy()
 
 # %% ../../nbs/use/02_engine.ipynb #78e9df33
 @delegates(TorchEngine, but=["model"])
+@own_state()
 def open_engine(folder, # Holds model.safetensors
                 bundle:dict, # What `bundle.json` holds
                 **kwargs
@@ -110,7 +111,7 @@ def open_engine(folder, # Holds model.safetensors
     try:
         recipe = Recipe.from_dict(bundle["recipe"])
         n_classes, side = len(bundle["classes"]), bundle["img_size"]
-        with torch.device("meta"): model = recipe_network(recipe, bundle["body"], n_classes, side)
+        with torch.device("meta"): model = recipe_network(recipe, bundle["body"], n_classes, side).float()
     except Exception as e:
         raise RunError(f"{folder} describes no network ({one_line(e, 99)}): train again.") from None
     load_weights(model, Path(folder)/WEIGHTS)

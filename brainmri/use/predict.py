@@ -4,7 +4,7 @@
 
 # %% ../../nbs/use/04_predict.ipynb #24d08494
 from __future__ import annotations
-import io, json, os
+import inspect, io, json, os
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -22,7 +22,7 @@ from .dicom import SliceFile, find_slices, place_slices
 from .ood import Gate, plain_checks, read_gate
 
 # %% auto #0
-__all__ = ['list_slices', 'open_slices', 'as_square', 'OnnxEngine', 'Predictor', 'conformal_limits', 'load']
+__all__ = ['list_slices', 'open_slices', 'as_square', 'OnnxEngine', 'Predictor', 'conformal_limits', 'Explainer', 'load']
 
 # %% ../../nbs/use/04_predict.ipynb #0dfb4ca5
 def list_slices(x # What `Predictor.predict` was given
@@ -30,12 +30,13 @@ def list_slices(x # What `Predictor.predict` was given
     "List what there is in `x` to answer for."
     if hasattr(x, "columns") or isinstance(x, dict): raise _no_image(x)
     many = not _is_single(x)
-    items = [_contents(o) for o in (x if many else [x])]
+    given = list(x) if many else [x]
+    items = [_contents(o) for o in given]
     files = [o for o in items if isinstance(o, (str, Path)) and not os.path.isdir(o)]
     loose = iter(place_slices(files) if many else map(SliceFile, files))
     slices = []
     for i, o in enumerate(items):
-        if not isinstance(o, (str, Path)): slices.append(Slice(f"{type(o).__name__} in memory", o))
+        if not isinstance(o, (str, Path)): slices.append(Slice(f"{type(given[i]).__name__} in memory", o))
         elif not os.path.isdir(o): slices.append(_unopened(next(loose)))
         elif inside := find_slices(o):
             slices += [_unopened(file, i) for file in inside]
@@ -53,13 +54,18 @@ def _is_single(x):
     "Is `x` one file, folder or picture?"
     if isinstance(x, np.ndarray): return x.ndim != 4 and x.dtype.kind not in "OU"
     if isinstance(x, (str, Path, bytes, bytearray, memoryview, Image.Image)): return True
-    return hasattr(x, "read") or hasattr(x, "detach") or not isinstance(x, Iterable)
+    one = ("read", "detach", "save_as")  # a file, a tensor, pydicom's data set
+    return any(hasattr(x, o) for o in one) or not isinstance(x, Iterable)
 
 def _contents(x):
     "What an open file or a buffer holds; anything else as it is."
-    if isinstance(x, io.TextIOBase): raise ImageError("The file is open as text: open it with mode 'rb'.")
-    if hasattr(x, "read"): x = x.read()
-    return bytes(x) if isinstance(x, (bytearray, memoryview)) else x
+    if not hasattr(x, "read"): return bytes(x) if isinstance(x, (bytearray, memoryview)) else x
+    try: found = x.read()
+    except Exception: return ImageError("It can't be read: give the file's path or its bytes.")
+    if isinstance(found, str): return ImageError("The file is open as text: open it with mode 'rb'.")
+    if not inspect.iscoroutine(found): return found
+    found.close()
+    return ImageError("It is read asynchronously: give `await upload.read()`.")
 
 # %% ../../nbs/use/04_predict.ipynb #22abd656
 def open_slices(item:Slice, # From `list_slices`
@@ -114,15 +120,21 @@ class OnnxEngine:
     "A network in an ONNX file, as a function of pictures."
     def __init__(self, path # From `export_onnx`
                 ):
-        onnxruntime = need_package("onnxruntime", "brainmri[onnx]")
         check_seal(path)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # errors are said in our own line
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.path = os.path.abspath(path)
+        self.open()
         metadata = self.session.get_modelmeta().custom_metadata_map
         self.bundle = check_bundle(json.loads(metadata.get("brainmri", "null")), path)
+    def open(self):
+        "Begin a session, which works in this process only."
+        onnxruntime = need_package("onnxruntime", "brainmri[onnx]")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # errors are said in our own line
+        self.session = onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
+        self.process = os.getpid()
     def __call__(self, pictures # uint8, (n, size, size, 3)
                 )->tuple: # Logits, (n, classes); distance, (n,), or None without a gate; float64
+        if self.process != os.getpid(): self.open()  # a fork has none of its threads
         pictures = np.ascontiguousarray(pictures)
         logits, distance = self.session.run(["logits", "distance"], dict(pictures=pictures))
         return logits.astype(float), distance.astype(float) if self.bundle["gate"] else None
@@ -134,16 +146,21 @@ class Predictor:
                  engine, # From pictures to logits and distances: a `TorchEngine` or an `OnnxEngine`
                  bundle:dict, # What `bundle.json` holds
                  gate:Gate=None, # Its limits
-                 path=None # Where it was read from, for messages
+                 path=None, # Where it was read from, for messages
+                 opened:tuple=None # What `load` was given: so it is sent to another process
                 ):
         self.engine = engine
         self.bundle = bundle
         self.gate = gate
         self.path = path
+        self.opened = opened
         self.classes = tuple(bundle["classes"])
         self.frame = {k: bundle[k] for k in ("img_size", "margin")}
         for k in ("model", "device", "precision"): setattr(self, k, getattr(engine, k, None))
     def __repr__(self): return f"Predictor({self.bundle['recipe']['name']}, {', '.join(self.classes)})"
+    def __reduce_ex__(self, protocol): return (load, self.opened) if self.opened else super().__reduce_ex__(protocol)
+    def __copy__(self): return self
+    def __deepcopy__(self, memo): return self
 
     def predict(self,
                 x, # A file, a folder, bytes, an open file, a PIL image, an array, or several of them
@@ -218,26 +235,45 @@ def _answers(predictor, places, level):
             if distance is not None: far = float(distance[i])
             refusal = f"No MRI: its header says {o.other}." if o.other else refusals[i]
             verdict, reason = verdict_of(p, remaining, level, refusal)
-            explainer = partial(_explain, predictor, item, k)
+            explainer = Explainer(predictor, item, k)
         yield Prediction(o.name, p, remaining, level, verdict, reason, far, o.series, o.number, explainer)
 
 # %% ../../nbs/use/04_predict.ipynb #e4678bd9
-def _explain(predictor, item, k, target):
-    "Grad-CAM of slice `k` of `item`."
-    if predictor.model is None: raise ConfigError("An ONNX file has no gradients: load the bundle's folder.")
-    from brainmri.data.cache import normalize, to_float
-    from brainmri.evaluate.explain import explain
-    mean, std = predictor.bundle["mean"], predictor.bundle["std"]
-    def inputs(pictures): return normalize(to_float(pictures), mean, std)
-    on_disk = isinstance(item.image, (str, Path))
-    found = _kept(item.image, os.stat(item.image).st_mtime_ns) if on_disk else _pictures_in(item)
-    image = open_image(found[k].image) if isinstance(found[k].image, bytes) else found[k].image
-    temperature = predictor.bundle.get("temperature") or 1.
-    return explain(predictor.model, image, **predictor.frame, target=target, temperature=temperature,
-                   classes=predictor.classes, inputs=inputs)
+class Explainer:
+    "Explains one prediction, when that is asked for."
+    def __init__(self,
+                 predictor:Predictor, # Whose prediction it is
+                 item:Slice, # From `list_slices`
+                 k:int=0 # Which of its slices
+                ):
+        if isinstance(item.image, (str, Path)): item = replace(item, image=os.path.abspath(item.image))
+        self.predictor, self.item, self.k = predictor, item, k
+    def __getstate__(self): return {**vars(self), "predictor": getattr(self.predictor, "opened", None) or self.predictor}
+    def __deepcopy__(self, memo): return self
+    def __call__(self, target=None # Name of a class; the most probable one if None
+                ): # An `Explanation`
+        "Make a Grad-CAM of the slice."
+        if isinstance(self.predictor, tuple): self.predictor = _reopened(*self.predictor)
+        predictor, bundle = self.predictor, self.predictor.bundle
+        if predictor.model is None: raise ConfigError("An ONNX file has no gradients: load the bundle's folder.")
+        from brainmri.data.cache import normalize, to_float
+        from brainmri.evaluate.explain import explain
+        def inputs(pictures): return normalize(to_float(pictures), bundle["mean"], bundle["std"])
+        return explain(predictor.model, self.image(), **predictor.frame, target=target, inputs=inputs,
+                       temperature=bundle.get("temperature") or 1., classes=predictor.classes)
+    def image(self): # An image or array
+        "Open the slice."
+        file = self.item.image
+        on_disk = isinstance(file, (str, Path))
+        found = _kept(file, os.stat(file).st_mtime_ns) if on_disk else _pictures_in(self.item)
+        image = found[self.k].image
+        return open_image(image) if isinstance(image, bytes) else image
 
 @lru_cache(maxsize=1)
 def _kept(path, written): return _pictures_in(Slice(str(path), path))
+
+@lru_cache(maxsize=1)
+def _reopened(*opened): return load(*opened)
 
 # %% ../../nbs/use/04_predict.ipynb #7108b2d9
 def load(path, # A folder with bundle.json and model.safetensors, or an .onnx file
@@ -250,6 +286,7 @@ def load(path, # A folder with bundle.json and model.safetensors, or an .onnx fi
         if path.suffix.lower() == ".onnx": predictor = _load_onnx(path)
         else: predictor = _load_bundle(path, precision, device)
         _try_out(predictor)
+        predictor.opened = os.path.abspath(path), precision, str(device)
         return predictor
     except (RunError, WeightsError, ConfigError): raise
     except Exception as e:
