@@ -277,9 +277,11 @@ def slices_of(data:bytes, # The contents of a file
 
 def _only_slice(data, name):
     "The slice in a file that holds one, mode RGB."
-    arrays, _ = slices_of(data, name)
+    arrays, info = slices_of(data, name)
     found, todo = f"holds {len(arrays)} slices", "expected one; save those that you mean as files"
     if len(arrays) > 1: refuse(name, found, todo)
+    other = info.get("other")
+    if other: refuse(name, f"is no slice of an MRI (its header says {other})", "leave it out")
     im = Image.fromarray(arrays[0])
     rgb = im.convert("RGB")
     rgb.info = dict(mode=im.mode)

@@ -20,7 +20,7 @@ from .worker import untrusted as in_worker
 __all__ = ['MAX_VOLUME_BYTES', 'OTHER_MODALITIES', 'Slice', 'read_arrays', 'read_slices', 'read_picture', 'read_tiff',
            'read_numpy', 'need_module', 'write_dicom', 'quietly', 'read_header', 'numbers', 'first_number',
            'frame_header', 'in_units', 'has_window', 'through_window', 'is_padding', 'gray_frames', 'color_frames',
-           'not_mri', 'hang', 'is_mosaic', 'mosaic_tiles', 'numbered', 'slice_place', 'order_in_space', 'stored_frames',
+           'hang', 'is_mosaic', 'mosaic_tiles', 'not_mri', 'numbered', 'slice_place', 'order_in_space', 'stored_frames',
            'read_dicom', 'upright_volume', 'cut_axis', 'read_nifti', 'read_gzip', 'write_nifti']
 
 # %% ../../nbs/data/02c_medical.ipynb #72d988c6
@@ -316,16 +316,6 @@ def _check_dicom(ds, name):
     found = f"is stored as {_uid_name(syntax, 'something unknown')}, which nothing here decodes"
     refuse(name, found, "pip install 'brainmri[dicom]', or export it uncompressed")
 
-# %% ../../nbs/data/02c_medical.ipynb #c4d7b5e1
-OTHER_MODALITIES = "CT US PT NM CR DX XA RF MG".split()  #: What DICOM calls other machines
-
-def not_mri(ds # A pydicom `Dataset`
-           )->str: # In DICOM's words; None for MRI, and where it isn't said
-    "What another machine made."
-    if ds.get("Modality") in OTHER_MODALITIES: return str(ds.Modality)
-    kind = _uid_name(ds.get("SOPClassUID"))
-    return None if {"MR", "an", "Capture"} & set(kind.split()) else kind
-
 # %% ../../nbs/data/02c_medical.ipynb #0e22fe61
 def hang(a:np.ndarray, # uint8, (h, w) or (h, w, 3)
          ds, # A pydicom `Dataset`
@@ -350,15 +340,13 @@ def is_mosaic(ds # A pydicom `Dataset`
     return "MOSAIC" in np.atleast_1d(ds.get("ImageType") or []).tolist()
 
 def mosaic_tiles(ds, # A pydicom `Dataset`
-                 frame:np.ndarray, # Its only frame
-                 name:str # What to call the file in errors
-                )->list: # Of arrays, one per slice
+                 frame:np.ndarray # Its only frame
+                )->list: # Of arrays, one per slice; `frame` itself where their number isn't known
     "Cut a Siemens mosaic into its slices."
     n = _mosaic_size(ds)
-    side = math.ceil(math.sqrt(n))
-    h, w = (o//max(side, 1) for o in frame.shape[:2])
-    todo = "convert it with dcm2niix, or export the slices one by one"
-    if n < 1 or (h*side, w*side) != frame.shape[:2]: refuse(name, "is a mosaic of an unknown number of slices", todo)
+    side = max(math.ceil(math.sqrt(max(n, 1))), 1)
+    h, w = (o//side for o in frame.shape[:2])
+    if n < 1 or (h*side, w*side) != frame.shape[:2]: return [frame]
     return [frame[r:r + h, c:c + w] for r in range(0, h*side, h) for c in range(0, w*side, w)][:n]
 
 def _mosaic_size(ds):
@@ -369,6 +357,17 @@ def _mosaic_size(ds):
         from nibabel.nicom import csareader
         return int(csareader.get_n_mosaic(csareader.get_csa_header(ds)))
     return 0
+
+# %% ../../nbs/data/02c_medical.ipynb #c4d7b5e1
+OTHER_MODALITIES = "CT US PT NM CR DX XA RF MG".split()  #: What DICOM calls other machines
+
+def not_mri(ds # A pydicom `Dataset`
+           )->str: # In DICOM's words; None for MRI, and where it isn't said
+    "What another machine made."
+    if is_mosaic(ds) and not _mosaic_size(ds): return "a mosaic of slices, and not how many"
+    if ds.get("Modality") in OTHER_MODALITIES: return str(ds.Modality)
+    kind = _uid_name(ds.get("SOPClassUID"))
+    return None if {"MR", "an", "Capture"} & set(kind.split()) else kind
 
 # %% ../../nbs/data/02c_medical.ipynb #d8385f3b
 def numbered(values # Places along one direction, in mm
@@ -402,8 +401,7 @@ def order_in_space(places:list # From `slice_place`, none of them None
     return found
 
 # %% ../../nbs/data/02c_medical.ipynb #c95ce5ed
-def stored_frames(ds, # A pydicom `Dataset`
-                  name:str # What to call the file in errors
+def stored_frames(ds # A pydicom `Dataset`
                  )->list: # Its frames; of a mosaic, the slices in it
     "The numbers of each frame, without other bits of their words."
     from pydicom.pixels import iter_pixels
@@ -415,7 +413,7 @@ def stored_frames(ds, # A pydicom `Dataset`
         left, right = int(ds.BitsAllocated) - high - 1, int(ds.BitsAllocated) - stored
         frames = [(x << left) >> right for x in whole]  # fills with the sign
     del ds.PixelData  # large, and no longer needed
-    return mosaic_tiles(ds, frames[0], name) if is_mosaic(ds) else frames
+    return mosaic_tiles(ds, frames[0]) if is_mosaic(ds) else frames
 
 # %% ../../nbs/data/02c_medical.ipynb #28c6c066
 def read_dicom(data:bytes, # The contents of a file
@@ -425,7 +423,7 @@ def read_dicom(data:bytes, # The contents of a file
     with quietly(name, "pydicom", "DICOM file"):
         ds = read_header(io.BytesIO(data))
         _check_dicom(ds, name)
-        frames = stored_frames(ds, name)
+        frames = stored_frames(ds)
         color = frames[0].ndim == 3 or ds.PhotometricInterpretation == "PALETTE COLOR"
         headers = [frame_header(ds, k) for k in range(len(frames))]
         shown = (color_frames if color else gray_frames)(ds, frames)
