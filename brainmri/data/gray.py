@@ -33,7 +33,7 @@ def check_size(name, # The file, as the user knows it
 def gray_range(parts # Arrays of numbers
               )->tuple: # What is black, and what is white
     "The 0.2nd and the 99.8th percentile of the finite numbers in `parts`, without a fill."
-    x = np.concatenate([np.zeros(0, np.float32), *parts])
+    x = np.concatenate([np.zeros(0, np.float32), *map(np.ravel, parts)])
     x = x[np.isfinite(x)]
     if not x.size: return 0., 0.
     fill = x.min()

@@ -183,8 +183,8 @@ def is_deep(im:Image.Image # An image that isn't loaded yet
            )->bool: # False for gray without transparency, of which Pillow keeps all bits
     "Has a file 16 bits for each color?"
     bits = getattr(im, "tag_v2", {}).get(258, (8,))
-    apart = im.mode in ("RGB", "RGBA") and max(bits) == 16
-    return apart or any(_DEEP.fullmatch(str(o)) for o in _rawmodes(im))
+    wide = im.mode in ("RGB", "RGBA") and max(bits) == 16
+    return wide or any(_DEEP.fullmatch(str(o)) for o in _rawmodes(im))
 
 # %% ../../nbs/data/02_image.ipynb #70d46faa
 def _half(data, page, name, swap):
@@ -192,7 +192,8 @@ def _half(data, page, name, swap):
     with Image.open(io.BytesIO(data), formats=["PNG", "TIFF"]) as im:
         im.seek(page)
         raw = _DEEP.fullmatch(str(_rawmodes(im)[0]))
-        if not raw: refuse(name, "keeps 16-bit colors apart", "save them pixel by pixel, or as gray")
+        apart = getattr(im, "tag_v2", {}).get(284) == 2
+        if not raw or apart: refuse(name, "keeps 16-bit colors apart", "save them pixel by pixel, or as gray")
         kind, order = raw.groups()
         mode = "RGBA" if kind == "LA" else f"{kind.upper()};16{_SWAPPED[order] if swap else order}"
         tiles = [(o[3], mode) if isinstance(o[3], str) else (o[3], (mode, *o[3][1:])) for o in im.tile]
@@ -256,6 +257,7 @@ def told(name, # What to call the image
     try: yield
     except (DataError, MemoryError): raise
     except UnidentifiedImageError:
+        if data[:4] in _TIFF: refuse(name, "is a damaged TIFF, or of a rare kind", "save it as gray or RGB")
         refuse(name, f"is not an image, or its header is damaged (it begins with {data[:8]!r})", _KINDS)
     except Image.DecompressionBombError as e: refuse(name, f"is too large ({e})", _SMALLER)
     except Exception as e: refuse(name, f"is damaged or cut short ({e})", "copy it again")
