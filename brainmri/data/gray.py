@@ -7,10 +7,11 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 from ..core import counted
-from .image import MAX_PIXELS, refuse
+from .image import MAX_PIXELS, refuse, to_8_bits
 
 # %% auto #0
-__all__ = ['MAX_VOXELS', 'MAX_SLICES', 'check_size', 'gray_range', 'to_gray', 'thinned', 'by_rows', 'square_pixels']
+__all__ = ['MAX_VOXELS', 'MAX_SLICES', 'check_size', 'gray_range', 'to_gray', 'thinned', 'by_rows', 'is_standardized',
+           'shown_together', 'as_grays', 'square_pixels']
 
 # %% ../../nbs/data/02b_gray.ipynb #ec99bfa8
 MAX_VOXELS = 120_000_000  #: Files of more pixels than this, over all their slices, are refused
@@ -31,13 +32,16 @@ def check_size(name, # The file, as the user knows it
 # %% ../../nbs/data/02b_gray.ipynb #44baf756
 def gray_range(parts # Arrays of numbers
               )->tuple: # What is black, and what is white
-    "The smallest and the 99.8th percentile of the finite numbers in `parts`."
-    x = np.concatenate([np.zeros(0, np.float32), *parts])
+    "The 0.2nd and the 99.8th percentile of the finite numbers in `parts`, without a fill."
+    x = np.concatenate([np.zeros(0, np.float32), *map(np.ravel, parts)])
     x = x[np.isfinite(x)]
     if not x.size: return 0., 0.
-    lo, top = float(x.min()), float(x.max())
-    hi = float(np.percentile(x, 99.8, overwrite_input=True))
-    return lo, hi if hi > lo else top
+    fill = x.min()
+    rest = x[x > fill] if fill < 0 else x
+    if rest.size and rest.min() >= 0: x = rest
+    lowest, highest = float(x.min()), float(x.max())
+    lo, hi = (float(np.percentile(x, q, method=m)) for q, m in ((.2, "lower"), (99.8, "higher")))
+    return (lo, hi) if hi > lo else (lowest, highest)
 
 def to_gray(x, # Numbers, in an array of any shape
             lo:float, # What is black
@@ -62,6 +66,36 @@ def by_rows(f, # A function of each number of an array
            )->np.ndarray: # As `f(x)`
     "Call `f` for a few rows at a time, and join the results."
     return np.concatenate([f(o) for o in np.array_split(x, 1 + x.size//2**20)])
+
+# %% ../../nbs/data/02b_gray.ipynb #e63a3e76
+def is_standardized(parts # Arrays of numbers
+                   )->bool: # True if exactly 0 is what lies around
+    "Has a head been shifted by its mean, and its background not?"
+    n = sum(o.size for o in parts)
+    zeros = sum(int((o == 0).sum()) for o in parts)
+    below = sum(int((o < 0).sum()) for o in parts)
+    return zeros > .1*n and below > .02*n
+
+def shown_together(arrays:list, # Of numbers of any kind
+                   values=lambda x: x # What the numbers mean
+                  )->list: # Arrays of uint8
+    "Arrays as grays in one range."
+    n = sum(o.size for o in arrays)
+    parts = [values(thinned(o, n)) for o in arrays]
+    blank = 0 if is_standardized(parts) else np.nan
+    known = lambda x: np.where(x == blank, np.nan, x)
+    lo, hi = gray_range(map(known, parts))
+    return [by_rows(lambda x: to_gray(known(values(x)), lo, hi), o) for o in arrays]
+
+# %% ../../nbs/data/02b_gray.ipynb #814709ea
+def as_grays(arrays:list, # Of numbers of any kind
+             name:str # What to call the file in errors
+            )->list: # Arrays of uint8
+    "Arrays that no header explains, as grays."
+    if all(o.dtype == bool for o in arrays): return [o*np.uint8(255) for o in arrays]
+    if all(o.dtype == np.uint8 for o in arrays): return arrays
+    whole = all(o.dtype.kind in "iu" and o.min() >= 0 and o.max() < 2**16 for o in arrays)
+    return to_8_bits(arrays, name) if whole else shown_together(arrays)
 
 # %% ../../nbs/data/02b_gray.ipynb #fe59f723
 def square_pixels(a:np.ndarray, # uint8, (h, w) or (h, w, 3)

@@ -4,16 +4,18 @@
 
 # %% ../../nbs/data/02_image.ipynb #6036668c
 from __future__ import annotations
-import contextlib, io, math, threading
+import contextlib, importlib, io, math, re, struct, sys, threading, zlib
 from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-from ..core import CROP_MARGIN, DataError, ImageError, size_text
+from ..core import CROP_MARGIN, IMAGE_SUFFIXES, DataError, ImageError, has_content, size_text
 from .figshare import is_matlab, read_figshare
 
 # %% auto #0
-__all__ = ['MAX_BYTES', 'MAX_PIXELS', 'FORMATS', 'refuse', 'to_8_bits', 'to_rgb', 'from_array', 'read_file', 'upright',
-           'decode_image', 'told', 'open_image', 'crop_border', 'image_array', 'write_squares']
+__all__ = ['MAX_BYTES', 'MAX_PIXELS', 'FORMATS', 'HEAD_BYTES', 'NIFTI_HEADS', 'SUFFIXES', 'READABLE', 'READERS', 'refuse',
+           'full_scale', 'to_8_bits', 'to_rgb', 'from_array', 'read_file', 'file_kind', 'is_picture', 'holds_slices',
+           'upright', 'as_shown', 'is_deep', 'deep_color', 'decode_image', 'told', 'slices_of', 'open_image',
+           'crop_border', 'image_array', 'write_squares']
 
 # %% ../../nbs/data/02_image.ipynb #39087f41
 def refuse(name, # The file, as the user knows it
@@ -26,16 +28,23 @@ def refuse(name, # The file, as the user knows it
     raise e from None
 
 # %% ../../nbs/data/02_image.ipynb #fd3cddef
+def full_scale(arrays # Arrays of whole numbers from 0 to 65535
+              )->int: # 255, 1023, 4095 or 65535
+    "What is white: the largest number of the fewest of 8, 10, 12 or 16 bits that hold the pixels."
+    counts = sum(np.bincount(a.ravel(), minlength=2**16) for a in arrays).cumsum()
+    most = np.searchsorted(counts, .9999*counts[-1])
+    return next(2**bits - 1 for bits in (8, 10, 12, 16) if most < 2**bits)
+
 def to_8_bits(arrays, # Arrays of whole numbers from 0 to 65535
               name="the image" # What to call it in an error
              )->list: # Arrays of uint8
-    "Scale `arrays` together by the fewest of 8, 10, 12 or 16 bits that hold their maximum."
+    "Scale `arrays` together by their `full_scale`."
     lo, hi = min(int(a.min()) for a in arrays), max(int(a.max()) for a in arrays)
     if lo < 0 or hi > 65535: refuse(name, f"holds values from {lo} to {hi}", "expected 0 to 65535")
-    top = 2 ** next(b for b in (8, 10, 12, 16) if hi < 2**b) - 1
+    top = full_scale(arrays)
     stretched = not any((a % 257).any() for a in arrays)  # 8 bits as 16, however dark
     every = np.arange(hi + 1)
-    table = every//257 if stretched else (every*255 + top//2)//top
+    table = every//257 if stretched else np.minimum((every*255 + top//2)//top, 255)
     return [table.astype(np.uint8)[a] for a in arrays]
 
 # %% ../../nbs/data/02_image.ipynb #c71b6c6b
@@ -68,7 +77,7 @@ def from_array(a:np.ndarray # uint8, (h, w), (h, w, 3) or (h, w, 4)
 # %% ../../nbs/data/02_image.ipynb #b6223c26
 MAX_BYTES = 250_000_000  #: Files of more bytes than this are refused before they are read
 MAX_PIXELS = 25_000_000  #: Images of more pixels than this are refused before they are decoded
-FORMATS = "JPEG PNG BMP GIF WEBP TIFF".split()  #: Kinds of file that are opened
+FORMATS = "JPEG PNG BMP GIF WEBP TIFF".split()  #: Kinds of picture that are opened
 
 # %% ../../nbs/data/02_image.ipynb #08adf4ba
 def read_file(path, # A file
@@ -86,6 +95,57 @@ def read_file(path, # A file
         with open(path, "rb") as f: return f.read(size)
     except OSError as e: refuse(path, f"can't be read ({e.strerror})", "check its permissions")
 
+# %% ../../nbs/data/02_image.ipynb #fa68509d
+HEAD_BYTES = 544  #: As much of a file as `file_kind` looks at
+NIFTI_HEADS = {struct.pack(order + "i", n): n for order in "<>" for n in (348, 540)}  #: First bytes → length
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_USUAL = (b"\xff\xd8", b"\x89PNG", b"BM")
+_BARE = re.compile(rb"[\2\x08]\0.\0([A-Z]{2}|..\0\0)", re.DOTALL)
+
+# %% ../../nbs/data/02_image.ipynb #62a84e5c
+def file_kind(head:bytes, # The first `HEAD_BYTES` of a file
+              suffix:str="" # The ending of its name, for bytes that don't tell
+             )->str: # "picture", "tiff", "matlab", "numpy", "dicom", "nifti", "gzip", or None
+    "What a file holds."
+    if head[128:132] == b"DICM": return "dicom"
+    if is_matlab(head): return "matlab"
+    starts = {"gzip": b"\x1f\x8b", "nifti": tuple(NIFTI_HEADS), "tiff": _TIFF, "numpy": b"\x93NUMPY",
+              "picture": (*_USUAL, b"GIF8")}
+    found = next((kind for kind, start in starts.items() if head.startswith(start)), None)
+    if found: return found
+    if head[8:12] == b"WEBP": return "picture"
+    return "dicom" if _BARE.match(head) or suffix.lower() == ".dcm" else None
+
+# %% ../../nbs/data/02_image.ipynb #d22f8eb5
+def is_picture(source # Path of a file, or its bytes
+              )->bool: # False for what can't be read, too
+    "Is `source`, by its first bytes, a JPEG, PNG or BMP?"
+    if isinstance(source, bytes): return source.startswith(_USUAL)
+    try:
+        if not has_content(source): return False
+        with open(source, "rb") as f: return f.read(4).startswith(_USUAL)
+    except (OSError, ValueError): return False
+
+# %% ../../nbs/data/02_image.ipynb #610b4207
+SUFFIXES = (*IMAGE_SUFFIXES, ".tif", ".tiff", ".gif", ".webp", ".dcm", ".nii", ".nii.gz", ".hdr", ".mat",
+            ".npy")  #: Endings of files that hold slices
+READABLE = "pictures, DICOM, NIfTI, .mat or .npy files"  #: The same, in words
+
+def holds_slices(path # Of a file
+                )->bool: # True for a known ending, too
+    "Is a file, by its ending or its first bytes, one of those that are read here?"
+    if str(path).lower().endswith(SUFFIXES): return True
+    try:
+        if not has_content(path): return False
+        with open(path, "rb") as f: head = f.read(HEAD_BYTES)
+    except OSError: return False
+    kind = file_kind(head, Path(path).suffix)
+    return kind is not None and (kind != "gzip" or _unpacked(head)[:4] in NIFTI_HEADS)
+
+def _unpacked(head):
+    try: return zlib.decompressobj(31).decompress(head, 8)
+    except zlib.error: return b""
+
 # %% ../../nbs/data/02_image.ipynb #dcdcab01
 def upright(im:Image.Image # An image, perhaps not loaded yet
            )->Image.Image: # The same, or a turned copy
@@ -97,29 +157,90 @@ def _is_turned(im):
     try: return im.getexif().get(0x0112, 1) in range(2, 9)
     except Exception: return False  # whatever Pillow raises over a broken block
 
+# %% ../../nbs/data/02_image.ipynb #44bf6ea3
+def as_shown(im:Image.Image # An image, perhaps not loaded yet
+            )->Image.Image: # Upright, with the largest number white
+    "Turn `im` upright, and mend what Pillow takes otherwise than viewers do."
+    tags = getattr(im, "tag_v2", {})
+    entries = np.array(tags.get(320, [256]))
+    if im.format == "BMP": return upright(im).convert("RGB")
+    if im.mode == "P" and entries.max() < 256:
+        im.putpalette(entries.reshape(3, -1).T.astype(np.uint8).tobytes())
+    shown = upright(im)
+    if not im.mode.startswith("I;16") or tags.get(262) != 0: return shown
+    a = np.asarray(shown).astype(np.int32)  # the smallest is white
+    return Image.fromarray(np.maximum(full_scale([a]) - a, 0).astype(np.uint16))
+
+# %% ../../nbs/data/02_image.ipynb #cd9548d6
+_DEEP = re.compile("(LA|RGB|RGBA|RGBa|RGBX);16([BLN])")
+_SWAPPED = dict(B="L", L="B", N="B" if sys.byteorder == "little" else "L")
+
+def _rawmodes(im):
+    "How the parts of a file that isn't loaded yet are packed, as Pillow calls it."
+    return [o[3] if isinstance(o[3], str) else (o[3] or [""])[0] for o in getattr(im, "tile", [])]
+
+def is_deep(im:Image.Image # An image that isn't loaded yet
+           )->bool: # False for gray without transparency, of which Pillow keeps all bits
+    "Has a file 16 bits for each color?"
+    bits = getattr(im, "tag_v2", {}).get(258, (8,))
+    wide = im.mode in ("RGB", "RGBA") and max(bits) == 16
+    return wide or any(_DEEP.fullmatch(str(o)) for o in _rawmodes(im))
+
+# %% ../../nbs/data/02_image.ipynb #70d46faa
+def _half(data, page, name, swap):
+    "One byte of each color, uint8, and how they are packed."
+    with Image.open(io.BytesIO(data), formats=["PNG", "TIFF"]) as im:
+        im.seek(page)
+        raw = _DEEP.fullmatch(str(_rawmodes(im)[0]))
+        apart = getattr(im, "tag_v2", {}).get(284) == 2
+        if not raw or apart: refuse(name, "keeps 16-bit colors apart", "save them pixel by pixel, or as gray")
+        kind, order = raw.groups()
+        mode = "RGBA" if kind == "LA" else f"{kind.upper()};16{_SWAPPED[order] if swap else order}"
+        tiles = [(o[3], mode) if isinstance(o[3], str) else (o[3], (mode, *o[3][1:])) for o in im.tile]
+        im.tile = [(*o[:3], args) for o, (_, args) in zip(im.tile, tiles)]
+        im.load()
+        return np.asarray(im), kind
+
+# %% ../../nbs/data/02_image.ipynb #c40add6c
+def deep_color(data:bytes, # A PNG or TIFF for which `is_deep`
+               name:str, # What to call it in an error
+               page:int=0 # Which page of a TIFF
+              )->np.ndarray: # uint8, (h, w, 3)
+    "Decode 16-bit color on the scale of 16-bit gray, with transparency over black."
+    high, kind = _half(data, page, name, False)
+    if kind == "LA": a = high.view(">u2").astype(int)
+    else: a = high.astype(int)*256 + _half(data, page, name, True)[0]
+    color = a[..., :1].repeat(3, -1) if kind == "LA" else a[..., :3]
+    shown = to_8_bits([color], name)[0]
+    if kind not in ("LA", "RGBA"): return shown  # opaque, or multiplied already
+    return (shown*(a[..., -1:]/65535) + .5).astype(np.uint8)
+
 # %% ../../nbs/data/02_image.ipynb #36f03adf
 _one_large = threading.RLock()
 _SMALLER = f"expected at most {MAX_PIXELS//10**6} million pixels; make it smaller"
 
 def _check_claims(im, name):
-    "Refuse an image that is too large, or more than one picture."
+    "Refuse an image that is too large, has several pages, or loses half of its bits."
     w, h = im.size
     if w*h > MAX_PIXELS: refuse(name, f"is too large ({w}×{h} pixels)", _SMALLER)
-    n = 1 if im.format == "MPO" else getattr(im, "n_frames", 1)  # an MPO holds previews
-    if n > 1: refuse(name, f"is animated or has several pages ({n} frames)", "save one as a file")
+    n = getattr(im, "n_frames", 1) if im.format == "TIFF" else 1
+    if n > 1: refuse(name, f"has several pages ({n} frames)", "save one as a file")
+    if is_deep(im): refuse(name, "has 16 bits a color", "give the file itself")
 
 # %% ../../nbs/data/02_image.ipynb #22c344bb
 def decode_image(im:Image.Image, # An image, perhaps not loaded yet
                  name:str, # What to call it in an error
                  needed:int=None # Pixels needed in width and height, so that a JPEG may be reduced
-                )->Image.Image: # Mode RGB; `info` has the `mode` in the file, and `reduced`
+                )->Image.Image: # Mode RGB; `info` has the `mode` in the file, `frames` and `reduced`
     "Decode `im` to upright RGB."
     _check_claims(im, name)
     full, by = im.size, _reduction(im, needed) if needed else 1
+    frames = 1 if im.format == "MPO" else getattr(im, "n_frames", 1)  # an MPO holds previews
     if by > 1: im.draft(im.mode, (full[0]//by, full[1]//by))
     large = full[0]*full[1] > MAX_PIXELS/10
-    with _one_large if large else contextlib.nullcontext(): rgb = to_rgb(upright(im), name)
-    rgb.info = dict(mode=im.mode) | (dict(reduced=by, full_size=full) if by > 1 else {})
+    with _one_large if large else contextlib.nullcontext(): rgb = to_rgb(as_shown(im), name)
+    rgb.info = dict(mode=im.mode) | (dict(frames=frames) if frames > 1 else {})
+    if by > 1: rgb.info.update(reduced=by, full_size=full)
     return rgb
 
 def _reduction(im, needed):
@@ -136,23 +257,59 @@ def told(name, # What to call the image
     try: yield
     except (DataError, MemoryError): raise
     except UnidentifiedImageError:
+        if data[:4] in _TIFF: refuse(name, "is a damaged TIFF, or of a rare kind", "save it as gray or RGB")
         refuse(name, f"is not an image, or its header is damaged (it begins with {data[:8]!r})", _KINDS)
     except Image.DecompressionBombError as e: refuse(name, f"is too large ({e})", _SMALLER)
     except Exception as e: refuse(name, f"is damaged or cut short ({e})", "copy it again")
 
-_KINDS = f"expected {', '.join(FORMATS)}; replace it or delete it"
+_KINDS = f"expected {', '.join(FORMATS)}, DICOM, NIfTI, .mat or .npy; replace it or delete it"
+
+# %% ../../nbs/data/02_image.ipynb #44b1c97f
+_KINDS_READ = dict(picture="picture", matlab="picture", tiff="tiff", numpy="numpy", dicom="dicom",
+                   nifti="nifti", gzip="gzip")
+READERS = {k: f"brainmri.data.medical.read_{v}" for k, v in _KINDS_READ.items()}  #: Kind of file → its reader
+
+def slices_of(data:bytes, # The contents of a file
+              name:str # What to call it in errors
+             )->tuple: # Arrays: uint8, (h, w) or (h, w, 3), and a dictionary
+    "Read the pixels of each slice in a file."
+    kind = file_kind(data[:HEAD_BYTES], Path(name).suffix) or "picture"
+    module, function = READERS[kind].rsplit(".", 1)
+    return getattr(importlib.import_module(module), function)(data, name)
+
+def _only_slice(data, name):
+    "The slice in a file that holds one, mode RGB."
+    arrays, info = slices_of(data, name)
+    found, todo = f"holds {len(arrays)} slices", "expected one; save those that you mean as files"
+    if len(arrays) > 1: refuse(name, found, todo)
+    other = info.get("other")
+    if other: refuse(name, f"is no slice of an MRI (its header says {other})", "leave it out")
+    im = Image.fromarray(arrays[0])
+    rgb = im.convert("RGB")
+    rgb.info = dict(mode=im.mode)
+    return rgb
 
 # %% ../../nbs/data/02_image.ipynb #3bc4bf3a
-def open_image(source, # An image file, or the bytes of one
+def open_image(source, # A file that holds one slice, or the bytes of one
                needed:int=None, # Pixels needed in width and height, so that a JPEG may be reduced
                name:str=None # What to call it in an error; default its path
-              )->Image.Image: # Mode RGB; `info` has the `mode` in the file, and `reduced`
+              )->Image.Image: # Mode RGB; `info` has the `mode` in the file, `frames` and `reduced`
     "Open an image as upright 8-bit RGB; a file that isn't one image raises `ImageError`."
     name = name or ("the image" if isinstance(source, bytes) else str(source))
     data = source if isinstance(source, bytes) else read_file(source)
-    if is_matlab(data): return decode_image(read_figshare(data, name).image, name)
+    kind = file_kind(data[:HEAD_BYTES], Path(name).suffix)
+    if kind == "matlab": return decode_image(read_figshare(data, name).image, name)
+    if kind not in (None, "picture"): return _only_slice(data, name)
     with told(name, data):
-        with Image.open(io.BytesIO(data), formats=FORMATS) as im: return decode_image(im, name, needed)
+        with Image.open(io.BytesIO(data), formats=FORMATS) as im:
+            if is_deep(im): return _deep_image(im, data, name)
+            return decode_image(im, name, needed)
+
+def _deep_image(im, data, name):
+    if im.size[0]*im.size[1] > MAX_PIXELS: refuse(name, f"is too large ({im.size} pixels)", _SMALLER)
+    rgb = Image.fromarray(deep_color(data, name))
+    rgb.info = dict(mode=im.mode)
+    return rgb
 
 # %% ../../nbs/data/02_image.ipynb #d6ef857e
 def crop_border(im:Image.Image, # Any image

@@ -5,16 +5,15 @@
 # %% ../../nbs/data/03_index.ipynb #0ab2aeec
 from __future__ import annotations
 import difflib, hashlib, io, os, re, warnings
-from collections import Counter
 from functools import partial
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from ..core import CROP_MARGIN, IMAGE_SUFFIXES, ConfigError, DataError, DataWarning, ImageError
+from ..core import CROP_MARGIN, ConfigError, DataError, DataWarning, ImageError
 from ..core import counted, listed, one_line, pick, refuse_first, thread_map, walk_folders
 from .classes import STUDY_CLASSES, as_labels, classes_of, known_class, name_classes
 from .figshare import figshare_table
-from .image import open_image, read_file, refuse
+from .image import READABLE, holds_slices, open_image, read_file, refuse
 
 # %% auto #0
 __all__ = ['MAX_TABLE', 'FACTS', 'match_split', 'patient_column', 'find_images', 'class_folders', 'name_problems',
@@ -40,19 +39,12 @@ def patient_column(columns # Names of columns
     return min(ranks, key=ranks.get, default=None)
 
 # %% ../../nbs/data/03_index.ipynb #2c67856c
-_SUFFIXES = (*IMAGE_SUFFIXES, ".mat")
-_OTHER_PICTURES = (".gif", ".tif", ".tiff", ".webp", ".jp2", ".heic", ".dcm", ".nii", ".gz")
-
 def find_images(folder # Any folder
-               )->tuple: # Paths, and a `Counter` of the endings of pictures that aren't read
-    "List the image files in a folder and below it."
-    files, others = [], Counter()
-    for d, names in walk_folders(folder):
-        for path in (Path(d)/o for o in names):
-            suffix = path.suffix.lower()
-            if suffix in _SUFFIXES: files.append(path)
-            elif suffix in _OTHER_PICTURES: others[suffix] += 1
-    return files, others
+               )->tuple: # Paths of files that hold slices, and paths of the others
+    "List the files in a folder and below it."
+    files = [Path(d)/o for d, names in walk_folders(folder) for o in names]
+    held = [holds_slices(o) for o in files]
+    return [o for o, yes in zip(files, held) if yes], [o for o, yes in zip(files, held) if not yes]
 
 # %% ../../nbs/data/03_index.ipynb #160ed537
 _NO_CLASSES = {"mask", "masks", "labels", "annotation", "annotations", "segmentation", "segmentations", "boxes"}
@@ -92,13 +84,15 @@ def _from_folder(root):
     contents = [find_images(o) for o in folders.path]
     folders["files"] = pd.Series([files for files, _ in contents], folders.index, object)
     folders["n"] = [len(files) for files, _ in contents]
-    others = sum((o for _, o in contents), Counter())
+    others = [o for _, found in contents for o in found]
     if _is_figshare(root, folders): return figshare_table(root)
     refuse_first(_folder_problems(root, folders, others))
     for said in _left_out(folders, others): warnings.warn(f"{root}: {said}", DataWarning, stacklevel=4)
     rows = folders[folders.n > 0].explode("files").rename(columns=dict(files="filepath", name="label"))
     if folders.folder.isna().all(): rows = rows.drop(columns="folder")
-    return rows.drop(columns=["path", "n"]).astype(dict(filepath=str)).reset_index(drop=True)
+    rows = rows.drop(columns=["path", "n"]).astype(dict(filepath=str)).reset_index(drop=True)
+    rows.attrs["skipped"] = [dict(filepath=str(o), problem="is no image", done="skipped") for o in others]
+    return rows
 
 def _is_figshare(root, folders):
     "Are there `.mat` files below `root`, in folders that name no class, and no other images?"
@@ -109,20 +103,18 @@ def _is_figshare(root, folders):
 def _folder_problems(root, folders, others):
     empty = folders[folders.n == 0]
     known = empty.path[empty.name.map(known_class).notna()]
-    kinds = f"expected files ending in {', '.join(_SUFFIXES)}; found {_kinds(others) or 'none'}"
+    kinds = f"expected {READABLE}; found {listed(o.name for o in others) or 'none'}"
     if len(known): yield f"No images in {listed(known)}: {kinds}."
     names = listed(folders.name, 8) or "no folders"
     if len(empty) == len(folders): yield f"{root} has no class folders with images: found {names}; {kinds}."
     yield from name_problems(folders.files.explode().dropna(), root)
 
-def _kinds(others): return listed(f"{suffix} ({n})" for suffix, n in others.items())
-
 def _left_out(folders, others):
     "Sentences about what is no class or no image, and about names that look misspelt."
     empty = folders.name[folders.n == 0]
     if len(empty): yield f"ignored the folders {listed(empty, 10)}, which hold no images."
-    only = f"only {', '.join(_SUFFIXES)} are read"
-    if others: yield f"ignored {_kinds(others)}; {only}. Convert them to .png to use them."
+    names = listed(o.name for o in others)
+    if others: yield f"skipped {counted(len(others), 'file')} ({names}): only {READABLE} are read."
     for name in sorted({o for o in folders.name if not known_class(o)}):
         near = difflib.get_close_matches(name.lower(), STUDY_CLASSES, 1, .8)
         if near: yield f"{name!r} is taken as a class of its own. If it means {near[0]!r}, rename it."
@@ -238,7 +230,7 @@ FACTS = ["width", "height", "mode", "bytes", "sha"]  #: Columns that come from o
 
 def check_image(path, # Of the file
                 margin:int=CROP_MARGIN # Pixels that will be cut from each side
-               )->dict: # filepath and `FACTS`, or filepath, problem and done
+               )->dict: # filepath, `FACTS`, and frames of an animation; or filepath, problem and done
     "Open an image file and note its facts, or what is wrong with it."
     try:
         data = read_file(path)
@@ -247,7 +239,8 @@ def check_image(path, # Of the file
             found = f"is {img.width}×{img.height}, not larger than two margins of {margin} px"
             refuse(path, found, "use a larger image or a smaller margin")
         sha, size = hashlib.sha256(data).hexdigest(), dict(width=img.width, height=img.height)
-        return dict(filepath=path, **size, mode=img.info["mode"], bytes=len(data), sha=sha)
+        frames = {k: v for k, v in img.info.items() if k == "frames"}
+        return dict(filepath=path, **size, mode=img.info["mode"], bytes=len(data), sha=sha, **frames)
     except ImageError as e: return dict(filepath=path, problem=e.found, done="left out")
 
 # %% ../../nbs/data/03_index.ipynb #b13760a8
@@ -272,18 +265,21 @@ def index_images(data, # A folder of class folders or figshare's .mat files, a C
                 )->pd.DataFrame: # One row per image: filepath, label, y, `FACTS`, and other columns of the source
     "Make a checked table of images, sorted by class and path; `problems` lists the files left out."
     rows = find_rows(data)
-    unread = rows.attrs.get("unread") or []  # figshare's files that can't be read have no label
+    unread, skipped = (rows.attrs.get(k) or [] for k in ("unread", "skipped"))  # they have no label
     names = choose_classes(rows.label, classes)
     rows = rows[rows.label.isin(names)]
     checked = thread_map(lambda o: check_image(o, margin), rows.filepath, workers, progress)
+    moving = [o["filepath"] for o in checked if "frames" in o]
     checked = pd.DataFrame(checked, columns=["filepath", *FACTS, "problem", "done"])
     is_bad = checked.problem.notna()
     bad = [*unread, *checked.loc[is_bad, ["filepath", "problem", "done"]].to_dict("records")]
     df = _assembled(rows, checked[~is_bad], names)
     name = "the table" if isinstance(data, pd.DataFrame) else data
     refuse_first(_too_few(df, bad, max_bad, name))
+    first = f"{counted(len(moving), 'animation')}, of which the first frame is used: {listed(moving)}."
+    if moving: warnings.warn(first, DataWarning, stacklevel=2)
     if bad: warnings.warn(f"{_said(bad)}. `problems(df)` lists them.", DataWarning, stacklevel=2)
-    df.attrs = dict(problems=bad)
+    df.attrs = dict(problems=bad + skipped)
     return df
 
 # %% ../../nbs/data/03_index.ipynb #aa40e3d6

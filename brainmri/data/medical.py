@@ -4,22 +4,24 @@
 
 # %% ../../nbs/data/02c_medical.ipynb #665ca045
 from __future__ import annotations
-import contextlib, gzip, importlib, io, logging, math, re, struct, threading, warnings
+import contextlib, gzip, importlib, io, itertools, logging, math, threading, warnings
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from PIL import Image, ImageSequence
-from ..core import ConfigError, ImageError, has_content
-from .gray import by_rows, check_size, gray_range, square_pixels, thinned, to_gray
-from .image import open_image, read_file, refuse, to_8_bits, to_rgb, told, upright
+from ..core import ConfigError, ImageError
+from .gray import as_grays, by_rows, check_size, gray_range, shown_together, square_pixels, thinned, to_gray
+from .image import NIFTI_HEADS, as_shown, deep_color, is_deep, open_image, read_file, refuse, slices_of
+from .image import to_rgb, told
+from .image import HEAD_BYTES, READERS, file_kind, is_picture  # found here, too
 from .worker import untrusted as in_worker
 
 # %% auto #0
-__all__ = ['HEAD_BYTES', 'MAX_VOLUME_BYTES', 'READERS', 'OTHER_MODALITIES', 'Slice', 'file_kind', 'is_picture', 'read_arrays',
-           'read_slices', 'read_picture', 'read_tiff', 'need_module', 'write_dicom', 'quietly', 'read_header',
-           'numbers', 'first_number', 'frame_header', 'in_units', 'has_window', 'through_window', 'is_padding',
-           'gray_frames', 'color_frames', 'not_mri', 'hang', 'read_dicom', 'upright_volume', 'cut_axis', 'read_nifti',
-           'read_gzip', 'write_nifti']
+__all__ = ['MAX_VOLUME_BYTES', 'OTHER_MODALITIES', 'Slice', 'read_arrays', 'read_slices', 'read_picture', 'read_tiff',
+           'read_numpy', 'need_module', 'write_dicom', 'quietly', 'read_header', 'numbers', 'first_number',
+           'frame_header', 'in_units', 'has_window', 'through_window', 'is_padding', 'gray_frames', 'color_frames',
+           'hang', 'is_mosaic', 'mosaic_tiles', 'not_mri', 'numbered', 'slice_place', 'order_in_space', 'stored_frames',
+           'read_dicom', 'upright_volume', 'cut_axis', 'read_nifti', 'read_gzip', 'write_nifti']
 
 # %% ../../nbs/data/02c_medical.ipynb #72d988c6
 @dataclass(frozen=True)
@@ -28,87 +30,92 @@ class Slice:
     name:str # The file, as it was given; with #1, #2, … if it holds several slices
     image:Image.Image # Mode L or RGB, 8 bits, square pixels
     series:int = None # 1 for the slices of a file that holds several
-    number:int = None # Its place in that file, from 1
+    number:int = None # Its place in that file, from 1; two slices of one place share it
     other:str = None # What it is if it isn't MRI, in DICOM's words
-
-# %% ../../nbs/data/02c_medical.ipynb #0a0e1c98
-HEAD_BYTES = 544  #: As much of a file as `file_kind` looks at
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_USUAL = (b"\xff\xd8", b"\x89PNG", b"BM")
-_NIFTI = {struct.pack(order + "i", n): n for order in "<>" for n in (348, 540)}
-
-# %% ../../nbs/data/02c_medical.ipynb #e84b6f47
-def file_kind(head:bytes, # The first `HEAD_BYTES` of a file
-              suffix:str="" # The ending of its name, for bytes that don't tell
-             )->str: # "dicom", "nifti", "gzip", "tiff", "picture", or None
-    "What a file holds."
-    if head[128:132] == b"DICM": return "dicom"
-    if head[:2] == b"\x1f\x8b": return "gzip"
-    if head[:4] in _NIFTI: return "nifti"
-    if head[:4] in _TIFF: return "tiff"
-    if head.startswith((*_USUAL, b"GIF8")) or head[8:12] == b"WEBP": return "picture"
-    is_bare = re.match(rb"[\2\x08]\0.\0([A-Z]{2}|..\0\0)", head, re.DOTALL)
-    return "dicom" if is_bare or suffix.lower() == ".dcm" else None
-
-# %% ../../nbs/data/02c_medical.ipynb #e05fe67a
-def is_picture(source # Path of a file, or its bytes
-              )->bool: # False for what can't be read, too
-    "Is `source`, by its first bytes, a JPEG, PNG or BMP?"
-    if isinstance(source, bytes): return source.startswith(_USUAL)
-    try:
-        if not has_content(source): return False
-        with open(source, "rb") as f: return f.read(4).startswith(_USUAL)
-    except (OSError, ValueError): return False
 
 # %% ../../nbs/data/02c_medical.ipynb #59507f34
 MAX_VOLUME_BYTES = 400_000_000  #: Files of more bytes than this are refused
-READERS = {}  #: Kind of file → its reader, as "picture" → `read_picture`
 _one_reader = threading.RLock()
 
 def read_arrays(source, # Path of a file, or its bytes
                 name:str # What to call it in errors
-               )->tuple: # What it shows if it isn't MRI, and arrays: uint8, (h, w) or (h, w, 3)
-    "Read the pixels of each slice in a file."
+               )->tuple: # A dictionary, and arrays: uint8, (h, w) or (h, w, 3)
+    "Read the pixels of each slice in a file, as `untrusted` asks for them."
     with _one_reader:  # large files are read one at a time
         data = source if isinstance(source, bytes) else read_file(source, MAX_VOLUME_BYTES)
-        kind = file_kind(data[:HEAD_BYTES], Path(name).suffix) or "picture"
-        arrays, other = READERS[kind](data, name)
-    return other, arrays
+        arrays, info = slices_of(data, name)
+    return info, arrays
 
 # %% ../../nbs/data/02c_medical.ipynb #141be324
 def read_slices(source, # Path of a file, or its bytes
                 name:str=None, # What to call it, in `Slice.name` and in errors
                 untrusted:bool=False # Open it in a second process, with limits?
-               )->list: # Of `Slice`, in the order of the file
+               )->list: # Of `Slice`, in the order in which they lie in the body
     "The slices in a DICOM, a NIfTI or a picture; an unusable file raises `ImageError`."
     name = name or ("the image" if isinstance(source, bytes) else str(source))
-    if untrusted: other, arrays = in_worker("brainmri.data.medical.read_arrays", source, name)
-    else: other, arrays = read_arrays(source, name)
-    images = [Image.fromarray(a) for a in arrays]
+    if untrusted: info, arrays = in_worker("brainmri.data.medical.read_arrays", source, name)
+    else: info, arrays = read_arrays(source, name)
+    images, other = [Image.fromarray(a) for a in arrays], info.get("other")
     if len(images) == 1: return [Slice(name, images[0], other=other)]
-    return [Slice(f"{name}#{k}", im, 1, k, other) for k, im in enumerate(images, 1)]
+    numbers = info.get("numbers") or range(1, len(images) + 1)
+    return [Slice(f"{name}#{k}", im, 1, number, other)
+            for k, (im, number) in enumerate(zip(images, numbers), 1)]
 
 # %% ../../nbs/data/02c_medical.ipynb #76ad26a9
 def read_picture(data:bytes, # The contents of a file
                  name:str # What to call it in errors
-                )->tuple: # One array, in a list, and None
-    "Read a picture as `open_image` does."
-    return [np.asarray(open_image(data, name=name))], None
+                )->tuple: # One array per frame, and an empty dictionary
+    "Read a picture as `open_image` does, and the other frames of an animation."
+    first = open_image(data, name=name)
+    if "frames" not in first.info: return [np.asarray(first)], {}
+    with told(name, data), Image.open(io.BytesIO(data)) as im:
+        check_size(name, *im.size, im.n_frames)
+        return [np.asarray(to_rgb(o, name)) for o in ImageSequence.Iterator(im)], {}
 
 # %% ../../nbs/data/02c_medical.ipynb #ce377183
 def read_tiff(data:bytes, # The contents of a file
               name:str # What to call it in errors
-             )->tuple: # One array per page, and None
+             )->tuple: # One array per page, and an empty dictionary
     "Read the pages of a TIFF."
     with told(name, data), Image.open(io.BytesIO(data), formats=["TIFF"]) as im:
-        if im.n_frames == 1: return read_picture(data, name)
         check_size(name, *im.size, im.n_frames)
-        pages = [upright(o).copy() for o in ImageSequence.Iterator(im)]
-    if all(o.mode.startswith("I") for o in pages): arrays = to_8_bits(list(map(np.asarray, pages)), name)
-    else: arrays = [np.asarray(o if o.mode == "L" else to_rgb(o, name)) for o in pages]
-    return arrays, None
+        pages = [_page(data, o, k, name) for k, o in enumerate(ImageSequence.Iterator(im))
+                 if not o.tag_v2.get(254, 0) & 5]  # a small copy, or a mask
+    if any(o.ndim == 3 for o in pages): return [o if o.ndim == 3 else as_grays([o], name)[0] for o in pages], {}
+    return as_grays(pages, name), {}
 
-READERS.update(picture=read_picture, tiff=read_tiff)
+def _page(data, im, k, name):
+    "The numbers of a page, (h, w), or its colors as bytes, (h, w, 3)."
+    check_size(name, *im.size)
+    if is_deep(im): return deep_color(data, name, k)
+    shown = as_shown(im)
+    return np.asarray(shown if im.mode in ("L", "F") or im.mode[0] == "I" else to_rgb(shown, name))
+
+# %% ../../nbs/data/02c_medical.ipynb #277b9b0a
+def read_numpy(data:bytes, # The contents of a .npy file
+               name:str # What to call it in errors
+              )->tuple: # One array per slice, and an empty dictionary
+    "Read the slices in an array."
+    with told(name, data):
+        f = io.BytesIO(data)
+        version = np.lib.format.read_magic(f)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read(f)
+        if dtype.kind not in "biuf" or len(shape) not in (2, 3) or 0 in shape:
+            found = f"holds an array of {dtype} with shape {shape}"
+            refuse(name, found, "expected numbers of shape (h, w), (slices, h, w), or (h, w, 3) in color")
+        a = np.frombuffer(data, dtype, math.prod(shape), f.tell())
+    return _slices_in(a.reshape(shape, order="F" if fortran else "C"), name), {}
+
+def _slices_in(a, name):
+    a = a.astype(a.dtype.newbyteorder("="))
+    if a.ndim == 3 and a.shape[-1] in (3, 4) and len(a) > 4:
+        check_size(name, a.shape[1], a.shape[0])
+        shown = as_grays([a], name)[0]
+        return [np.asarray(to_rgb(Image.fromarray(shown), name))]
+    cuts = list(a) if a.ndim == 3 else [a]
+    check_size(name, *cuts[0].shape[::-1], len(cuts))
+    return as_grays(cuts, name)
 
 # %% ../../nbs/data/02c_medical.ipynb #abf4939c
 def need_module(module:str, # pydicom or nibabel
@@ -198,7 +205,8 @@ def first_number(ds, # A pydicom `Dataset`
     return (numbers(ds, keyword) or [default])[0]
 
 # %% ../../nbs/data/02c_medical.ipynb #daa0ef40
-_MACROS = [f"{o}Sequence" for o in "PixelMeasures PlaneOrientation PixelValueTransformation FrameVOILUT".split()]
+_GROUPS = "PixelMeasures PlaneOrientation PlanePosition PixelValueTransformation FrameVOILUT"
+_MACROS = [f"{o}Sequence" for o in _GROUPS.split()]
 
 def frame_header(ds, # A pydicom `Dataset`
                  k:int # Number of the frame, from 0
@@ -279,9 +287,15 @@ def color_frames(ds, # A pydicom `Dataset`
     for x in frames:
         top = 2**first_number(ds, "BitsStored", 8) - 1
         if x.ndim == 2:
-            x = apply_color_lut(x, ds)[..., :3]
-            top = np.iinfo(x.dtype).max
+            x, top = apply_color_lut(x, ds)[..., :3], _brightest_entry(ds)
         yield by_rows(lambda o: to_gray(o, 0, top), x)
+
+def _brightest_entry(ds):
+    "What is white in a palette: 255 if all its entries are bytes, whatever it says."
+    from pydicom.pixels import apply_color_lut
+    n, first, bits = map(int, ds.RedPaletteColorLookupTableDescriptor)
+    entries = apply_color_lut(first + np.arange(n or 2**16), ds)
+    return 255 if entries.max() < 256 else 2**bits - 1
 
 # %% ../../nbs/data/02c_medical.ipynb #7dffe345
 def _uid_name(uid, default="an image"):
@@ -302,16 +316,6 @@ def _check_dicom(ds, name):
     found = f"is stored as {_uid_name(syntax, 'something unknown')}, which nothing here decodes"
     refuse(name, found, "pip install 'brainmri[dicom]', or export it uncompressed")
 
-# %% ../../nbs/data/02c_medical.ipynb #c4d7b5e1
-OTHER_MODALITIES = "CT US PT NM CR DX XA RF MG".split()  #: What DICOM calls other machines
-
-def not_mri(ds # A pydicom `Dataset`
-           )->str: # In DICOM's words; None for MRI, and where it isn't said
-    "What another machine made."
-    if ds.get("Modality") in OTHER_MODALITIES: return str(ds.Modality)
-    kind = _uid_name(ds.get("SOPClassUID"))
-    return None if {"MR", "an", "Capture"} & set(kind.split()) else kind
-
 # %% ../../nbs/data/02c_medical.ipynb #0e22fe61
 def hang(a:np.ndarray, # uint8, (h, w) or (h, w, 3)
          ds, # A pydicom `Dataset`
@@ -329,22 +333,106 @@ def hang(a:np.ndarray, # uint8, (h, w) or (h, w, 3)
     if (axes[3 + down] < 0) != (down == 2): a = a[::-1]
     return square_pixels(a, spacing, name)
 
+# %% ../../nbs/data/02c_medical.ipynb #2ea90760
+def is_mosaic(ds # A pydicom `Dataset`
+             )->bool: # As its image type says
+    "Are there several slices in one frame?"
+    return "MOSAIC" in np.atleast_1d(ds.get("ImageType") or []).tolist()
+
+def mosaic_tiles(ds, # A pydicom `Dataset`
+                 frame:np.ndarray # Its only frame
+                )->list: # Of arrays, one per slice; `frame` itself where their number isn't known
+    "Cut a Siemens mosaic into its slices."
+    n = _mosaic_size(ds)
+    side = max(math.ceil(math.sqrt(max(n, 1))), 1)
+    h, w = (o//side for o in frame.shape[:2])
+    if n < 1 or (h*side, w*side) != frame.shape[:2]: return [frame]
+    return [frame[r:r + h, c:c + w] for r in range(0, h*side, h) for c in range(0, w*side, w)][:n]
+
+def _mosaic_size(ds):
+    "How many slices the private parts of a header name; 0 if none does."
+    with contextlib.suppress(Exception):
+        return int(ds.private_block(0x19, "SIEMENS MR HEADER")[0x0A].value)
+    with contextlib.suppress(Exception):
+        from nibabel.nicom import csareader
+        return int(csareader.get_n_mosaic(csareader.get_csa_header(ds)))
+    return 0
+
+# %% ../../nbs/data/02c_medical.ipynb #c4d7b5e1
+OTHER_MODALITIES = "CT US PT NM CR DX XA RF MG".split()  #: What DICOM calls other machines
+
+def not_mri(ds # A pydicom `Dataset`
+           )->str: # In DICOM's words; None for MRI, and where it isn't said
+    "What another machine made."
+    if is_mosaic(ds) and not _mosaic_size(ds): return "a mosaic of slices, and not how many"
+    if ds.get("Modality") in OTHER_MODALITIES: return str(ds.Modality)
+    kind = _uid_name(ds.get("SOPClassUID"))
+    return None if {"MR", "an", "Capture"} & set(kind.split()) else kind
+
+# %% ../../nbs/data/02c_medical.ipynb #d8385f3b
+def numbered(values # Places along one direction, in mm
+            )->list: # Of whole numbers
+    "Numbers from 1 for places, with a gap where the next is more than a step away."
+    there = sorted(set(values))
+    steps = [b - a for a, b in itertools.pairwise(there)]
+    usual = sorted(steps)[(len(steps) - 1)//2] if steps else 1.
+    numbers = itertools.accumulate((max(1, round(o/usual)) for o in steps), initial=1)
+    number_of = dict(zip(there, numbers))
+    return [number_of[o] for o in values]
+
+# %% ../../nbs/data/02c_medical.ipynb #2586ea40
+def slice_place(ds # A pydicom `Dataset`, or the `frame_header` of a frame
+               )->tuple: # In which columns and rows run, and mm along their normal; None where it isn't said
+    "Where in the body a slice lies."
+    axes, at = numbers(ds, "ImageOrientationPatient"), numbers(ds, "ImagePositionPatient")
+    if len(axes) != 6 or len(at) != 3: return None
+    position = float(np.cross(axes[:3], axes[3:]) @ at)
+    return tuple(round(o, 2) for o in axes), round(position, 2)
+
+def order_in_space(places:list # From `slice_place`, none of them None
+                  )->list: # Pairs of an index and a number, sorted
+    "Put slices in order, those of one direction after those of another."
+    order = sorted(range(len(places)), key=lambda i: (places[i], i))
+    found, last = [], 0
+    for _, stack in itertools.groupby(order, lambda i: places[i][0]):
+        stack = list(stack)
+        found += zip(stack, (last + k for k in numbered([places[i][1] for i in stack])))
+        last = found[-1][1]
+    return found
+
 # %% ../../nbs/data/02c_medical.ipynb #c95ce5ed
+def stored_frames(ds # A pydicom `Dataset`
+                 )->list: # Its frames; of a mosaic, the slices in it
+    "The numbers of each frame, without other bits of their words."
+    from pydicom.pixels import iter_pixels
+    high, stored = int(ds.get("HighBit", 15)), int(ds.BitsStored)
+    shifted = high + 1 > stored and not ds.file_meta.TransferSyntaxUID.is_encapsulated
+    if not shifted: frames = list(iter_pixels(ds))
+    else:
+        whole = iter_pixels(ds, correct_unused_bits=False)
+        left, right = int(ds.BitsAllocated) - high - 1, int(ds.BitsAllocated) - stored
+        frames = [(x << left) >> right for x in whole]  # fills with the sign
+    del ds.PixelData  # large, and no longer needed
+    return mosaic_tiles(ds, frames[0]) if is_mosaic(ds) else frames
+
+# %% ../../nbs/data/02c_medical.ipynb #28c6c066
 def read_dicom(data:bytes, # The contents of a file
                name:str # What to call it in errors
-              )->tuple: # One array per frame, and what it shows if it isn't MRI
-    "Read the frames of a DICOM."
+              )->tuple: # One array per slice, and a dictionary: `other` and `numbers`
+    "Read the slices of a DICOM, in the order in which they lie in the body."
     with quietly(name, "pydicom", "DICOM file"):
-        from pydicom.pixels import iter_pixels
         ds = read_header(io.BytesIO(data))
         _check_dicom(ds, name)
-        frames = list(iter_pixels(ds))
-        del ds.PixelData  # large, and no longer needed
+        frames = stored_frames(ds)
         color = frames[0].ndim == 3 or ds.PhotometricInterpretation == "PALETTE COLOR"
+        headers = [frame_header(ds, k) for k in range(len(frames))]
         shown = (color_frames if color else gray_frames)(ds, frames)
-        return [hang(a, frame_header(ds, k), name) for k, a in enumerate(shown)], not_mri(ds)
-
-READERS.update(dicom=read_dicom)
+        slices = [hang(a, h, name) for a, h in zip(shown, headers)]
+        places = [None] if is_mosaic(ds) else list(map(slice_place, headers))
+        info = dict(other=not_mri(ds))
+    if len(slices) == 1 or None in places or len(set(places)) == 1: return slices, info
+    order = order_in_space(places)
+    return [slices[i] for i, _ in order], info | dict(numbers=[k for _, k in order])
 
 # %% ../../nbs/data/02c_medical.ipynb #06acfc11
 def _check_volume(image, name):
@@ -362,7 +450,7 @@ def upright_volume(data:bytes, # The contents of a .nii file
                   )->tuple: # The stored numbers, sides of a voxel in mm, slope, intercept
     "Read a NIfTI, with its axes running to the right, to the front, and up."
     import nibabel as nib
-    small = _NIFTI[data[:4]] == 348
+    small = NIFTI_HEADS[data[:4]] == 348
     magic = data[344:348] if small else data[4:8]
     if magic[:2] != b"n+": refuse(name, "is no NIfTI in one file", "save it as .nii with nibabel")
     image = (nib.Nifti1Image if small else nib.Nifti2Image).from_bytes(data)
@@ -386,7 +474,7 @@ def cut_axis(shape:tuple, # Voxels along each axis
 # %% ../../nbs/data/02c_medical.ipynb #ef876564
 def read_nifti(data:bytes, # The contents of a .nii file
                name:str # What to call it in errors
-              )->tuple: # One array per slice, and None
+              )->tuple: # One array per slice, and an empty dictionary
     "Read the slices of a NIfTI."
     with quietly(name, "nibabel", "NIfTI file"):
         a, mm, slope, inter = upright_volume(data, name)
@@ -395,10 +483,8 @@ def read_nifti(data:bytes, # The contents of a .nii file
         cuts = np.moveaxis(a, axis, 0)
         check_size(name, *cuts.shape[1:], len(cuts))
         plain = (slope, inter) == (1, 0)
-        values = lambda x: x if plain else x.astype(np.float32)*slope + inter
-        lo, hi = gray_range(values(thinned(o, a.size)) for o in cuts)
-        shown = (by_rows(lambda x: to_gray(values(x), lo, hi), o) for o in cuts)
-        return [square_pixels(o[::-1, ::-1].T, [up, across], name) for o in shown], None
+        shown = shown_together(cuts, lambda x: x if plain else x.astype(np.float32)*slope + inter)
+        return [square_pixels(o[::-1, ::-1].T, [up, across], name) for o in shown], {}
 
 # %% ../../nbs/data/02c_medical.ipynb #2e56fe34
 def read_gzip(data:bytes, # The contents of a .nii.gz file
@@ -408,10 +494,8 @@ def read_gzip(data:bytes, # The contents of a .nii.gz file
     with quietly(name, "nibabel", "gzip archive"), gzip.open(io.BytesIO(data)) as f:
         unpacked = f.read(MAX_VOLUME_BYTES + 1)
     if len(unpacked) > MAX_VOLUME_BYTES: refuse(name, "is too large unpacked", "save it smaller")
-    if unpacked[:4] not in _NIFTI: refuse(name, "is an archive of something other than NIfTI", "unpack it")
+    if unpacked[:4] not in NIFTI_HEADS: refuse(name, "is an archive of something other than NIfTI", "unpack it")
     return read_nifti(unpacked, name)
-
-READERS.update(nifti=read_nifti, gzip=read_gzip)
 
 # %% ../../nbs/data/02c_medical.ipynb #366a44a1
 def write_nifti(path, # The file to write, .nii or .nii.gz

@@ -4,7 +4,7 @@
 
 # %% ../../nbs/use/00a_answers.ipynb #4872088e
 from __future__ import annotations
-import os
+import os, re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import InitVar, dataclass
@@ -103,7 +103,7 @@ def summarize_series(slices:list # The `Prediction`s of one series
 # %% ../../nbs/use/00a_answers.ipynb #aa1821f4
 def _file_of(slices):
     "The file that holds all `slices`, or their folder."
-    sources = {p.source.removesuffix(f"#{p.number}") for p in slices}
+    sources = {re.sub(r"#\d+$", "", p.source) for p in slices}
     return sources.pop() if len(sources) == 1 else os.path.dirname(slices[0].source)
 
 # %% ../../nbs/use/00a_answers.ipynb #ae056946

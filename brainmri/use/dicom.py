@@ -7,10 +7,11 @@ from __future__ import annotations
 import itertools, os, warnings
 from dataclasses import dataclass
 from pathlib import Path
-import numpy as np
 from PIL import Image
-from ..core import IMAGE_SUFFIXES, DataError, DataWarning, counted, has_content, walk_folders
-from ..data.medical import HEAD_BYTES, MAX_VOLUME_BYTES, file_kind, first_number, numbers, quietly, read_header
+from ..core import DataError, DataWarning, counted, has_content, listed, walk_folders
+from ..data.image import HEAD_BYTES, READABLE, SUFFIXES, file_kind, holds_slices
+from ..data.medical import MAX_VOLUME_BYTES, first_number, frame_header, is_mosaic, numbered
+from ..data.medical import order_in_space, quietly, read_header, slice_place
 from ..data.gray import MAX_VOXELS  # found here, too
 from ..data.medical import is_picture, read_slices, write_dicom, write_nifti  # found here, too
 
@@ -32,8 +33,7 @@ class _Place:
     path:str
     series:str = None # The UID of the series, or the path of a file that holds several slices
     is_lost:bool = False # Is it a DICOM that doesn't name its series?
-    direction:tuple = () # In which columns and rows run
-    position:float = None # Along the direction in which slices are stacked, in mm
+    where:tuple = None # From `slice_place`
     instance:float = None # Its number
 
     @property
@@ -47,69 +47,40 @@ def _dicom_place(f, path):
     try:
         with quietly(path, "pydicom", "DICOM file"):
             ds = read_header(f, pixels=False)
-            if first_number(ds, "NumberOfFrames", 1) > 1: return _Place(path, path)
+            if first_number(ds, "NumberOfFrames", 1) > 1 or is_mosaic(ds): return _Place(path, path)
             series = str(ds.get("SeriesInstanceUID") or "") or None
-            axes, at = numbers(ds, "ImageOrientationPatient"), numbers(ds, "ImagePositionPatient")
-            known = len(axes) == 6 and len(at) == 3
-            position = float(np.cross(axes[:3], axes[3:]) @ at) if known else None
-            direction, instance = tuple(round(o, 2) for o in axes), first_number(ds, "InstanceNumber", None)
-            return _Place(path, series, not series, direction, position, instance)
+            where, instance = slice_place(frame_header(ds, 0)), first_number(ds, "InstanceNumber", None)
+            return _Place(path, series, not series, where, instance)
     except Exception: return _Place(path, is_lost=True)  # reading it says what is wrong
 
 # %% ../../nbs/use/03_dicom.ipynb #d5e325d2
-_SUFFIXES = (*IMAGE_SUFFIXES, ".tif", ".tiff", ".dcm", ".nii", ".nii.gz", ".hdr")
-
 def _has_pages(f):
-    "Is the TIFF that is open as `f` a document of several pages?"
+    "Does the picture that is open as `f` hold several pages or frames?"
     try:
-        with Image.open(f, formats=["TIFF"]) as im: return im.n_frames > 1
+        with Image.open(f) as im: return im.format != "MPO" and getattr(im, "n_frames", 1) > 1
     except Exception: return False  # reading it says what is wrong
 
 # %% ../../nbs/use/03_dicom.ipynb #de6231aa
 def _place(path):
     "Where the file at `path` says that it belongs; None if it isn't for `read_slices`."
-    is_listed = path.lower().endswith(_SUFFIXES)
-    nowhere = _Place(path) if is_listed else None
+    if not holds_slices(path): return None
     try:
-        if not has_content(path): return nowhere
+        if not has_content(path): return _Place(path)
         with open(path, "rb") as f:
-            head = f.read(HEAD_BYTES)
-            kind = file_kind(head, Path(path).suffix)
-            is_dicom = is_listed or head[128:132] == b"DICM" or not Path(path).suffix
-            if kind == "dicom" and is_dicom: return _dicom_place(f, path)
-            is_volume = is_listed and kind in ("nifti", "gzip")
-            if is_volume or kind == "tiff" and _has_pages(f): return _Place(path, path)
-    except OSError: return nowhere
-    return _Place(path) if kind in ("picture", "tiff") else nowhere
-
-# %% ../../nbs/use/03_dicom.ipynb #0f60db1c
-def _numbered(values):
-    "Numbers from 1 for places, with a gap where the next is more than a step away."
-    there = sorted(set(values))
-    steps = [b - a for a, b in itertools.pairwise(there)]
-    usual = sorted(steps)[(len(steps) - 1)//2] if steps else 1.
-    numbers = itertools.accumulate((max(1, round(o/usual)) for o in steps), initial=1)
-    number_of = dict(zip(there, numbers))
-    return [number_of[o] for o in values]
+            kind = file_kind(f.read(HEAD_BYTES), Path(path).suffix)
+            if kind == "dicom": return _dicom_place(f, path)
+            is_volume = kind in ("nifti", "gzip", "numpy") or kind in ("picture", "tiff") and _has_pages(f)
+            return _Place(path, path if is_volume else None)
+    except OSError: return _Place(path)
 
 # %% ../../nbs/use/03_dicom.ipynb #4c2c3b28
 def _in_order(places):
     "The files of a series in the order of its slices, each with its number."
-    if all(o.position is not None for o in places): return _by_position(places)
+    if all(o.instance is not None for o in places): places = sorted(places, key=lambda o: (o.instance, o.path))
+    if all(o.where for o in places):
+        return [(places[i], number) for i, number in order_in_space([o.where for o in places])]
     if any(o.instance is None for o in places): return list(zip(places, itertools.count(1)))
-    places = sorted(places, key=lambda o: (o.instance, o.path))
-    return list(zip(places, _numbered([o.instance for o in places])))
-
-# %% ../../nbs/use/03_dicom.ipynb #aab6e282
-def _by_position(places):
-    where = lambda o: (o.direction, round(o.position, 2), o.instance or 0, o.path)
-    found, last = [], 0
-    for _, stack in itertools.groupby(sorted(places, key=where), lambda o: o.direction):
-        stack = list(stack)
-        numbers = _numbered([round(o.position, 2) for o in stack])
-        found += [(o, last + k) for o, k in zip(stack, numbers)]
-        last = found[-1][1]
-    return found
+    return list(zip(places, numbered([o.instance for o in places])))
 
 # %% ../../nbs/use/03_dicom.ipynb #72ad339d
 def _grouped(places):
@@ -149,8 +120,7 @@ def find_slices(folder # Searched to any depth, links included
     if not os.path.isdir(folder): raise DataError(f"{folder} is not a folder: `read_slices` reads a file.")
     places = {o: _place(o) for o in walk_files(folder)}
     left = [os.path.relpath(o, folder) for o, place in places.items() if place is None]
-    some = ", ".join(left[:3]) + ", …"*(len(left) > 3)
-    told = f"{folder}: left out {counted(len(left), 'file')}, neither picture nor DICOM nor NIfTI ({some})."
+    told = f"{folder}: left out {counted(len(left), 'file')} ({listed(left, 3)}): only {READABLE} are read."
     if left: warnings.warn(told, DataWarning, stacklevel=2)
     return _slice_files([o for o in places.values() if o])
 

@@ -28,7 +28,7 @@ __all__ = ['list_slices', 'open_slices', 'as_square', 'OnnxEngine', 'Predictor',
 def list_slices(x # What `Predictor.predict` was given
                )->tuple: # `Slice`s whose `image` is what to open; and whether `x` was more than one thing
     "List what there is in `x` to answer for."
-    if hasattr(x, "columns") or isinstance(x, dict): raise _no_image(x)
+    if any(hasattr(x, o) for o in ("columns", "file_meta")) or isinstance(x, dict): raise _no_image(x)
     many = not _is_single(x)
     given = list(x) if many else [x]
     items = [_contents(o) for o in given]
