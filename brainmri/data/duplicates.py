@@ -63,6 +63,8 @@ def pack_hashes(hashes # uint8, (n, 32)
 # %% ../../nbs/data/04_duplicates.ipynb #136b460e
 def _signs(hashes): return np.unpackbits(hashes, axis=-1).astype(np.float32)*2 - 1
 
+def _turns(hashes): return hashes[:, None] if hashes.ndim == 2 else hashes
+
 def _bits_apart(hashes, turns, block=128):
     "How far `turns` are from `hashes`, each in its best position: a block, and where it begins."
     signs, step = _signs(hashes), max(1, block//turns.shape[1])
@@ -75,7 +77,7 @@ def near_pairs(hashes, # uint8, (images, bytes), or (images, positions, bytes)
                bits=16 # Hashes that differ in at most this many bits are a pair
               )->np.ndarray: # int, (pairs, 3): i, j and the distance in bits; i < j, sorted
     "Find all pairs of `hashes` within `bits`, in any position of the second."
-    turns, found = hashes.reshape(len(hashes), -1, hashes.shape[-1]), [np.zeros((0, 3))]
+    turns, found = _turns(hashes), [np.zeros((0, 3))]
     for start, far in _bits_apart(turns[:, 0], turns):
         i, j = np.nonzero(far <= bits)
         found.append(np.stack([i, j + start, far[i, j]], 1))
@@ -83,11 +85,13 @@ def near_pairs(hashes, # uint8, (images, bytes), or (images, positions, bytes)
     return np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)
 
 # %% ../../nbs/data/04_duplicates.ipynb #51eed166
-def nearest(hashes, # uint8, (images, positions, bytes)
+def nearest(hashes, # uint8, (images, bytes), or (images, positions, bytes)
             others # uint8, (others, bytes)
            )->tuple: # Two int arrays, (images,): position in `others`, and distance in bits
     "Find the nearest of `others` for each of `hashes`, in its best position."
-    best = [(far.argmin(0), far.min(0)) for _, far in _bits_apart(others, hashes)]
+    n, turns = len(hashes), _turns(hashes)
+    if not len(others): return np.zeros(n, dtype=int), np.full(n, 8*turns.shape[2] + 1)
+    best = [(far.argmin(0), far.min(0)) for _, far in _bits_apart(others, turns)]
     return tuple(np.concatenate([np.zeros((2, 0)), *best], 1).astype(int))
 
 # %% ../../nbs/data/04_duplicates.ipynb #e2223a10

@@ -9,7 +9,7 @@ from functools import lru_cache
 from importlib.resources import files
 import numpy as np
 import pandas as pd
-from ..core import RunError
+from ..core import DataError, RunError
 from ..store import read_json
 from .duplicates import eight_turns, nearest, unpack_hashes
 
@@ -49,7 +49,10 @@ def recognize(hashes, # uint8, (n, 8, 32) or (n, 32), as from `image_hashes`
              )->pd.DataFrame: # One row per hash, see below
     "Find the registered slice that each hash shows, in any of eight positions."
     registry = read_registry() if registry is None else registry
-    turns, known = hashes if hashes.ndim > 2 else estimated_turns(hashes), unpack_hashes(registry.phash)
+    known, turns = unpack_hashes(registry.phash), np.asarray(hashes, dtype=np.uint8)
+    if turns.shape[-1] != 32:
+        raise DataError(f"Expected hashes of 256 bits; found {8*turns.shape[-1]} bits.")
+    if turns.ndim < 3: turns = estimated_turns(turns)
     at, far = nearest(turns, known)
     found = np.flatnonzero(far <= SAME_SLICE)
     turn = np.unpackbits(turns[found] ^ known[at[found], None], axis=2).sum(2).argmin(1)
