@@ -47,7 +47,7 @@ def main():
     (OUT/"registry.csv.gz").write_bytes(data)
     counts = table.groupby("collection").agg(images=("number", "size"), subjects=("subject", lambda o: o[o != ""].nunique()))
     about = {k: v | {c: int(counts.loc[k, c]) for c in counts} for k, v in COLLECTIONS.items()}
-    write_json(OUT/"registry.json", dict(collections=about, sha256=hashlib.sha256(text).hexdigest()))
+    write_json(OUT/"registry.json", dict(collections=about, sha256=hashlib.sha256(data).hexdigest()))
     print(f"{len(table):,} rows, {len(data):,} bytes")
 
 

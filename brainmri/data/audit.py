@@ -4,12 +4,13 @@
 
 # %% ../../nbs/data/08_audit.ipynb #40334e1d
 from __future__ import annotations
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np
 import pandas as pd
 from fastcore.basics import patch
-from ..core import ConfigError, DataError, counted, stable_seed, thread_map
+from jinja2 import Environment, PackageLoader
+from ..core import ConfigError, DataError, counted, one_line, stable_seed, subplots, thread_map
 from ..store import plain
 from .classes import STUDY_CLASSES, classes_of, known_class
 from .duplicates import pack_hashes, perceptual_hashes, pixel_hash
@@ -17,9 +18,8 @@ from .groups import exporter_copies, join_groups, known_groups, near_duplicates
 from .image import open_image
 from . import index
 from .index import match_split
-from ..core import subplots
 from .registry import coincidences, recognize, subject_leakage
-from .shortcuts import look, out_of_fold, probe_features, shortcut_probes
+from .shortcuts import class_codes, look, out_of_fold, probe_features, shortcut_probes
 
 # %% auto #0
 __all__ = ['DOUBT_PROBES', 'label_suspects', 'Audit', 'audit']
@@ -65,8 +65,7 @@ def audit(df, # A table from `index_images`
          )->Audit: # What was found
     "Find provenance, groups, copies, doubtful labels and shortcuts in a set of images."
     for k, v in dict(bits=bits, probes=probes).items():
-        if not isinstance(v, int) or v < 0:
-            raise ConfigError(f"{k}={v!r}: expected a whole number, 0 or more.")
+        if v < 0: raise ConfigError(f"{k}={v}: expected a whole number, 0 or more.")
     patients = known_groups(df, group)  # a wrong column shows before minutes of hashing
     order = np.random.default_rng(stable_seed(seed, "probed")).permutation(len(df))
     rows = np.sort(order[:probes])
@@ -93,9 +92,9 @@ def grouped(self:Audit,
     "This audit with groups from the patients that are `known`, besides all other evidence."
     subject = self.recognized.subject
     groups = join_groups(len(self.df), [known, subject, self.clusters])
-    named = [name, "recognized subjects" if subject.any() else ""]
+    named = [name]*bool(name) + ["recognized subjects"]*bool(subject.any())
     near = "near duplicates, turned ones too" if self.turned else "near duplicates"
-    by = " and ".join(filter(None, [", ".join(filter(None, named)), near]))
+    by = f"{', '.join(named)} and {near}" if named else near
     return replace(self, groups=pd.Series(groups, self.df.index, name="group"), grouped_by=by)
 
 # %% ../../nbs/data/08_audit.ipynb #a2975805
@@ -108,24 +107,17 @@ def _probed(self:Audit, rows, seen, seed):
     from sklearn.metrics import f1_score
     n = self.groups.iloc[rows].groupby(self.df.label.iloc[rows].astype(str)).nunique()
     rows = rows[self.df.label.iloc[rows].isin(n.index[n >= 5])]
+    if self.df.label.iloc[rows].nunique() < 2: return self
     df, groups = self.df.iloc[rows], self.groups.iloc[rows].to_numpy()
-    classes = [c for c in classes_of(df) if (df.label == c).any()]
-    if len(classes) < 2: return self
     features = probe_features(df, [seen[i] for i in rows])
-    y = pd.Categorical(df.label, classes).codes.astype(int)
+    y, classes = class_codes(df)
     x = np.concatenate([features[k] for k in DOUBT_PROBES], 1)
     probs = out_of_fold(x, y, groups, seed=seed)
-    suspects = label_suspects(y, probs, classes)
-    suspects.insert(0, "filepath", df.filepath.to_numpy()[suspects.index])
+    t = label_suspects(y, probs, classes)
+    t.insert(0, "filepath", df.filepath.to_numpy()[t.index])
     return replace(self, shortcuts=shortcut_probes(df, groups, features, seed),
-                   suspects=suspects.reset_index(drop=True),
+                   suspects=t.reset_index(drop=True),
                    doubter=f1_score(y, probs.argmax(1), average="macro"))
-
-# %% ../../nbs/data/08_audit.ipynb #8f56beb5
-def _together(keys):
-    "The positions that share a key, for every key that occurs more than once."
-    found = pd.Series(range(len(keys))).groupby(np.asarray(keys), sort=False).agg(np.array)
-    return [o for o in found if len(o) > 1]
 
 # %% ../../nbs/data/08_audit.ipynb #36699e2d
 @patch(as_prop=True)
@@ -133,11 +125,16 @@ def copies(self:Audit)->list: # Arrays of row positions
     "Sets of images with exactly the same pixels."
     return _together(self.pixels)
 
+def _together(keys):
+    "The positions that share a key, for every key that occurs more than once."
+    found = pd.Series(keys).groupby(keys, sort=False).indices.values()
+    return sorted((o for o in found if len(o) > 1), key=min)
+
 # %% ../../nbs/data/08_audit.ipynb #a7e13cd4
 @patch(as_prop=True)
 def duplicates(self:Audit)->list: # Arrays of row positions; conflicts first, then the largest
     "Clusters of near duplicates, exact copies among them."
-    def order(o): return self.df.label.iloc[o].nunique() == 1, -len(o), o[0]
+    def order(o): return self.df.label.iloc[o].nunique() == 1, -len(o)
     return sorted(_together(self.clusters), key=order)
 
 # %% ../../nbs/data/08_audit.ipynb #de481e33
@@ -157,30 +154,30 @@ def problems(self:Audit)->list: # Dicts with filepath, problem and done
 def known_slices(self:Audit)->dict: # phash, public_collection, public_number, public_subject
     "Columns of the hashes and the recognized slices, for a run's index."
     t = self.recognized[["collection", "number", "subject"]].add_prefix("public_")
-    return dict(phash=pack_hashes(self.hashes[:, 0])) | {k: t[k].to_numpy() for k in t}
+    return dict(phash=pack_hashes(self.hashes[:, 0])) | {k: v.to_numpy() for k, v in t.items()}
 
 # %% ../../nbs/data/08_audit.ipynb #d30cc3f2
 @patch(as_prop=True)
 def provenance(self:Audit)->pd.DataFrame: # By class: images, each collection, elsewhere, subjects
     "Which public collections the images of each class are from, as far as recognized."
     t = self.recognized.assign(label=self.df.label.astype(str).to_numpy())
-    n = pd.crosstab(t.label, t.collection.replace("", "elsewhere"))
+    n = pd.crosstab(t.label, t.collection.replace("", "elsewhere")).rename_axis(columns=None)
     classes = [c for c in classes_of(self.df) if c in n.index]
     columns = [*sorted(set(n) - {"elsewhere"}), "elsewhere"]
-    n = n.reindex(index=classes, columns=columns, fill_value=0).rename_axis(columns=None)
-    subjects = t[t.subject != ""].groupby("label").subject.nunique()
+    n = n.reindex(index=classes, columns=columns, fill_value=0)
     n.insert(0, "images", n.sum(axis=1))
-    return n.assign(subjects=subjects.reindex(classes, fill_value=0))
+    return n.assign(subjects=t.subject.replace("", None).groupby(t.label).nunique())
 
 # %% ../../nbs/data/08_audit.ipynb #f6d492c4
 @patch(as_prop=True)
 def relabeled(self:Audit)->pd.DataFrame: # filepath, label, registered, collection, number
     "Recognized images whose label contradicts that of their collection."
     t = self.recognized.rename(columns=dict(label="registered"))
-    t = self.df[["filepath", "label"]].reset_index(drop=True).join(t[["registered", "collection", "number"]])
-    own = pd.Series([known_class(o) for o in t.label])
+    t = t.assign(filepath=list(self.df.filepath), label=list(self.df.label))
+    own = t.label.map(known_class)
     odd = own.isin(STUDY_CLASSES) & (t.registered != "") & (own != t.registered)
-    return t[odd].reset_index(drop=True)
+    columns = ["filepath", "label", "registered", "collection", "number"]
+    return t.loc[odd, columns].reset_index(drop=True)
 
 # %% ../../nbs/data/08_audit.ipynb #812865be
 @patch(as_prop=True)
@@ -194,33 +191,35 @@ def leaked(self:Audit)->pd.DataFrame: # From `subject_leakage`; None without a s
 @patch(as_prop=True)
 def summary(self:Audit)->pd.DataFrame: # Indexed by what is counted: n and what it means
     "The counts of the audit, one row each."
-    t, sizes = self.recognized, [len(o) for o in self.duplicates]
-    names = ", ".join(sorted(set(t.collection) - {""}))
-    share = f"{sum(sizes)/len(self.df):.0%} of all images, within {self.bits} of 256 bits of another"
+    t, near = self.recognized, [len(o) for o in self.duplicates]
+    names = ", ".join(sorted(set(t.collection) - {""})) or "none"
+    share = f"{sum(near)/len(self.df):.0%} of all images, within {self.bits} of 256 bits of another"
+    repeated = sum(len(o) - 1 for o in self.copies)
     rows = {
         "images": (len(self.df), "usable, in the table"),
         "left out": (len(self.problems), "unreadable, too small or animated files"),
-        "exact copies": (sum(len(o) - 1 for o in self.copies), "images whose very pixels occur before"),
-        "near duplicates": (sum(sizes), share),
-        "clusters": (len(sizes), f"sets of these, the largest of {max(sizes, default=0)}"),
+        "exact copies": (repeated, "images whose very pixels occur before"),
+        "near duplicates": (sum(near), share),
+        "clusters": (len(near), f"sets of these, the largest of {max(near, default=0)}"),
         "conflicts": (len(self.conflicts), "clusters with more than one label"),
-        "recognized": ((t.collection != "").sum(), f"slices of public collections ({names or 'none'})"),
-        "subjects": (t.subject[t.subject != ""].nunique(), "anonymous patients of these"),
+        "recognized": ((t.collection != "").sum(), f"slices of public collections ({names})"),
+        "subjects": (t.subject.replace("", None).nunique(), "anonymous patients of these"),
         "groups": (self.groups.nunique(), f"by {self.grouped_by}: none may cross a split")}
-    if self.shortcuts is not None: rows |= self._probe_counts()
+    rows |= self._probe_counts()
     return pd.DataFrame(rows, ["n", "meaning"]).T.astype(dict(n=int))
 
 # %% ../../nbs/data/08_audit.ipynb #665762c8
 @patch
 def _probe_counts(self:Audit):
     "The rows of `summary` that tell of doubtful labels and shortcuts."
-    t, k = self.shortcuts, sum(o.startswith("f1_") for o in self.shortcuts)
-    poor = ", hardly better than chance" if self.doubter < (1 + 2/k)/3 else ""
-    model = f"a small model (macro-F1 {self.doubter:.2f}{poor})"
-    doubts = f"of {t.images.iloc[0]} images: {model} believes in another class"
+    t = self.shortcuts
+    if t is None: return {}
+    chance = 1/t.columns.str.startswith("f1_").sum()
+    poor = ", hardly better than chance" if self.doubter < (1 + 2*chance)/3 else ""
+    doubts = (f"of {t.images.iloc[0]} images: a small model (macro-F1 {self.doubter:.2f}{poor}) "
+              "believes in another class")
     warns = f"of {len(t)} probes warn that something else than the brain tells the class"
-    return {"doubtful labels": (len(self.suspects), doubts),
-            "shortcuts": ((t.warning != "").sum(), warns)}
+    return {"doubtful labels": (len(self.suspects), doubts), "shortcuts": ((t.warning != "").sum(), warns)}
 
 # %% ../../nbs/data/08_audit.ipynb #b64de2bc
 @patch
@@ -232,12 +231,13 @@ def __repr__(self:Audit):
 def repeats(self:Audit)->list: # Sentences
     "Say which labels conflict, what nearly repeats, and which names tell of copies."
     odd, n, t = len(self.conflicts), self.summary.n, exporter_copies(self.df)
-    said = [f"{counted(odd, 'set')} of near duplicates with more than one label"] if odd else []
+    parted = self.groups[t.index].groupby(t.original).nunique() > 1
+    said = [f"{counted(odd, 'set')} of near duplicates with more than one label"]*(odd > 0)
     if n["clusters"]: said.append(
         f"{n['near duplicates']} images nearly repeat another ({n['exact copies']} of them exactly): "
         "a random split would put some on both sides")
-    if (self.groups[t.index].groupby(t.original).nunique() > 1).any(): said.append(
-        f"{len(t)} images are copies of one another by their names ({t.original.nunique()} pictures, "
+    if parted.any(): said.append(
+        f"{len(t)} images are copies of one another by their names ({len(parted)} pictures, "
         f"such as {Path(t.filepath.iloc[0]).name}): give group='by_original' to keep them together")
     return said
 
@@ -245,21 +245,25 @@ def repeats(self:Audit)->list: # Sentences
 @patch(as_prop=True)
 def warnings(self:Audit)->list: # Sentences; empty if nothing is wrong
     "Say what is wrong with the set. Doubtful labels aren't in it: they are for looking at."
-    bad, moved, leaked = self.problems, self.relabeled, self.leaked
-    said = [f"{counted(len(bad), 'file')} that can't be used, such as {bad[0]['filepath']}"] if bad else []
+    bad, moved = self.problems, self.relabeled
+    said = [f"{counted(len(bad), 'file')} that can't be used, such as {o['filepath']}" for o in bad[:1]]
     said += self.repeats() + coincidences(self.provenance)
-    if len(moved): said.append(f"{counted(len(moved), 'recognized image')} with another label "
-                               f"than in the collection, such as {moved.filepath[0]}")
-    for part, t in [] if leaked is None else leaked[leaked.leaked > 0].iterrows(): said.append(
-        f"{t.leaked:,} of {t.recognized:,} recognized {part.replace('valid', 'validation')} images show "
-        f"a subject who is in training too ({t.subjects_leaked} of {t.subjects} subjects): "
-        "a score on them measures memory as well")
+    said += [f"{counted(len(moved), 'recognized image')} with another label than in the collection, "
+             f"such as {o}" for o in moved.filepath[:1]]
+    said += self._leaks()
     return said if self.shortcuts is None else said + [o for o in self.shortcuts.warning if o]
+
+@patch
+def _leaks(self:Audit):
+    t = self.leaked
+    return [] if t is None else [
+        f"{o.leaked:,} of {o.recognized:,} recognized {o.Index.replace('valid', 'validation')} images show "
+        f"a subject who is in training too ({o.subjects_leaked} of {o.subjects} subjects): "
+        "a score on them measures memory as well" for o in t.itertuples() if o.leaked]
 
 # %% ../../nbs/data/08_audit.ipynb #57c98c97
 @patch
 def _repr_html_(self:Audit):
-    from jinja2 import Environment, PackageLoader
     env = Environment(loader=PackageLoader("brainmri", "data"), autoescape=True)
     return env.get_template("audit.html.jinja").render(audit=self)
 
@@ -267,31 +271,29 @@ def _repr_html_(self:Audit):
 @patch
 def to_json(self:Audit)->dict: # Counts, warnings, and the files of each finding
     "The audit as dicts and lists that JSON can hold."
+    def rows(t): return [] if t is None else t.to_dict("records")
+    def named(t, index): return rows(None if t is None else t.reset_index(names=index))
     def files(sets): return [rows(self.df[["filepath", "label"]].iloc[o]) for o in sets]
-    def rows(t, index=None):
-        if t is None: return []
-        return (t.rename_axis(index).reset_index() if index else t).to_dict("records")
+    same = {k: getattr(self, k) for k in ("warnings", "bits", "turned", "grouped_by", "problems")}
     return plain(dict(
-        counts=self.summary.n.to_dict(), warnings=self.warnings, bits=self.bits, turned=self.turned,
-        grouped_by=self.grouped_by, problems=self.problems, conflicts=files(self.conflicts),
+        same, counts=self.summary.n.to_dict(), conflicts=files(self.conflicts),
         duplicates=files(self.duplicates), copies=files(self.copies),
-        provenance=rows(self.provenance, "label"), relabeled=rows(self.relabeled),
-        leaked=rows(self.leaked, "part"), shortcuts=rows(self.shortcuts, "probe"),
+        provenance=named(self.provenance, "label"), relabeled=rows(self.relabeled),
+        leaked=named(self.leaked, "part"), shortcuts=named(self.shortcuts, "probe"),
         suspects=rows(self.suspects)))
 
 # %% ../../nbs/data/08_audit.ipynb #13f03b1a
 def _gallery(rows, empty):
-    "A grid of images: filepath, what to say above it, and color, for each of each row."
-    width = max(map(len, rows), default=2)
-    size = 2*width, max(1, 2.3*len(rows))
-    fig, axs = subplots(max(1, len(rows)), width, squeeze=False, figsize=size)
+    "A grid of images: path, title and color of each, in rows; or that it is `empty`."
+    width, high = max(map(len, rows), default=2), max(1, len(rows))
+    fig, axs = subplots(high, width, squeeze=False, figsize=(2*width, 2.3*high))
     for ax in axs.flat: ax.axis("off")
-    if not rows: fig.text(.5, .5, empty, ha="center", va="center")
-    for row, shown in zip(axs, rows):
-        for ax, (path, says, color) in zip(row, shown):
-            title = [o if len(o) < 26 else f"{o[:11]}…{o[-12:]}" for o in (says, Path(path).name)]
-            ax.imshow(open_image(path))
-            ax.set_title("\n".join(title), fontsize=8, color=color, parse_math=False)
+    if not rows: fig.suptitle(empty)
+    each = [(ax, *o) for row, shown in zip(axs, rows) for ax, o in zip(row, shown)]
+    for ax, path, *title, color in each:
+        ax.imshow(open_image(path))
+        lines = [one_line(o, 25) for o in (*title, Path(path).name)]
+        ax.set_title("\n".join(lines), fontsize=8, color=color, parse_math=False)
     return fig
 
 # %% ../../nbs/data/08_audit.ipynb #cb6c1bf9
@@ -303,9 +305,9 @@ def plot(self:Audit,
     "Show some clusters of near duplicates, one per row, with their labels and file names."
     def row(o):
         t = self.df.iloc[o]
-        first = ~t.label.duplicated()  # one of each label, so that a conflict shows
-        t = pd.concat([t[first], t[~first]]).head(each)
-        color = "tab:red" if first.sum() > 1 else "black"
+        again = t.label.duplicated().sort_values(kind="stable")  # a conflict shows
+        color = "black" if again.sum() == len(t) - 1 else "tab:red"
+        t = t.loc[again.index[:each]]
         return [(path, label, color) for path, label in zip(t.filepath, t.label)]
     return _gallery([row(o) for o in self.duplicates[:n]], "no near duplicates")
 
@@ -316,7 +318,7 @@ def plot_suspects(self:Audit,
                  ): # matplotlib's Figure
     "Show the images with the least plausible labels, and the label that the model suggests."
     if self.suspects is None: return _gallery([], "labels were not looked at")
-    t = self.suspects.head(n)
+    t = self.suspects[:n]
     shown = [(o.filepath, f"{o.label}, or {o.suggested}?", "black") for o in t.itertuples()]
     return _gallery([shown[i:i+4] for i in range(0, len(shown), 4)], "no doubtful labels")
 
@@ -327,17 +329,15 @@ def of(self:Audit,
        group=None # Another source of patients, as in `audit`; default as audited
       )->Audit: # The same findings for the rows of `df`, in its order
     "This audit for the images in `df`."
-    where = pd.Series(range(len(self.df)), self.df.filepath).reindex(df.filepath)
-    new = where.index[where.isna()]
+    rows = pd.Index(self.df.filepath).get_indexer(df.filepath)
+    new, own = df.filepath[rows < 0], self.df.iloc[rows]
     if len(new): raise DataError(
-        f"{counted(len(new), 'image')} not audited, such as {new[0]}: audit this table first.")
-    rows = where.to_numpy(dtype=int)
-    if "sha" in df and "sha" in self.df and (df.sha.to_numpy() != self.df.sha.to_numpy()[rows]).any():
+        f"{counted(len(new), 'image')} not audited, such as {new.iloc[0]}: audit this table first.")
+    if "sha" in df and "sha" in own and (df.sha.to_numpy() != own.sha.to_numpy()).any():
         raise DataError("Some images were changed since they were audited: audit this table again.")
-    some = {k: getattr(self, k)[rows] for k in ("hashes", "pixels", "clusters")}
-    groups = pd.Series(self.groups.to_numpy()[rows], df.index, name="group")
-    recognized = self.recognized.iloc[rows].reset_index(drop=True)
-    part = replace(self, df=df, recognized=recognized, groups=groups, **some)
+    part = replace(self, df=df, recognized=self.recognized.iloc[rows].reset_index(drop=True),
+                   groups=self.groups.iloc[rows].set_axis(df.index),
+                   **{k: getattr(self, k)[rows] for k in ("hashes", "pixels", "clusters")})
     t = self.suspects
     if t is not None: part.suspects = t[t.filepath.isin(df.filepath)]
     return part if group is None else part.grouped(*known_groups(df, group))

@@ -12,26 +12,26 @@ from ..core import thread_map
 from .image import open_image
 
 # %% auto #0
-__all__ = ['pixel_hash', 'eight_turns', 'perceptual_hashes', 'image_hashes', 'unpack_hashes', 'pack_hashes', 'as_turns',
-           'near_pairs', 'nearest', 'clusters']
+__all__ = ['pixel_hash', 'eight_turns', 'perceptual_hashes', 'image_hashes', 'unpack_hashes', 'pack_hashes', 'near_pairs',
+           'nearest', 'clusters']
 
 # %% ../../nbs/data/04_duplicates.ipynb #6970fc6e
 def pixel_hash(img # A PIL image
               )->str: # 64 hexadecimal digits
-    "Hash the size and pixels of `img` by SHA-256: the same for exact copies."
+    "Hash the size and pixels of `img` by SHA-256."
     return hashlib.sha256(repr(img.size).encode() + img.tobytes()).hexdigest()
 
 # %% ../../nbs/data/04_duplicates.ipynb #fe60d164
-def eight_turns(a # (..., n, n): cosine transform of a square, or the signs of its hash as ±1
+def eight_turns(a # (..., n, n): cosine transform of a square, or its signs
                )->np.ndarray: # (..., 8, n, n): four quarter turns, then their mirror images
-    "Transforms of the eight positions of a picture whose cosine transform is `a`."
+    "Transforms of the eight positions of a picture whose transform is `a`."
     x = (-1.)**np.arange(a.shape[-1])  # mirroring changes the sign of every odd frequency
     y, t = x[:, None], np.swapaxes(a, -1, -2)
     return np.stack([a, y*t, x*y*a, x*t, x*a, y*a, t, x*y*t], -3)
 
 # %% ../../nbs/data/04_duplicates.ipynb #274bfd0c
 def perceptual_hashes(img # A PIL image
-                     )->np.ndarray: # uint8, (8, 32): the bits, packed; the upright image first
+                     )->np.ndarray: # uint8, (8, 32): packed bits; the upright image first
     "The 256-bit perceptual hashes of `img` in its eight positions."
     from scipy.fft import dctn
     small = img.convert("L").resize((64, 64), Image.Resampling.LANCZOS)
@@ -41,9 +41,9 @@ def perceptual_hashes(img # A PIL image
 
 # %% ../../nbs/data/04_duplicates.ipynb #0ea0cf28
 def image_hashes(df, # A table from `index_images`
-                 turned=False, # The hashes of all eight positions of each image?
+                 turned=False, # All eight positions of each image?
                  progress=True # Show a progress bar for more than 200 images?
-                )->np.ndarray: # uint8, packed bits: (images, 32), or (images, 8, 32) if `turned`
+                )->np.ndarray: # uint8, (images, 32), or (images, 8, 32) if `turned`
     "The perceptual hash of each image in `df`."
     def hashes(path): return perceptual_hashes(open_image(path))
     found = np.stack(thread_map(hashes, df.filepath, progress=progress))
@@ -53,62 +53,46 @@ def image_hashes(df, # A table from `index_images`
 def unpack_hashes(texts # 64 hexadecimal digits each
                  )->np.ndarray: # uint8, (len(texts), 32)
     "The packed hashes that `texts` spell."
-    rows = [list(bytes.fromhex(o)) for o in texts]
-    return np.array(rows, dtype=np.uint8).reshape(-1, 32)
+    return np.frombuffer(bytes.fromhex("".join(texts)), np.uint8).reshape(-1, 32)
 
-# %% ../../nbs/data/04_duplicates.ipynb #5434ebb4
 def pack_hashes(hashes # uint8, (n, 32)
                )->list: # 64 hexadecimal digits each
     "Write packed `hashes` as text."
-    return [bytes(o).hex() for o in np.asarray(hashes, dtype=np.uint8)]
-
-# %% ../../nbs/data/04_duplicates.ipynb #a11cf8f2
-def as_turns(hashes # Packed bits, (images, bytes) or (images, turns, bytes)
-            )->np.ndarray: # uint8, (images, turns, bytes)
-    "Give `hashes` an axis for turns, of length one where there was none."
-    hashes = np.asarray(hashes, dtype=np.uint8)
-    return hashes[:, None] if hashes.ndim == 2 else hashes
-
-# %% ../../nbs/data/04_duplicates.ipynb #ca0f958b
-def _signs(hashes): return np.unpackbits(hashes, axis=-1).astype(np.float32)*2 - 1
+    return [o.tobytes().hex() for o in hashes]
 
 # %% ../../nbs/data/04_duplicates.ipynb #136b460e
+def _signs(hashes): return np.unpackbits(hashes, axis=-1).astype(np.float32)*2 - 1
+
+def _turns(hashes): return hashes[:, None] if hashes.ndim == 2 else hashes
+
 def _bits_apart(hashes, turns, block=128):
-    "In how many bits some of `turns`, best turned, differ from all `hashes`; and where they begin."
-    signs = _signs(hashes)
-    step = max(1, block//turns.shape[1])
+    "How far `turns` are from `hashes`, each in its best position: a block, and where it begins."
+    signs, step = _signs(hashes), max(1, block//turns.shape[1])
     for start in range(0, len(turns), step):
-        some = turns[start:start+step]
-        alike = signs @ _signs(some).reshape(-1, signs.shape[1]).T
-        best = alike.reshape(len(signs), *some.shape[:2]).max(2)
-        yield start, (signs.shape[1] - best)/2
+        alike = np.tensordot(signs, _signs(turns[start:start+step]), (1, 2))
+        yield start, (signs.shape[1] - alike.max(2))/2
 
 # %% ../../nbs/data/04_duplicates.ipynb #a4923991
-def near_pairs(hashes, # Packed bits, (images, bytes) or (images, turns, bytes)
+def near_pairs(hashes, # uint8, (images, bytes), or (images, positions, bytes)
                bits=16 # Hashes that differ in at most this many bits are a pair
               )->np.ndarray: # int, (pairs, 3): i, j and the distance in bits; i < j, sorted
-    "Find all pairs of `hashes` within `bits` of each other, in any turn of the second."
-    turns = as_turns(hashes)
-    found = [np.zeros((0, 3))]
+    "Find all pairs of `hashes` within `bits`, in any position of the second."
+    turns, found = _turns(hashes), [np.zeros((0, 3))]
     for start, far in _bits_apart(turns[:, 0], turns):
         i, j = np.nonzero(far <= bits)
-        pairs = np.stack([i, j + start, far[i, j]], 1)
-        found.append(pairs[i < j + start])
+        found.append(np.stack([i, j + start, far[i, j]], 1))
     pairs = np.concatenate(found).astype(int)
-    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    return np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)
 
 # %% ../../nbs/data/04_duplicates.ipynb #51eed166
-def nearest(hashes, # Packed bits of one set, (images, bytes) or (images, turns, bytes)
-            others # Packed bits of the other, (others, bytes)
+def nearest(hashes, # uint8, (images, bytes), or (images, positions, bytes)
+            others # uint8, (others, bytes)
            )->tuple: # Two int arrays, (images,): position in `others`, and distance in bits
-    "Find the nearest of `others` for each of `hashes`, in its best turn; the first of equals."
-    turns, others = as_turns(hashes), as_turns(others)[:, 0]
-    at = np.zeros(len(turns), dtype=int)
-    far = np.full(len(turns), 8*turns.shape[2] + 1)
-    for start, apart in _bits_apart(others, turns) if len(others) else ():
-        rows = slice(start, start + apart.shape[1])
-        at[rows], far[rows] = apart.argmin(0), apart.min(0)
-    return at, far
+    "Find the nearest of `others` for each of `hashes`, in its best position."
+    n, turns = len(hashes), _turns(hashes)
+    if not len(others): return np.zeros(n, dtype=int), np.full(n, 8*turns.shape[2] + 1)
+    best = [(far.argmin(0), far.min(0)) for _, far in _bits_apart(others, turns)]
+    return tuple(np.concatenate([np.zeros((2, 0)), *best], 1).astype(int))
 
 # %% ../../nbs/data/04_duplicates.ipynb #e2223a10
 def clusters(n, # Images
@@ -119,5 +103,5 @@ def clusters(n, # Images
     from scipy.sparse.csgraph import connected_components
     if not len(pairs): return np.arange(n)
     i, j = np.asarray(pairs, dtype=np.int32)[:, :2].T  # scipy before 1.12 fails with 64 bits
-    graph = coo_array((np.ones(len(i)), (i, j)), shape=(n, n))
-    return pd.factorize(connected_components(graph, directed=False)[1])[0]
+    graph = coo_array((np.ones(len(i)), (i, j)), (n, n))
+    return pd.factorize(connected_components(graph)[1])[0]

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from ..core import ConfigError, DataError, DataWarning, counted, pick
-from .duplicates import as_turns, clusters, image_hashes, near_pairs
+from ..core import DataError, DataWarning, counted, listed, pick
+from .duplicates import clusters, image_hashes, near_pairs
 from .index import patient_column
 from .registry import recognize
 
@@ -25,16 +25,16 @@ def match_mapping(mapping, # File name, stem or end of a path → patient
     "Find the patient of each of `paths` in `mapping`."
     given = {Path(str(k)).as_posix(): v for k, v in mapping.items()}
     names = pd.Series([_name_in(given, o) for o in paths], dtype=object)
-    used, what = names.dropna(), "The mapping of groups"
-    twice, unused = used[used.duplicated()].unique(), [o for o in given if o not in set(used)]
+    used = names.dropna()
+    twice, unused = used[used.duplicated()].unique(), [*given.keys() - set(used)]
     if not len(used): raise DataError(
-        f"{what} names none of the {len(names)} images: expected file names "
-        f"such as {Path(next(iter(paths))).name}; found {_few(given)}.")
+        f"The mapping of groups names none of the {len(names)} images: expected file names "
+        f"such as {Path(paths[0]).name}; found {_few(given)}.")
     if len(twice):
-        raise DataError(f"{what} names several images by {_few(twice)}: add the folder.")
+        raise DataError(f"The mapping of groups names several images by {_few(twice)}: add the folder.")
     if unused: warnings.warn(
-        f"{what} has {counted(len(unused), 'entry', 'entries')} without an image: "
-        f"{_few(unused)}. Images may be missing, or their names differ.", DataWarning, stacklevel=4)
+        f"The mapping of groups has {counted(len(unused), 'entry', 'entries')} without an image: "
+        f"{_few(sorted(unused))}. Images may be missing, or their names differ.", DataWarning, 4)
     return [given.get(o) for o in names]
 
 # %% ../../nbs/data/06_groups.ipynb #1a94d559
@@ -45,10 +45,7 @@ def _name_in(given, path):
     names = [o for end in ends for o in (end, os.path.splitext(end)[0])]
     return next((o for o in names if o in given), None)
 
-# %% ../../nbs/data/06_groups.ipynb #a0b456da
-def _few(names):
-    names = [str(o)[:80] for o in names]
-    return ", ".join(names[:3] if len(names) < 4 else [*names[:3], "…"])
+def _few(names): return listed(names, 3, 80)
 
 # %% ../../nbs/data/06_groups.ipynb #c4712d84
 _FILE_COLUMNS = ("filepath", "file", "filename", "file_name", "image", "path", "name", "stem")
@@ -71,10 +68,7 @@ def read_mapping(file # A CSV with a column for the file and one for the patient
     return dict(zip(t[named].str.replace("\\", "/"), t[patient]))
 
 # %% ../../nbs/data/06_groups.ipynb #3d24cc37
-_EXPORTED = r"[._-]rf[._-][0-9a-f]{8,}"
-_COPIED = r"[ _.-]+(aug|augmented|copy)[ _-]?\d*( ?\(\d+\))?"
-_ADDED = re.compile(f"({_EXPORTED}|{_COPIED})+$", re.I)
-_NUMBER = re.compile(r" ?\(\d+\)$")
+_ADDED = re.compile(r"([._-]rf[._-][0-9a-f]{8,}|[ _.-]+(aug|augmented|copy)[ _-]?\d*( ?\(\d+\))?)+$", re.I)
 _ENDING = re.compile(r"[._-](jpe?g|png|bmp|tiff?)$", re.I)
 
 # %% ../../nbs/data/06_groups.ipynb #a998e3fc
@@ -83,9 +77,8 @@ def by_original(path # Path of an image
     "Name the original of a picture, without what exporters and file managers added."
     path = Path(path)
     stem = _ADDED.sub("", path.stem)
-    bare = _NUMBER.sub("", stem)
-    beside = [path.with_name(bare + o) for o in (path.suffix, ".jpg", ".png")]
-    if bare != stem and any(o.exists() for o in beside): stem = bare
+    bare = re.sub(r" ?\(\d+\)$", "", stem)
+    if any(path.with_name(bare + o).exists() for o in (path.suffix, ".jpg", ".png")): stem = bare
     return f"{path.parent.name}/{_ENDING.sub('', stem)}"
 
 # %% ../../nbs/data/06_groups.ipynb #cc84a5e9
@@ -93,9 +86,9 @@ def exporter_copies(df # A table from `index_images`
                    )->pd.DataFrame: # filepath and original, for pictures with several versions
     "Find images whose names say that they are versions of one picture."
     t = pd.DataFrame(dict(filepath=df.filepath, original=df.filepath.map(by_original)))
-    changed = [Path(o.original).name != Path(o.filepath).stem for o in t.itertuples()]
-    several = t.original.duplicated(keep=False)
-    return t[several & pd.Series(changed, t.index).groupby(t.original).transform("any")]
+    stems = t.filepath.map(lambda o: Path(o).stem)
+    changed = t.original.str.split("/").str[-1] != stems
+    return t[t.original.duplicated(keep=False) & changed.groupby(t.original).transform("any")]
 
 # %% ../../nbs/data/06_groups.ipynb #8b646b68
 def known_groups(df, # A table from `index_images`
@@ -103,12 +96,13 @@ def known_groups(df, # A table from `index_images`
                 )->tuple: # A Series of patients, None where unknown; and their source, "" if none
     "The patient of each image of `df`, as far as known."
     column = patient_column(df.columns)
-    if group is None and "group" in df: group = "group"
-    if group is None and column is None: return pd.Series(None, df.index, dtype=object), ""
-    if group is None: warnings.warn(
+    if group is None: group = "group" if "group" in df else column
+    elif column == group: column = None
+    if group is None: return pd.Series(None, df.index, dtype=object), ""
+    if group == column: warnings.warn(
         f"The column {column} is taken for the patient: its images stay together. "
-        "Name another column as `group` if it means something else.", DataWarning, stacklevel=3)
-    found, name = _patients(df, column if group is None else group)
+        "Name another column as `group` if it means something else.", DataWarning, 3)
+    found, name = _patients(df, group)
     found = pd.Series(found, df.index, dtype=object)
     found = found.where(found.notna() & (found.astype(str).str.strip() != ""), None)
     if column not in (None, name): _check_column(df[column], found, name)
@@ -117,29 +111,27 @@ def known_groups(df, # A table from `index_images`
 # %% ../../nbs/data/06_groups.ipynb #e818a2e8
 def _patients(df, group):
     "The patient of each image by `group`, and what to call the source."
-    if isinstance(group, Mapping):
-        return match_mapping(group, df.filepath), "a mapping of file names"
+    if isinstance(group, Mapping): return match_mapping(group, df.filepath), "a mapping of file names"
     if callable(group):
         name = getattr(group, "__name__", "<lambda>")
         return _answers(group, df.filepath), name.replace("<lambda>", "a function of the path")
-    if not isinstance(group, (str, os.PathLike)): raise ConfigError(
-        f"group={type(group).__name__}: expected a column, a function, a mapping or a CSV file.")
     name = str(group)
-    if name not in df and name == "by_original": return _answers(by_original, df.filepath), name
-    if name not in df and name.lower().endswith(".csv"):
+    if name in df: return list(df[name]), name
+    if name == "by_original": return _answers(by_original, df.filepath), name
+    if name.lower().endswith(".csv"):
         return match_mapping(read_mapping(group), df.filepath), Path(group).name
-    return list(df[pick(name, df, "column")]), name
+    return pick(name, df, "column")
 
 # %% ../../nbs/data/06_groups.ipynb #ea91a8c8
 def _answers(group, paths):
     "What the function `group` says of each of `paths`."
     try:
         found = [group(o) for o in paths]
-        hash(tuple(found))  # groups are compared, so they must be hashable
-        return found
-    except Exception as e:
-        raise DataError(f"The group function failed on a path ({type(e).__name__}: {e}): "
-                        "expected a patient or None for every path.") from e
+        hash(tuple(found))  # groups are compared
+    except Exception as e: raise DataError(
+        f"The group function failed on a path ({type(e).__name__}: {e}): "
+        "expected a patient or None for every path.") from e
+    return found
 
 # %% ../../nbs/data/06_groups.ipynb #476d7719
 def _check_column(values, found, name):
@@ -148,15 +140,14 @@ def _check_column(values, found, name):
     n = found.groupby(values.astype(object)).agg(parted).sum()
     if n: warnings.warn(
         f"The column {values.name} isn't used, and {name} parts {counted(n, 'value')} of it: "
-        f"name {values.name!r} as `group` to keep them together.", DataWarning, stacklevel=4)
+        f"name {values.name!r} as `group` to keep them together.", DataWarning, 4)
 
 # %% ../../nbs/data/06_groups.ipynb #08b8e983
 def join_groups(n, # Images
-                keys=(), # Sequences of one key per image; None and "" say nothing
-                pairs=() # (i, j, …) for images that belong together
+                keys # Sequences of one key per image; None and "" say nothing
                )->np.ndarray: # int, (n,): the group of each image, numbered by first appearance
-    "Group `n` images that share a key or are joined by a pair."
-    edges, nodes = [np.array([o[:2] for o in pairs], dtype=int).reshape(-1, 2)], n
+    "Group `n` images that share a key."
+    edges, nodes = [np.zeros((0, 2))], n
     for key in keys:
         node = pd.factorize(pd.Series(list(key), dtype=object).replace("", None))[0]
         edges.append(np.stack([np.arange(n), nodes + node], 1)[node >= 0])
@@ -169,8 +160,7 @@ def near_duplicates(hashes, # Packed bits, (n, 32) or (n, 8, 32)
                     turned=False # In whichever of eight positions?
                    )->np.ndarray: # int, (n,): the cluster of each image; most hold one image
     "Clusters of near duplicates among `hashes`."
-    turns = as_turns(hashes)
-    if not turned: turns = turns[:, :1]
+    turns = hashes.reshape(len(hashes), -1, 32)[:, :None if turned else 1]
     distinct, which = np.unique(turns, axis=0, return_inverse=True)  # compare each picture once
     found = clusters(len(distinct), near_pairs(distinct, bits))
     return pd.factorize(found[which.ravel()])[0]

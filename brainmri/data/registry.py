@@ -4,10 +4,9 @@
 
 # %% ../../nbs/data/05_registry.ipynb #e046df47
 from __future__ import annotations
-import gzip, hashlib, io, zlib
+import gzip, hashlib, io
 from functools import lru_cache
 from importlib.resources import files
-from itertools import product
 import numpy as np
 import pandas as pd
 from ..core import DataError, RunError
@@ -26,79 +25,67 @@ def registry_about()->dict: # collections (title, source, license, images, subje
 @lru_cache(maxsize=1)
 def read_registry()->pd.DataFrame: # collection, number, label, subject ("" if unknown), exam, phash
     "Read the registry of public slices that the package carries."
-    try: text = gzip.decompress((files("brainmri")/"registry.csv.gz").read_bytes())
-    except (OSError, EOFError, zlib.error): text = b""
-    if hashlib.sha256(text).hexdigest() != registry_about()["sha256"]:
-        raise RunError("brainmri/registry.csv.gz isn't the table that registry.json describes: "
-                       "it was changed or cut off; install brainmri again.")
-    table = pd.read_csv(io.BytesIO(text), dtype=str, keep_default_na=False)
+    data = (files("brainmri")/"registry.csv.gz").read_bytes()
+    if hashlib.sha256(data).hexdigest() != registry_about()["sha256"]:
+        raise RunError("brainmri/registry.csv.gz was changed: install brainmri again.")
+    table = pd.read_csv(io.BytesIO(gzip.decompress(data)), dtype=str, keep_default_na=False)
     return table.astype(dict(number=int))
 
 # %% ../../nbs/data/05_registry.ipynb #23e1b4b2
 def estimated_turns(hashes # uint8, (n, 32): upright hashes
                    )->np.ndarray: # uint8, (n, 8, 32)
     "Estimate the hashes of all eight positions from those of the upright images."
-    hashes = np.asarray(hashes, dtype=np.uint8).reshape(-1, 32)
     signs = np.unpackbits(hashes, axis=1).reshape(-1, 16, 16)*2. - 1
-    bits = eight_turns(signs).reshape(len(hashes), 8, 256) > 0
-    return np.packbits(bits, axis=2)
+    return np.packbits(eight_turns(signs).reshape(-1, 8, 256) > 0, axis=2)
 
 # %% ../../nbs/data/05_registry.ipynb #4cab745a
 SAME_SLICE = 22  #: A hash within so many bits of a registered one is the same slice
-_SLICE = ["collection", "number", "label", "subject", "exam"]
+_TYPES = dict(collection=object, number="Int64", label=object, subject=object, exam=object,
+              turn="Int64", distance="Int64")
 
 # %% ../../nbs/data/05_registry.ipynb #47173c0e
 def recognize(hashes, # uint8, (n, 8, 32) or (n, 32), as from `image_hashes`
-              registry=None # Another table like `read_registry()`, by default that
+              registry=None # Another table like `read_registry()`
              )->pd.DataFrame: # One row per hash, see below
     "Find the registered slice that each hash shows, in any of eight positions."
     registry = read_registry() if registry is None else registry
-    turns = np.asarray(hashes, dtype=np.uint8)
-    if turns.size and turns.shape[-1] != 32:
+    known, turns = unpack_hashes(registry.phash), np.asarray(hashes, dtype=np.uint8)
+    if turns.shape[-1] != 32:
         raise DataError(f"Expected hashes of 256 bits; found {8*turns.shape[-1]} bits.")
     if turns.ndim < 3: turns = estimated_turns(turns)
-    known = unpack_hashes(registry.phash)
-    at, far = nearest(turns[:, 0], known)
-    rest = np.flatnonzero(far > SAME_SLICE)
-    at[rest], far[rest] = nearest(turns[rest, 1:], known)
+    at, far = nearest(turns, known)
     found = np.flatnonzero(far <= SAME_SLICE)
     turn = np.unpackbits(turns[found] ^ known[at[found], None], axis=2).sum(2).argmin(1)
-    t = registry.iloc[at[found]][_SLICE].set_axis(found)
-    t = t.assign(turn=turn, distance=far[found])
-    t = t.astype(dict(number="Int64", turn="Int64", distance="Int64")).reindex(range(len(far)))
-    t = t.astype(dict.fromkeys(("collection", "label", "subject", "exam"), object))
-    return t.fillna(dict(collection="", label="", subject="", exam=""))
+    t = registry.iloc[at[found]].assign(turn=turn, distance=far[found])[list(_TYPES)]
+    t = t.astype(_TYPES).set_axis(found).reindex(range(len(far)))
+    return t.fillna({k: "" for k, kind in _TYPES.items() if kind is object})
 
 # %% ../../nbs/data/05_registry.ipynb #730fbb50
 def coincidences(n # `Audit.provenance`: by class, images and their sources
                 )->list: # Sentences
     "Say which classes coincide with a collection, so that the source tells the class."
-    about = registry_about()["collections"]
     shares = n.drop(columns=["images", "subjects"]).div(n["images"], axis=0)
-    said = []
-    for label, source in product(shares.index, shares):
+    def said(label, source):
         share, others = shares.loc[label, source], shares[source].drop(label).max()
-        where = f"{about.get(source, {}).get('title', source)}, and no other class is"
-        least, most_others = .5, .05
+        about = registry_about()["collections"].get(source, dict(title=source))
+        where, least, most = f"{about['title']}, and no other class is", .5, .05
         if source == "elsewhere":
-            where = "no collection known here, and the other classes are"
-            least, most_others = .8, .2
+            where, least, most = "no collection known here, and the other classes are", .8, .2
         many = "all images" if share == 1 else f"{share:.0%} of the images"
-        if share >= least and others <= most_others: said.append(
+        if share >= least and others <= most: yield (
             f"{many} of {label} are from {where}: whatever tells the sources apart tells this class, "
             "so a score on it may measure the source and not the anatomy")
-    return said
+    return [o for label in shares.index for source in shares for o in said(label, source)]
 
 # %% ../../nbs/data/05_registry.ipynb #31202c82
 def subject_leakage(part, # "train", "valid" or "test" for each image
                     subject # Its subject, "" where unknown
                    )->pd.DataFrame: # images, recognized, leaked, subjects, subjects_leaked; by part
     "Count the recognized images and subjects outside training that are in training too."
-    t = pd.DataFrame(dict(part=np.asarray(part), subject=np.asarray(subject)))
-    known = t[t.subject != ""]
-    leaked = known[known.subject.isin(known.subject[known.part == "train"])]
-    def count(t, what): return t.groupby("part").subject.agg(what)
-    counts = dict(images=count(t, "size"), recognized=count(known, "size"),
-                  leaked=count(leaked, "size"), subjects=count(known, "nunique"),
-                  subjects_leaked=count(leaked, "nunique"))
-    return pd.DataFrame(counts).reindex(["valid", "test"]).fillna(0).astype(int).rename_axis(None)
+    t = pd.DataFrame(dict(part=np.asarray(part), subject=np.asarray(subject), images=1))
+    known = t.subject != ""
+    leaked = known & t.subject.isin(t.subject[t.part == "train"])
+    t = t.assign(recognized=known, leaked=leaked, subjects=t.subject.where(known),
+                 subjects_leaked=t.subject.where(leaked))
+    how = dict(images="sum", recognized="sum", leaked="sum", subjects="nunique", subjects_leaked="nunique")
+    return t.groupby("part").agg(how).reindex(["valid", "test"], fill_value=0).rename_axis(None)

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from PIL import Image
-from ..core import CROP_MARGIN, DataError, counted, stable_seed, thread_map
+from ..core import CROP_MARGIN, DataError, counted, stable_seed, subplots, thread_map
 from .classes import class_colors, classes_of
 from .image import open_image
-from ..core import subplots
 
 # %% auto #0
-__all__ = ['PROBES', 'Probe', 'look', 'probe_features', 'out_of_fold', 'class_f1', 'score_probe', 'probe_warning',
+__all__ = ['PROBES', 'Probe', 'look', 'probe_features', 'out_of_fold', 'class_f1', 'score_probe', 'probe_warning', 'class_codes',
            'shortcut_probes', 'plot_probes']
 
 # %% ../../nbs/data/07_shortcuts.ipynb #b3977628
@@ -28,17 +27,21 @@ def _file_facts(df):
 # %% ../../nbs/data/07_shortcuts.ipynb #f4edff12
 def _brightness(img):
     "Mean, spread, quantiles, entropy, share of black, and how colorful the image is."
-    counts = np.asarray(img.convert("L").histogram(), dtype=float)
-    p, level = counts/counts.sum(), np.arange(256)
-    mean = (p*level).sum()
-    spread = np.sqrt((p*(level - mean)**2).sum())
+    from scipy.special import xlogy
+    gray = np.asarray(img.convert("L"))
+    p = np.bincount(gray.ravel(), minlength=256)/gray.size
     quantiles = np.searchsorted(p.cumsum(), (.01, .05, .25, .5, .75, .95, .99))
-    entropy = -(p[p > 0]*np.log(p[p > 0])).sum()
     few = np.asarray(img.resize((32, 32), Image.Resampling.BOX), dtype=float)
-    return np.array([mean, spread, *quantiles, entropy, p[0], few.std(-1).mean()])
+    return np.array([gray.mean(), gray.std(), *quantiles, -xlogy(p, p).sum(), p[0], few.std(-1).mean()])
 
 # %% ../../nbs/data/07_shortcuts.ipynb #b7941889
 def _shrunk(img, w, h): return np.array(img.convert("L").resize((w, h), Image.Resampling.BOX))
+
+def _no_center(img):
+    "The image at 20×20 pixels, with its middle black."
+    around = _shrunk(img, 20, 20)
+    around[4:16, 4:16] = 0
+    return around.ravel()
 
 # %% ../../nbs/data/07_shortcuts.ipynb #4291465d
 def _frame(img, dx, dy):
@@ -48,13 +51,6 @@ def _frame(img, dx, dy):
     lying = [_shrunk(img.crop(o), 16, 4) for o in ((0, 0, w, dy), (0, h - dy, w, h))]
     standing = [_shrunk(img.crop(o), 4, 16) for o in ((0, 0, dx, h), (w - dx, 0, w, h))]
     return np.ravel([o.ravel() for o in lying + standing])
-
-# %% ../../nbs/data/07_shortcuts.ipynb #7c9f4f67
-def _no_center(img):
-    "The image at 20×20 pixels, with its middle black."
-    around = _shrunk(img, 20, 20)
-    around[4:16, 4:16] = 0
-    return around.ravel()
 
 # %% ../../nbs/data/07_shortcuts.ipynb #1fd0c5c3
 @dataclass(frozen=True)
@@ -99,22 +95,19 @@ def probe_features(df, # A table from `index_images`
 def out_of_fold(x, # Features, (images, features)
                 y, # Class number of each image
                 groups, # Group of each image: a group is never on two sides
-                folds=5, # Parts; fewer if a class has fewer groups
                 seed=42 # Of the folds and the trees
                )->np.ndarray: # (images, classes present), in the order of the class numbers
     "Class probabilities of each image from a forest trained on other groups."
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
-    y, groups = np.asarray(y), np.asarray(groups)
     n = pd.Series(groups).groupby(y).nunique()
     if len(n) < 2 or n.min() < 2: raise DataError(
         "A probe needs two classes or more, and two groups or more of each; found "
         f"{counted(len(n), 'class', 'classes')}, one of them with {counted(n.min(), 'group')}.")
-    cv = StratifiedGroupKFold(min(folds, n.min()), shuffle=True,
-                              random_state=stable_seed(seed, "folds"))
-    forest = ExtraTreesClassifier(100, min_samples_leaf=2,
-                                  random_state=stable_seed(seed, "forest"),
-                                  n_jobs=1 if len(y) < 1000 else min(8, os.cpu_count() or 1))
+    seeds = [stable_seed(seed, o) for o in ("folds", "forest")]
+    cv = StratifiedGroupKFold(min(5, n.min()), shuffle=True, random_state=seeds[0])
+    jobs = 1 if len(y) < 1000 else min(8, os.cpu_count())
+    forest = ExtraTreesClassifier(100, min_samples_leaf=2, random_state=seeds[1], n_jobs=jobs)
     return cross_val_predict(forest, x, y, groups=groups, cv=cv, method="predict_proba")
 
 # %% ../../nbs/data/07_shortcuts.ipynb #3c92af66
@@ -131,8 +124,7 @@ def class_f1(y, # Class number of each image, from 0
 # %% ../../nbs/data/07_shortcuts.ipynb #81b08720
 def _dealt(y, groups, rng):
     "Exchange labels between whole groups: what a group has in common, it keeps in common."
-    shuffled = rng.permutation(groups.max() + 1)[groups]
-    dealt = np.empty_like(y)
+    shuffled, dealt = rng.permutation(groups.max() + 1)[groups], np.empty_like(y)
     dealt[np.argsort(shuffled, kind="stable")] = y[np.argsort(groups, kind="stable")]
     return dealt
 
@@ -143,7 +135,7 @@ def score_probe(x, # Features, (images, features)
                 seed=42 # Of the folds, the trees, the deals and the interval
                )->pd.DataFrame: # By class, last the mean: f1, its interval, that of chance
     "Score one probe, cross-validated over `groups`, with its interval and what chance gives."
-    pred, g = out_of_fold(x, y, groups, seed=seed).argmax(1), pd.factorize(np.asarray(groups))[0]
+    pred, g = out_of_fold(x, y, groups, seed).argmax(1), pd.factorize(np.asarray(groups))[0]
     n, rng = g.max() + 1, np.random.default_rng(stable_seed(seed, "bootstrap"))
     drawn = [class_f1(y, pred, o[g]) for o in rng.multinomial(n, np.full(n, 1/n), size=200)]
     rng = np.random.default_rng(stable_seed(seed, "chance"))
@@ -159,18 +151,22 @@ def probe_warning(probe, # A `Probe`
                  )->str: # One sentence, or "" if there is nothing to warn of
     "Say what one probe gives away."
     f1, above = (.95, .5) if probe.sees_brain else (.9, .2)
-    each, mean = t.iloc[:-1], t.iloc[-1]
-    says = each.assign(c=classes).agg(lambda o: f"{o.c}, F1 {o.f1:.2f}", axis=1)
-    top = each.chance_high + .2
-    sure = says[(each.f1 >= f1) & (each.f1 > top)]
-    more = says[(each.f1 < f1) & (each.low > top) & (not probe.sees_brain)]
-    verbs = dict(identifies=sure, favors=more)
-    found = [f"{verb} {' and '.join(o)}" for verb, o in verbs.items() if len(o)]
+    *each, mean = t.assign(c=[*classes, "mean"]).itertuples()
+    def named(verb, those): return [f"{verb} {' and '.join(f'{o.c}, F1 {o.f1:.2f}' for o in those)}"]*bool(those)
+    top = [o for o in each if o.f1 >= f1 and o.f1 > o.chance_high + .2]
+    more = [o for o in each if o.f1 < f1 and o.low > o.chance_high + .2 and not probe.sees_brain]
+    found = named("identifies", top) + named("favors", more)
     if mean.low > mean.chance_high + above: found.append(
         f"tells the classes apart, macro-F1 {mean.f1:.2f} (by chance at most {mean.chance_high:.2f})")
     return f"{probe.title} alone {', and '.join(found)}" if found else ""
 
 # %% ../../nbs/data/07_shortcuts.ipynb #7f1fab14
+def class_codes(df # A table from `index_images`
+               )->tuple: # Class number of each image, without gaps; the classes that occur
+    "Number the classes that occur in `df`."
+    classes = [c for c in classes_of(df) if (df.label == c).any()]
+    return pd.Categorical(df.label, classes).codes.astype(int), classes
+
 def shortcut_probes(df, # A table from `index_images`
                     groups, # Group of each image, from `find_groups`
                     features=None, # From `probe_features`, if they are there already
@@ -178,13 +174,12 @@ def shortcut_probes(df, # A table from `index_images`
                    )->pd.DataFrame: # By probe: macro_f1, its interval, f1_CLASS …, images, warning
     "How well each of `PROBES` predicts the label of images of other groups."
     features = probe_features(df) if features is None else features
-    classes = [c for c in classes_of(df) if (df.label == c).any()]
-    y, found = pd.Categorical(df.label, classes).codes.astype(int), {}
+    (y, classes), found = class_codes(df), {}
     for name, x in features.items():
         t = score_probe(x, y, groups, seed)
+        mean = t.iloc[-1].rename(dict(f1="macro_f1")).to_dict()
         each = {f"f1_{c}": v for c, v in zip(classes, t.f1)}
         warning = probe_warning(PROBES[name], t, classes)
-        mean = t.iloc[-1].rename(dict(f1="macro_f1")).to_dict()
         found[name] = mean | each | dict(images=len(y), warning=warning)
     return pd.DataFrame(found.values(), pd.Index(found, name="probe"))
 
@@ -193,16 +188,15 @@ def plot_probes(table # From `shortcut_probes`
                ): # matplotlib's Figure
     "Plot macro-F1 with its interval, F1 of each class, and chance as a gray band."
     colors = class_colors([o[3:] for o in table if o.startswith("f1_")])
-    columns, at, f1 = 1 + len(colors)//12, np.arange(len(table)), table.macro_f1
-    fig, ax = subplots(figsize=(6.5 + 1.5*columns, .6 + .5*len(table)))
-    chance = table.chance_low, table.chance_high - table.chance_low
-    ax.barh(at, chance[1], .8, chance[0], color="#dddddd", label="by chance")
-    ends = np.clip([f1 - table.low, table.high - f1], 0, None)
-    ax.errorbar(f1, at, xerr=ends, fmt="kD", ms=5, capsize=3, label="macro-F1, 95 %", zorder=3)
+    columns, at, t = 1 + len(colors)//12, np.arange(len(table)), table
+    fig, ax = subplots(figsize=(6.5 + 1.5*columns, .6 + .5*len(t)))
+    ax.barh(at, t.chance_high - t.chance_low, .8, t.chance_low, color="#dddddd", label="by chance")
+    ends = np.clip([t.macro_f1 - t.low, t.high - t.macro_f1], 0, None)
+    ax.errorbar(t.macro_f1, at, xerr=ends, fmt="kD", ms=5, capsize=3, label="macro-F1, 95 %", zorder=3)
     for c, color in colors.items():
-        ax.plot(table[f"f1_{c}"], at, "o", color=color, alpha=.8, label=f"F1 {c}")
-    ax.set_yticks(at, [o.replace("_", " ") for o in table.index])
-    for tick, warns in zip(ax.get_yticklabels(), table.warning):
+        ax.plot(t[f"f1_{c}"], at, "o", color=color, alpha=.8, label=f"F1 {c}")
+    ax.set_yticks(at, t.index.str.replace("_", " "))
+    for tick, warns in zip(ax.get_yticklabels(), t.warning):
         if warns: tick.set(color="#b03020", fontweight="bold")
     ax.set(xlim=(-.02, 1.02), xlabel="F1 of a model that sees nothing else")
     ax.invert_yaxis()

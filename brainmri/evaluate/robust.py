@@ -19,12 +19,12 @@ from ..core import subplots
 from .metrics import scores
 
 # %% auto #0
-__all__ = ['ARTEFACTS', 'BORDERS', 'Artefact', 'list_artefacts', 'degrade', 'show_artefacts', 'robustness', 'plot_robustness',
+__all__ = ['ARTIFACTS', 'BORDERS', 'Artifact', 'list_artifacts', 'degrade', 'show_artifacts', 'robustness', 'plot_robustness',
            'border_test', 'say_border', 'refusals', 'say_refusals']
 
 # %% ../../nbs/evaluate/03_robust.ipynb #7b5d5982
 @dataclass(frozen=True)
-class Artefact:
+class Artifact:
     "One way in which an image gets worse, in five strengths."
     name:str # What it is called in tables
     what:str # What an amount is, with its unit
@@ -32,13 +32,13 @@ class Artefact:
     apply:Callable # Takes a picture (float32, (h, w), 0 to 255), an amount and a seed; returns such a picture
 
 # %% ../../nbs/evaluate/03_robust.ipynb #553cf4c1
-ARTEFACTS = {}  #: The artefacts by name
+ARTIFACTS = {}  #: The artifacts by name
 
 # %% ../../nbs/evaluate/03_robust.ipynb #96773735
 def _add(name, what, *amounts):
-    "Decorate a function to enter it in `ARTEFACTS`."
+    "Decorate a function to enter it in `ARTIFACTS`."
     def enter(f):
-        ARTEFACTS[name] = Artefact(name, what, amounts, f)
+        ARTIFACTS[name] = Artifact(name, what, amounts, f)
         return f
     return enter
 
@@ -127,14 +127,14 @@ def _noise(x, amount, seed):
 def _contrast(x, amount, seed):
     return np.asarray(ImageEnhance.Contrast(Image.fromarray(x.astype(np.uint8))).enhance(amount))
 
-def list_artefacts()->list: # Names
-    "The artefacts that `robustness` uses if none are named."
-    return list(ARTEFACTS)
+def list_artifacts()->list: # Names
+    "The artifacts that `robustness` uses if none are named."
+    return list(ARTIFACTS)
 
 # %% ../../nbs/evaluate/03_robust.ipynb #15cb7ecb
-def _amount(artefact, strength):
-    "The amount of an artefact of one strength; 0 is none."
-    amounts = (0, *ARTEFACTS[pick(artefact, ARTEFACTS, "artefact")].amounts)
+def _amount(artifact, strength):
+    "The amount of an artifact of one strength; 0 is none."
+    amounts = (0, *ARTIFACTS[pick(artifact, ARTIFACTS, "artifact")].amounts)
     if strength in range(len(amounts)): return amounts[int(strength)]
     raise ConfigError(f"The strength is {strength!r}: expected a whole number from 0 (nothing is done) to 5.")
 
@@ -147,26 +147,26 @@ def _picture(img):
 
 # %% ../../nbs/evaluate/03_robust.ipynb #f6a6b662
 def degrade(img, # A path, a PIL image or an array of bytes, (h, w) or (h, w, 3)
-            artefact:str, # One of `ARTEFACTS`
+            artifact:str, # One of `ARTIFACTS`
             strength:int, # 1 (barely visible) to 5 (severe); 0 leaves the image as it is
             seed=42 # Anything that prints; the same seed gives the same pixels
            )->np.ndarray: # uint8, (h, w, 3), of the image's own size
     "Make an image worse."
-    amount = _amount(artefact, strength)
+    amount = _amount(artifact, strength)
     x = np.array(_picture(img))
     if not strength: return x
-    key = stable_seed(seed, artefact)
+    key = stable_seed(seed, artifact)
     channels = 1 if (x == x[..., :1]).all() else 3
-    worse = [ARTEFACTS[artefact].apply(x[..., i].astype(np.float32), amount, key) for i in range(channels)]
+    worse = [ARTIFACTS[artifact].apply(x[..., i].astype(np.float32), amount, key) for i in range(channels)]
     return np.stack(worse*(3//channels), -1).clip(0, 255).round().astype(np.uint8)
 
 # %% ../../nbs/evaluate/03_robust.ipynb #f02a5acb
-def show_artefacts(img, # A path, a PIL image or an array of bytes
+def show_artifacts(img, # A path, a PIL image or an array of bytes
                    strengths=(1, 3, 5), # One row for each
-                   artefacts=None # Names; all unless given
+                   artifacts=None # Names; all unless given
                   ): # matplotlib's Figure
-    "Show an image clean, and under each artefact."
-    names, strengths = listify(artefacts) or list_artefacts(), listify(strengths)
+    "Show an image clean, and under each artifact."
+    names, strengths = listify(artifacts) or list_artifacts(), listify(strengths)
     fig, axs = subplots(len(strengths), len(names) + 1, squeeze=False,
                         figsize=(1.2*len(names) + 1.2, 1.4*len(strengths) + .3))
     for row, s in zip(axs, strengths):
@@ -211,35 +211,35 @@ def _row(df, pred, clean, classes):
 # %% ../../nbs/evaluate/03_robust.ipynb #c3a6890a
 def robustness(predictor, # Has `predict(list of arrays)` and `classes`, as `Predictor` has
                df:pd.DataFrame, # Columns filepath and y, and group if images belong together
-               artefacts=None, # Names; all unless given
+               artifacts=None, # Names; all unless given
                strengths=(1, 2, 3, 4, 5), # Which strengths
                n:int=150, # Images at most, each class with its share
-               seed=42, # Of the draw and of what is random in an artefact
+               seed=42, # Of the draw and of what is random in an artifact
                progress:bool=True # Show a progress bar?
-              )->pd.DataFrame: # artefact, strength, images, macro_f1, low and high (95 %), accuracy, changed
-    "Measure how well `predictor` does under each artefact; the first row is of the clean images."
+              )->pd.DataFrame: # artifact, strength, images, macro_f1, low and high (95 %), accuracy, changed
+    "Measure how well `predictor` does under each artifact; the first row is of the clean images."
     df = _sample(df, n, seed, predictor.classes)
     ways = {("clean", 0): lambda img, i: np.asarray(img)}
-    for a in listify(artefacts) or list_artefacts():
+    for a in listify(artifacts) or list_artifacts():
         for s in listify(strengths):
             if _amount(a, s): ways[a, int(s)] = lambda img, i, a=a, s=s: degrade(img, a, s, (seed, i))
     found = _answers(predictor, list(df.filepath), ways, "worse images", progress)
     clean = found["clean", 0]
-    return pd.DataFrame([dict(artefact=a, strength=s, **_row(df, pred, clean, predictor.classes))
+    return pd.DataFrame([dict(artifact=a, strength=s, **_row(df, pred, clean, predictor.classes))
                          for (a, s), pred in found.items()])
 
 # %% ../../nbs/evaluate/03_robust.ipynb #c533c077
 def plot_robustness(table:pd.DataFrame # From `robustness`
                    ): # matplotlib's Figure
-    "Plot macro-F1 against strength, one panel per artefact."
+    "Plot macro-F1 against strength, one panel per artifact."
     clean, worse = table[table.strength == 0], table[table.strength > 0]
-    names = worse.artefact.unique()
+    names = worse.artifact.unique()
     cols = min(4, max(1, len(names)))
     rows = max(1, -(-len(names)//cols))
     fig, axs = subplots(rows, cols, squeeze=False, sharex=True, sharey=True, figsize=(2*cols + .6, 1.9*rows + .5))
     for ax in axs.flat[len(names):]: ax.set_visible(False)
     for ax, name in zip(axs.flat, names):
-        t = pd.concat([clean, worse[worse.artefact == name]]).sort_values("strength")
+        t = pd.concat([clean, worse[worse.artifact == name]]).sort_values("strength")
         ax.axhline(clean.macro_f1.iloc[0], ls=":", color="black", lw=1, label="clean images")
         ax.fill_between(t.strength, t.low, t.high, color="#0072B2", alpha=.2, lw=0, label="95 % interval")
         ax.plot(t.strength, t.macro_f1, "o-", color="#0072B2", ms=4, label="macro-F1")
