@@ -67,6 +67,7 @@ def audit(df, # A table from `index_images`
     for k, v in dict(bits=bits, probes=probes).items():
         if not isinstance(v, int) or v < 0:
             raise ConfigError(f"{k}={v!r}: expected a whole number, 0 or more.")
+    if not df.index.is_unique: df = df.reset_index(drop=True)
     patients = known_groups(df, group)  # a wrong column shows before minutes of hashing
     order = np.random.default_rng(stable_seed(seed, "probed")).permutation(len(df))
     rows = np.sort(order[:probes])
@@ -188,7 +189,7 @@ def leaked(self:Audit)->pd.DataFrame: # From `subject_leakage`; None without a s
     "How many recognized images and subjects of a ready-made split are in training too."
     column = next((o for o in ("split", "folder") if o in self.df), None)
     if column is None or not self.recognized.subject.any(): return None
-    return subject_leakage(self.df[column].map(match_split), self.recognized.subject)
+    return subject_leakage(self.df[column].astype(object).map(match_split), self.recognized.subject)
 
 # %% ../../nbs/data/08_audit.ipynb #9978bdac
 @patch(as_prop=True)
@@ -327,7 +328,8 @@ def of(self:Audit,
        group=None # Another source of patients, as in `audit`; default as audited
       )->Audit: # The same findings for the rows of `df`, in its order
     "This audit for the images in `df`."
-    where = pd.Series(range(len(self.df)), self.df.filepath).reindex(df.filepath)
+    where = pd.Series(range(len(self.df)), self.df.filepath.astype(object))
+    where = where[~where.index.duplicated()].reindex(df.filepath.astype(object))
     new = where.index[where.isna()]
     if len(new): raise DataError(
         f"{counted(len(new), 'image')} not audited, such as {new[0]}: audit this table first.")

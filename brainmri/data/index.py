@@ -13,7 +13,7 @@ from ..core import counted, listed, refuse_first, thread_map, walk_folders
 from .classes import STUDY_CLASSES, as_labels, classes_of, known_class
 from .figshare import figshare_table
 from .image import open_image, read_file, refuse
-from .tables import choose_classes, drop_repeats, locate, match_split, read_table
+from .tables import TABLE_SUFFIXES, choose_classes, drop_repeats, locate, match_split, read_table
 
 # %% auto #0
 __all__ = ['FACTS', 'find_images', 'class_folders', 'name_problems', 'find_rows', 'check_image', 'index_images', 'problems']
@@ -157,7 +157,7 @@ def _kind_problems(data):
     if not path.exists():
         if path.is_symlink(): yield f"{path} is a link to nothing: check where it points."
         yield f"{path} does not exist{_nearest(path)}: check its name; {expected}."
-    if path.suffix.lower() != ".csv" or not path.is_file():
+    if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
         yield f"{path} is a file, and not a CSV: {expected}."
 
 def _nearest(path):

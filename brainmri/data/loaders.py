@@ -5,8 +5,9 @@
 # %% ../../nbs/data/11_loaders.ipynb #6b80a17e
 from __future__ import annotations
 from itertools import chain
+from functools import partial
 from textwrap import fill
-import numpy as np, torch
+import numpy as np, pandas as pd, torch
 from PIL import Image, ImageDraw
 from fastai.vision.all import CategoryBlock, CategoryMap, ColReader, DataBlock, DataLoader, DataLoaders
 from fastai.vision.all import IntToFloatTensor, Normalize, PILImage, RandTransform, TensorCategory, TensorImage
@@ -16,13 +17,14 @@ from fastcore.meta import delegates
 from ..core import *
 from ..store import *
 from .cache import send, to_float
-from .classes import STUDY_CLASSES, classes_of
+from .classes import STUDY_CLASSES, classes_of, known_class
 from .image import crop_border, image_array, open_image
+from .tables import given_names, locate, read_parts, read_table, repeat_problems
 from ..core import subplots
 
 # %% auto #0
-__all__ = ['BorderCrop', 'mild_affine', 'warp', 'view_numbers', 'MildAugment', 'ReadMRI', 'train_and_valid', 'mri_block',
-           'mri_dls', 'rows_dl', 'ArrayDL', 'show_grid', 'show_crop', 'show_augmented']
+__all__ = ['BorderCrop', 'mild_affine', 'warp', 'view_numbers', 'MildAugment', 'ReadMRI', 'training_rows', 'train_and_valid',
+           'mri_block', 'mri_dls', 'rows_dl', 'ArrayDL', 'show_grid', 'show_crop', 'show_augmented']
 
 # %% ../../nbs/data/11_loaders.ipynb #a0489e7f
 class BorderCrop(Transform):
@@ -90,6 +92,22 @@ class ReadMRI(Transform):
         self.img_size, self.margin = img_size, margin
     def encodes(self, path): return PILImage.create(image_array(path, self.img_size, self.margin))
 
+# %% ../../nbs/data/11_loaders.ipynb #157421f6
+def training_rows(df, # A table with columns for file, label and split
+                  classes # Class names
+                 )->pd.DataFrame: # filepath, label, split, indexed by position in `df`
+    "Read a table for training, whatever its form, without its test rows."
+    df = read_table(df, "filepath")
+    df = df.assign(split=read_parts(df), filepath=locate(df, ".", "The table"))
+    refuse_first(repeat_problems(df, "The table"))
+    kept = np.flatnonzero(df["split"] != "test")
+    rows = read_table(df.iloc[kept], "filepath", "label").set_axis(kept)
+    named = given_names(rows.label, classes) or {}
+    names = {o: named.get(o, known_class(o) if known_class(o) in classes else o) for o in rows.label}
+    odd = set(names.values()) - {str(o) for o in classes}
+    if odd: raise DataError(f"The table has the labels {listed(sorted(odd))}; expected {', '.join(classes)}.")
+    return rows.assign(label=rows.label.map(names))
+
 # %% ../../nbs/data/11_loaders.ipynb #533f6191
 def train_and_valid(df # A table with split
                    )->list: # Positions of the training rows, and of the validation rows
@@ -109,7 +127,8 @@ def mri_block(classes, # Class names in the order of their numbers
     label = CategoryBlock(vocab=list(classes), sort=False)
     batch_tfms = [MildAugment()] if augment else []
     if mean is not None: batch_tfms.append(Normalize.from_stats(mean, std))
-    return DataBlock((image, label), batch_tfms=batch_tfms, splitter=train_and_valid,
+    rows = partial(training_rows, classes=list(classes))
+    return DataBlock((image, label), get_items=rows, batch_tfms=batch_tfms, splitter=train_and_valid,
                      get_x=ColReader("filepath"), get_y=ColReader("label"))
 
 # %% ../../nbs/data/11_loaders.ipynb #1bb2a3db

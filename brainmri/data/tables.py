@@ -13,8 +13,9 @@ from ..core import ConfigError, DataError, DataWarning, counted, find_file, list
 from .classes import known_class, name_classes
 
 # %% auto #0
-__all__ = ['COLUMN_NAMES', 'MAX_TABLE', 'bare_name', 'find_column', 'patient_column', 'match_split', 'split_column', 'cell_text',
-           'as_numbers', 'read_table', 'choose_classes', 'locate', 'drop_repeats']
+__all__ = ['COLUMN_NAMES', 'TABLE_SUFFIXES', 'MAX_TABLE', 'bare_name', 'find_column', 'patient_column', 'match_split',
+           'split_column', 'read_parts', 'cell_text', 'as_numbers', 'read_table', 'choose_classes', 'given_names',
+           'locate', 'path_key', 'match_path', 'repeat_problems', 'drop_repeats']
 
 # %% ../../nbs/data/02d_tables.ipynb #3e22d503
 COLUMN_NAMES = dict( #: What a column is for → how people call it, the best name first
@@ -63,6 +64,18 @@ def split_column(df # A table
     column = find_column("split", [c for c in df if df[c].map(match_split).notna().all()])
     return column if len(df) else None
 
+def read_parts(df, # A table
+               column="split" # Which column to read; `split` may have another name
+              )->pd.Series: # "train", "valid" or "test", for each row
+    "Read the part of each row, or refuse what names no part."
+    if column == "split": column = split_column(df) or column
+    if column not in df: raise DataError(f"The table has no column {column}: expected train, valid or test for each image.")
+    part = pd.Series([match_split(o) for o in df[column]], df.index, dtype=object)
+    odd = df[column][part.isna()]
+    if not len(odd): return part
+    raise DataError(f"The column {column} must say train, valid or test for every image; "
+                    f"{len(odd)} say something else: {listed(odd.astype(object).unique())}.")
+
 # %% ../../nbs/data/02d_tables.ipynb #83509cbc
 _MISSING = {"", "nan", "na", "n/a", "#n/a", "<na>", "nat", "null"}  # "None" is a class in use
 
@@ -83,6 +96,7 @@ def as_numbers(column # Cells
     return pd.to_numeric(texts, errors="coerce").astype(float)
 
 # %% ../../nbs/data/02d_tables.ipynb #dfcf3d0c
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt")  #: File endings that count as tables
 MAX_TABLE = dict(bytes=40_000_000, columns=200, rows=500_000, letters=2**16)  #: Limits of a CSV; letters of one line
 
 def _csv_text(path):
@@ -113,12 +127,12 @@ def _is_text(column):
     roles = (find_column(o, [column]) for o in COLUMN_NAMES)
     return any(roles) or bool(patient_column([column])) or bare_name(column) in ("group", "stem", "name")
 
-def _read_csv(path):
+def _read_csv(path, all_text=False):
     text, sep = _csv_text(path)
     comma = sep != "," and re.search(r"\d,\d", text)
     kwargs = dict(sep=sep, decimal="," if comma else ".", skipinitialspace=True)
     columns = pd.read_csv(io.StringIO(text), nrows=0, **kwargs).columns
-    texts = dict.fromkeys([c for c in columns if _is_text(c)], str)
+    texts = dict.fromkeys([c for c in columns if all_text or _is_text(c)], str)
     df = pd.read_csv(io.StringIO(text), converters=texts, **kwargs)
     if isinstance(df.index, pd.RangeIndex): return df
     raise DataError(f"{path} has rows with more cells than its header: put quotes around a cell that holds {sep!r}.")
@@ -126,15 +140,15 @@ def _read_csv(path):
 # %% ../../nbs/data/02d_tables.ipynb #a22cfb33
 def read_table(source, # A CSV or a DataFrame
                *roles, # Columns that must be there: keys of `COLUMN_NAMES`
-               what=None # What it is, for messages; its path by default
+               all_text=False # Is every column of a CSV text?
               )->pd.DataFrame: # The columns `roles` as text, and the others as they are; any index is gone
     "Read a table of images as people have them."
     is_frame = isinstance(source, pd.DataFrame)
-    what = what or ("The table" if is_frame else str(source))
-    try: df = _from_frame(source) if is_frame else _read_csv(source)
+    what = "The table" if is_frame else str(source)
+    try: df = _from_frame(source) if is_frame else _read_csv(source, all_text)
     except DataError: raise
     except (OSError, ValueError) as e:
-        raise DataError(f"{what} can't be read as a CSV ({one_line(e, 200)}): expected {_columns(roles)}.") from None
+        raise DataError(f"{what} can't be read as a CSV ({one_line(e, 200)}): expected a CSV with {_columns(roles)}.") from None
     once = df.columns.nlevels == 1 and df.columns.is_unique
     if not once: raise DataError(f"{what} has columns of the same name, or names on several levels: "
                                  f"expected {_columns(roles)}, each once.")
@@ -143,7 +157,7 @@ def read_table(source, # A CSV or a DataFrame
     refuse_first(_row_problems(df, roles, what))
     return df
 
-def _columns(roles): return ",".join(roles)
+def _columns(roles): return ",".join(roles) or "columns of different names"
 
 # %% ../../nbs/data/02d_tables.ipynb #0690615c
 def _from_frame(df):
@@ -159,10 +173,15 @@ def _renamed(df, roles, what):
     if lacking: raise DataError(f"{what} has no column {' and '.join(lacking)}: "
                                 f"expected {_columns(roles)}; found {there}.")
     if "split" not in found and split_column(df): found["split"] = split_column(df)
-    taken = [f"{c} for {role}" for role, c in found.items() if bare_name(c) != role]
+    taken = [f"{c} for {role}" for role, c in found.items() if _is_a_guess(role, c, df)]
     if taken: warnings.warn(f"{what}: taken {listed(taken)}.", DataWarning, stacklevel=5)
     df = df.rename(columns={c: role for role, c in found.items()})
     return df.assign(**{role: [cell_text(o) for o in df[role]] for role in roles})
+
+def _is_a_guess(role, column, df):
+    "Might `column` mean something else than `role`? One column for files is clear."
+    if bare_name(column) == role: return False
+    return role != "filepath" or sum(find_column(role, [c]) is not None for c in df) > 1
 
 # %% ../../nbs/data/02d_tables.ipynb #bdc206f0
 def _row_problems(df, roles, what):
@@ -178,7 +197,7 @@ def choose_classes(labels, # As they were found
                   )->dict: # Label → class name, in the order of the classes
     "Name the classes of `labels`, and keep those that `classes` asks for."
     if classes is None: return name_classes(labels)
-    given = _given_names(sorted(set(labels), key=str), classes)
+    given = given_names(labels, classes)
     if given:
         names = list(dict.fromkeys(given.values()))
         if all(map(known_class, names)): names = name_classes(names)
@@ -193,9 +212,12 @@ def choose_classes(labels, # As they were found
 # %% ../../nbs/data/02d_tables.ipynb #9187aecf
 _BOOLEANS = {"False": "0", "True": "1"}
 
-def _given_names(labels, classes):
-    "Label → name, if `classes` names labels anew; else None."
+def given_names(labels, # As text
+                classes # As for `choose_classes`
+               )->dict: # Label → name; None if `classes` only chooses
+    "Match labels with the names that `classes` gives them."
     def number(o): return _BOOLEANS.get(cell_text(o), cell_text(o))
+    labels = sorted(set(labels), key=str)
     found = ", ".join(labels)
     if isinstance(classes, Mapping): given = {number(k): str(v) for k, v in classes.items()}
     elif isinstance(classes, str) or not all(number(o).isdecimal() for o in labels): return None
@@ -242,18 +264,40 @@ def locate(df, # From `read_table`, with filepath and label
     if gone: raise DataError(f"{what} names {said}. Paths are relative to {base}.")
     return files
 
+# %% ../../nbs/data/02d_tables.ipynb #5201cafb
+def path_key(path # As somebody wrote it
+            )->str: # With / and a small ending, accents in one form
+    "Write a path in one spelling, to compare it."
+    stem, suffix = os.path.splitext(cell_text(path).replace("\\", "/"))
+    return Path(stem + suffix.lower()).as_posix()
+
+def match_path(path, # Of an image
+               keys # What a table names, written by `path_key`
+              )->str: # One of `keys`, or None
+    "Find the longest end of `path`, with or without suffix, among `keys`."
+    parts = path_key(path).split("/")
+    ends = ["/".join(parts[k:]) for k in range(len(parts))]
+    names = [o for end in ends for o in (end, os.path.splitext(end)[0])]
+    return next((o for o in names if o in keys), None)
+
 # %% ../../nbs/data/02d_tables.ipynb #fe413cef
-def drop_repeats(df, # A table with filepath and label
+def repeat_problems(df, # A table with filepath
+                    what # What it is, for messages
+                   ): # Yields sentences, or nothing
+    "Find files of which rows say different classes or parts of a split."
+    names = df.filepath.to_numpy(dtype=object)
+    for column in [o for o in ("label", "split") if o in df]:
+        say = match_split if column == "split" else cell_text
+        told = pd.Series([say(o) for o in df[column]], dtype=object).groupby(names).nunique()
+        odd = told.index[told > 1]
+        if len(odd): yield (f"{what} has {counted(len(odd), 'file')} with more than one {column}: "
+                            f"{listed(odd)}. Decide on one for each.")
+
+def drop_repeats(df, # A table with filepath
                  what # What it is, for messages
                 )->pd.DataFrame: # One row for each file
-    "Keep one row of each file, and say so; refuse rows that disagree about its class or part."
-    part = df["split"].map(match_split) if "split" in df else None
-    for name, values in (("label", df.label), ("split", part)):
-        if values is None: continue
-        told = values.groupby(df.filepath, observed=True).nunique()
-        odd = told.index[told > 1]
-        if len(odd): raise DataError(f"{what} has {counted(len(odd), 'file')} with more than one {name}: "
-                                     f"{listed(odd)}. Decide on one for each.")
+    "Keep one row of each file, and say so."
+    refuse_first(repeat_problems(df, what))
     n = df.filepath.duplicated().sum()
     if n: warnings.warn(f"{what} names files again in {counted(n, 'row')}: one row for each file is kept.",
                         DataWarning, stacklevel=4)

@@ -56,7 +56,8 @@ def _is_single(x):
     return hasattr(x, "read") or hasattr(x, "detach") or not isinstance(x, Iterable)
 
 def _contents(x):
-    "What an open file or a buffer holds; anything else as it is."
+    "What an open file or a buffer holds; the file that a path means; anything else as it is."
+    if isinstance(x, (str, Path)): return x if os.path.exists(x) else find_file(x) or x
     if isinstance(x, io.TextIOBase): raise ImageError("The file is open as text: open it with mode 'rb'.")
     if hasattr(x, "read"): x = x.read()
     return bytes(x) if isinstance(x, (bytearray, memoryview)) else x
