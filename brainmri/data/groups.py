@@ -101,7 +101,7 @@ def known_groups(df, # A table from `index_images`
     if group is None and column is None: return pd.Series(None, df.index, dtype=object), ""
     if group is None: warnings.warn(
         f"The column {column} is taken for the patient: its images stay together. "
-        "Name another column as `group` if it means something else.", DataWarning, stacklevel=3)
+        "If it means something else, rename it, or put the patient in a column group.", DataWarning, stacklevel=3)
     found, name = _patients(df, column if group is None else group)
     found = pd.Series([_patient(o) for o in found], df.index, dtype=object)
     if column not in (None, name): _check_column(df[column], found, name)
@@ -148,7 +148,7 @@ def _check_column(values, found, name):
     n = found.groupby(values.astype(object)).agg(parted).sum()
     if n: warnings.warn(
         f"The column {values.name} isn't used, and {name} parts {counted(n, 'value')} of it: "
-        f"name {values.name!r} as `group` to keep them together.", DataWarning, stacklevel=4)
+        f"group by {values.name!r} to keep them together, or drop the column.", DataWarning, stacklevel=4)
 
 # %% ../../nbs/data/06_groups.ipynb #08b8e983
 def join_groups(n, # Images

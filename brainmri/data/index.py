@@ -226,11 +226,11 @@ def _said(bad):
 
 def _too_few(df, bad, max_bad, source):
     n = len(df) + len(bad)
-    todo = "Repair or delete them, or raise `max_bad`"
+    todo = "Repair or delete them, or raise `max_bad` of `index_images`"
     if len(bad) > max_bad*n: yield f"More than {max_bad:.0%} of {n} images in {source} can't be used; {_said(bad)}. {todo}."
     gone = [c for c in classes_of(df) if not (df.label == c).any()]
     what = ", ".join(gone) or "any class"
-    if gone or not n: yield f"No usable images of {what} among {n} in {source}: add some, or choose other `classes`."
+    if gone or not n: yield f"No usable images of {what} among {n} in {source}: add some, or leave the class out by `classes`."
 
 # %% ../../nbs/data/03_index.ipynb #cb12cd97
 def problems(df:pd.DataFrame # A table from `index_images`

@@ -105,7 +105,7 @@ def _enough(counts, need, what):
     for label, n in counts.items():
         if n < need: raise DataError(
             f"{label} has {counted(n, what)}; a split into {', '.join(SHARES)} needs at least {need} "
-            "for each class. Add some, or leave the class out with `classes`.")
+            "for each class. Add some, or leave the class out by `classes` of `index_images`.")
 
 # %% ../../nbs/data/09_split.ipynb #63c28ea8
 def _random(df, seed):

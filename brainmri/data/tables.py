@@ -226,10 +226,10 @@ def given_names(labels, # As text
         if not {cell_text(o) for o in classes}.isdisjoint(labels): return None
         lacking = [o for o in labels if number(o) not in given]
         if lacking: raise ConfigError(
-            f"`classes` names {len(given)} labels from 0 on; found {found}. "
+            f"classes={list(given.values())}: expected names for the labels {found}, from 0 on. "
             f"Give a mapping from each label to its name, such as {{{lacking[-1]}: {given['0']!r}}}.")
     unused = [k for k in given if k not in map(number, labels)] if isinstance(classes, Mapping) else []
-    if unused: raise ConfigError(f"`classes` names the labels {listed(unused)}, which no image has; found {found}.")
+    if unused: raise ConfigError(f"classes={dict(classes)}: no image has the label {listed(unused)}; found {found}.")
     return {o: given[number(o)] for o in name_classes(labels) if number(o) in given}
 
 # %% ../../nbs/data/02d_tables.ipynb #56b155c6

@@ -145,7 +145,7 @@ def imagenet_file(body:str="vgg16_bn", # One of torchvision's classifiers
         torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[-1])
     except (OSError, RuntimeError) as e:
         raise WeightsError(f"{url} can't be downloaded ({one_line(e, 100)}): put that file at {path}, "
-                           "or name one by weights=… or BRAINMRI_WEIGHTS.") from None
+                           "or name another by BRAINMRI_WEIGHTS.") from None
     return path
 
 # %% ../../nbs/models/00_bodies.ipynb #4fb0bcef
@@ -301,7 +301,7 @@ def _unrolled(body, net, image):
     except (RuntimeError, TypeError, ValueError, AttributeError, AssertionError, NotImplementedError): same = False
     if same and outputs[-1].dim() in (3, 4): return layers, own, outputs
     raise ConfigError(f"{body.name} is no chain of layers that takes images of {image.shape[-1]} pixels: "
-                      "give another body or img_size, or write its layers down with `add_body`.")
+                      "give `train_all` another body or img_size, or write its layers down with `add_body`.")
 
 # %% ../../nbs/models/00_bodies.ipynb #a19c2b1e
 def make_body(body="vgg16_bn", # A name

@@ -59,7 +59,7 @@ class WinogradNet:
             Path(d, "param").write_text(text)
             Path(d, "bin").write_bytes(weights)
             failed = self.net.load_param(f"{d}/param") or self.net.load_model(f"{d}/bin")
-        if failed: raise RunError("ncnn can't read the network: give precision='fp32'.")
+        if failed: raise RunError("ncnn can't read the network: give `train_all` or `load` precision='fp32'.")
 
 # %% ../../nbs/train/00a_winograd.ipynb #ab48190f
 @patch
@@ -76,7 +76,7 @@ def _one(self:WinogradNet, image):
     image = np.ascontiguousarray(image)  # named, since ncnn only points at it
     run.input("0", ncnn.Mat(image).clone())
     status, y = run.extract(self.net.output_names()[0])
-    if status: raise RunError(f"ncnn failed with status {status}, perhaps for lack of memory: give precision='fp32'.")
+    if status: raise RunError(f"ncnn failed with status {status}, perhaps for lack of memory: give `train_all` or `load` precision='fp32'.")
     return np.array(y)
 
 # %% ../../nbs/train/00a_winograd.ipynb #21aacdfb
