@@ -16,6 +16,7 @@ from .data.image import *
 from .data.worker import *
 from .data.gray import *
 from .data.medical import *
+from .data.tables import *
 from .data.index import *
 from .data.look import *
 from .data.duplicates import *

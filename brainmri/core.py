@@ -4,7 +4,7 @@
 
 # %% ../nbs/00_core.ipynb #f635f00e
 from __future__ import annotations
-import contextlib, difflib, hashlib, importlib, os, random, re, sys
+import contextlib, difflib, hashlib, importlib, os, random, re, sys, unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from pathlib import Path
 __all__ = ['CROP_MARGIN', 'IMAGE_SUFFIXES', 'IMAGENET_MEAN', 'IMAGENET_STD', 'one_line', 'BrainMRIError', 'DataError',
            'ImageError', 'ConfigError', 'WeightsError', 'RunError', 'DataWarning', 'pick', 'need_package',
            'refuse_first', 'counted', 'listed', 'size_text', 'stable_seed', 'seeded', 'pick_device', 'track',
-           'thread_map', 'walk_folders', 'has_content', 'subplots', 'lazy_attributes']
+           'thread_map', 'walk_folders', 'has_content', 'find_file', 'subplots', 'lazy_attributes']
 
 # %% ../nbs/00_core.ipynb #ebf86660
 CROP_MARGIN = 12  #: Pixels cut from each side of every image
@@ -214,6 +214,35 @@ def has_content(path # Any path
                )->bool: # Not for pipes and system files, which would block a reader
     "Is `path` a file with contents?"
     return os.path.isfile(path) and os.path.getsize(path) > 0
+
+# %% ../nbs/00_core.ipynb #de3da03e
+def find_file(path, # As somebody wrote it
+              base=".", # The folder that it is relative to
+              listings=None # A dict that keeps what folders hold, for many files
+             )->str: # The path on this machine, or None
+    "Find the file that `path` means, in whatever spelling."
+    here = Path(base)/str(path)
+    if os.path.isfile(here): return str(here)
+    here, listings = Path(base), {} if listings is None else listings
+    parts = Path(str(path).strip().replace("\\", "/")).parts
+    for part in parts:
+        near = here/part
+        if not os.path.exists(near): near = _spelled_alike(here, part, listings)
+        if near is None: return None
+        here = near
+    return str(here) if parts and os.path.isfile(here) else None
+
+# %% ../nbs/00_core.ipynb #2e86973f
+def _same_spelling(name): return unicodedata.normalize("NFC", name).casefold()
+
+def _spelled_alike(folder, name, listings):
+    "The one entry of `folder` that differs from `name` in spelling only, or None."
+    if folder not in listings:
+        try: listings[folder] = os.listdir(folder)
+        except OSError: listings[folder] = []
+    exact = [o for o in listings[folder] if unicodedata.normalize("NFC", o) == unicodedata.normalize("NFC", name)]
+    near = exact or [o for o in listings[folder] if _same_spelling(o) == _same_spelling(name)]
+    return folder/near[0] if len(near) == 1 else None
 
 # %% ../nbs/00_core.ipynb #e386df18
 def subplots(*args, # As for `plt.subplots`

@@ -66,6 +66,7 @@ def audit(df, # A table from `index_images`
     "Find provenance, groups, copies, doubtful labels and shortcuts in a set of images."
     for k, v in dict(bits=bits, probes=probes).items():
         if v < 0: raise ConfigError(f"{k}={v}: expected a whole number, 0 or more.")
+    if not df.index.is_unique: df = df.reset_index(drop=True)
     patients = known_groups(df, group)  # a wrong column shows before minutes of hashing
     order = np.random.default_rng(stable_seed(seed, "probed")).permutation(len(df))
     rows = np.sort(order[:probes])
@@ -185,7 +186,7 @@ def leaked(self:Audit)->pd.DataFrame: # From `subject_leakage`; None without a s
     "How many recognized images and subjects of a ready-made split are in training too."
     column = next((o for o in ("split", "folder") if o in self.df), None)
     if column is None or not self.recognized.subject.any(): return None
-    return subject_leakage(self.df[column].map(match_split), self.recognized.subject)
+    return subject_leakage(self.df[column].astype(object).map(match_split), self.recognized.subject)
 
 # %% ../../nbs/data/08_audit.ipynb #9978bdac
 @patch(as_prop=True)
@@ -329,7 +330,9 @@ def of(self:Audit,
        group=None # Another source of patients, as in `audit`; default as audited
       )->Audit: # The same findings for the rows of `df`, in its order
     "This audit for the images in `df`."
-    rows = pd.Index(self.df.filepath).get_indexer(df.filepath)
+    known = pd.Index(self.df.filepath.astype(object))
+    first = {f: i for i, f in reversed([*enumerate(known)])}
+    rows = np.array([first.get(f, -1) for f in df.filepath])
     new, own = df.filepath[rows < 0], self.df.iloc[rows]
     if len(new): raise DataError(
         f"{counted(len(new), 'image')} not audited, such as {new.iloc[0]}: audit this table first.")

@@ -83,7 +83,7 @@ def need_room(caches # `RowCache`s that will be in use together, made with `make
     need, limit = sum(c.nbytes for c in caches.values()), cache_limit()
     if need > limit:
         raise RunError(f"Caches of {size_text(need)} are needed, BRAINMRI_CACHE_GB allows {size_text(limit)}:"
-                       " raise it, or train with smaller images, fewer aug_views or cache=False.")
+                       " raise it, or give `train_all` smaller images, fewer aug_views or cache=False.")
     new = sum(c.nbytes for c in caches.values() if not c.exists)
     others = sum(size for folder, size in list_caches().items() if folder not in caches)
     need_disk(cache_dir(), max(0, new - others), "The run's set of caches")

@@ -4,15 +4,16 @@
 
 # %% ../../nbs/data/06_groups.ipynb #3c3c00b8
 from __future__ import annotations
-import csv, os, re, warnings
+import re, warnings
 from collections.abc import Mapping
 from pathlib import Path
 import numpy as np
 import pandas as pd
 from ..core import DataError, DataWarning, counted, listed, pick
 from .duplicates import clusters, image_hashes, near_pairs
-from .index import patient_column
 from .registry import recognize
+from .tables import TABLE_SUFFIXES, bare_name, cell_text, find_column, match_path
+from .tables import patient_column, path_key, read_table
 
 # %% auto #0
 __all__ = ['match_mapping', 'read_mapping', 'by_original', 'exporter_copies', 'known_groups', 'join_groups', 'near_duplicates',
@@ -23,49 +24,42 @@ def match_mapping(mapping, # File name, stem or end of a path → patient
                   paths # Paths of the images
                  )->list: # The patient of each image, None where the mapping has none
     "Find the patient of each of `paths` in `mapping`."
-    given = {Path(str(k)).as_posix(): v for k, v in mapping.items()}
-    names = pd.Series([_name_in(given, o) for o in paths], dtype=object)
-    used = names.dropna()
-    twice, unused = used[used.duplicated()].unique(), [*given.keys() - set(used)]
+    paths = list(paths)
+    given = {path_key(k): v for k, v in mapping.items()}
+    found = {o: match_path(o, given) for o in paths}
+    names = pd.Series(found, dtype=object)
+    used, what = names.dropna(), "The mapping of groups"
+    twice, unused = used[used.duplicated()].unique(), [o for o in given if o not in set(used)]
     if not len(used): raise DataError(
-        f"The mapping of groups names none of the {len(names)} images: expected file names "
+        f"{what} names none of the {len(names)} images: expected file names "
         f"such as {Path(paths[0]).name}; found {_few(given)}.")
     if len(twice):
         raise DataError(f"The mapping of groups names several images by {_few(twice)}: add the folder.")
     if unused: warnings.warn(
-        f"The mapping of groups has {counted(len(unused), 'entry', 'entries')} without an image: "
-        f"{_few(sorted(unused))}. Images may be missing, or their names differ.", DataWarning, 4)
-    return [given.get(o) for o in names]
-
-# %% ../../nbs/data/06_groups.ipynb #1a94d559
-def _name_in(given, path):
-    "The longest end of `path`, with or without suffix, that is a key of `given`."
-    parts = Path(path).as_posix().split("/")
-    ends = ["/".join(parts[k:]) for k in range(len(parts))]
-    names = [o for end in ends for o in (end, os.path.splitext(end)[0])]
-    return next((o for o in names if o in given), None)
+        f"{what} has {counted(len(unused), 'entry', 'entries')} without an image: "
+        f"{_few(unused)}. Images may be missing, or their names differ.", DataWarning, stacklevel=4)
+    return [given.get(found[o]) for o in paths]
 
 def _few(names): return listed(names, 3, 80)
 
-# %% ../../nbs/data/06_groups.ipynb #c4712d84
-_FILE_COLUMNS = ("filepath", "file", "filename", "file_name", "image", "path", "name", "stem")
-
 # %% ../../nbs/data/06_groups.ipynb #43fcf3c7
-def read_mapping(file # A CSV with a column for the file and one for the patient
+def read_mapping(file # A CSV or DataFrame with a column for the file and one for the patient
                 )->dict: # File → patient
     "Read a table of files and patients."
-    expected = "expected a CSV with columns such as file and patient"
-    try: t = pd.read_csv(file, dtype=str, encoding="utf-8-sig", sep=None, engine="python")
-    except (OSError, ValueError, csv.Error) as e:
-        raise DataError(f"{file} can't be read ({str(e).splitlines()[0]}): {expected}.") from None
-    named = next((c for c in t if c.strip().lower() in _FILE_COLUMNS), None)
+    what = "The table of groups" if isinstance(file, pd.DataFrame) else str(file)
+    t = read_table(file, all_text=True)
+    named = find_column("filepath", t.columns) or next((c for c in t if bare_name(c) in ("name", "stem")), None)
     patient = "group" if "group" in t else patient_column(t.columns)
     if t.shape[1] == 2:
         named = named or next(c for c in t if c != patient)
         patient = next(c for c in t if c != named)
-    if not named or not patient: raise DataError(f"{file} has the columns {_few(t)}: {expected}.")
-    t = t.dropna(subset=[named])
-    return dict(zip(t[named].str.replace("\\", "/"), t[patient]))
+    if not named or not patient: raise DataError(
+        f"{what} has the columns {_few(t)}: expected columns such as file and patient.")
+    t = pd.DataFrame(dict(file=t[named].map(path_key), patient=t[patient].map(cell_text)), dtype=object)
+    t = t[t.file != "."].drop_duplicates()
+    twice = t.file[t.file.duplicated()]
+    if len(twice): raise DataError(f"{what} names several patients for {_few(twice)}: decide on one for each.")
+    return dict(zip(t.file, t.patient))
 
 # %% ../../nbs/data/06_groups.ipynb #3d24cc37
 _ADDED = re.compile(r"([._-]rf[._-][0-9a-f]{8,}|[ _.-]+(aug|augmented|copy)[ _-]?\d*( ?\(\d+\))?)+$", re.I)
@@ -101,26 +95,32 @@ def known_groups(df, # A table from `index_images`
     if group is None: return pd.Series(None, df.index, dtype=object), ""
     if group == column: warnings.warn(
         f"The column {column} is taken for the patient: its images stay together. "
-        "Name another column as `group` if it means something else.", DataWarning, 3)
-    found, name = _patients(df, group)
-    found = pd.Series(found, df.index, dtype=object)
-    found = found.where(found.notna() & (found.astype(str).str.strip() != ""), None)
+        "If it means something else, rename it, or put the patient in a column group.", DataWarning, stacklevel=3)
+    found, name = _patients(df, column if group is None else group)
+    found = pd.Series([_patient(o) for o in found], df.index, dtype=object)
     if column not in (None, name): _check_column(df[column], found, name)
     return found, name
+
+def _patient(o):
+    "A patient, the same whether `7`, `7.0` or `'7'`; None where there is nothing."
+    return o if isinstance(o, (tuple, frozenset)) else cell_text(o) or None
 
 # %% ../../nbs/data/06_groups.ipynb #e818a2e8
 def _patients(df, group):
     "The patient of each image by `group`, and what to call the source."
-    if isinstance(group, Mapping): return match_mapping(group, df.filepath), "a mapping of file names"
+    if isinstance(group, pd.Series) and group.index.equals(df.index): return list(group), "a given column"
+    if isinstance(group, pd.DataFrame): group = read_mapping(group)
+    if isinstance(group, (Mapping, pd.Series)):
+        return match_mapping(group, df.filepath), "a mapping of file names"
     if callable(group):
         name = getattr(group, "__name__", "<lambda>")
         return _answers(group, df.filepath), name.replace("<lambda>", "a function of the path")
     name = str(group)
-    if name in df: return list(df[name]), name
-    if name == "by_original": return _answers(by_original, df.filepath), name
-    if name.lower().endswith(".csv"):
+    if name not in df and name == "by_original": return _answers(by_original, df.filepath), name
+    if name not in df and name.lower().endswith(TABLE_SUFFIXES):
         return match_mapping(read_mapping(group), df.filepath), Path(group).name
-    return pick(name, df, "column")
+    column = next((c for c in df if bare_name(c) == bare_name(name)), name)
+    return list(df[name if name in df else pick(column, df, "column")]), name
 
 # %% ../../nbs/data/06_groups.ipynb #ea91a8c8
 def _answers(group, paths):
@@ -140,7 +140,7 @@ def _check_column(values, found, name):
     n = found.groupby(values.astype(object)).agg(parted).sum()
     if n: warnings.warn(
         f"The column {values.name} isn't used, and {name} parts {counted(n, 'value')} of it: "
-        f"name {values.name!r} as `group` to keep them together.", DataWarning, 4)
+        f"group by {values.name!r} to keep them together, or drop the column.", DataWarning, stacklevel=4)
 
 # %% ../../nbs/data/06_groups.ipynb #08b8e983
 def join_groups(n, # Images

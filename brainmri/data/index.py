@@ -4,39 +4,18 @@
 
 # %% ../../nbs/data/03_index.ipynb #0ab2aeec
 from __future__ import annotations
-import difflib, hashlib, io, os, re, warnings
-from functools import partial
+import difflib, hashlib, os, re, warnings
 from pathlib import Path
-import numpy as np
 import pandas as pd
 from ..core import CROP_MARGIN, ConfigError, DataError, DataWarning, ImageError
-from ..core import counted, listed, one_line, pick, refuse_first, thread_map, walk_folders
-from .classes import STUDY_CLASSES, as_labels, classes_of, known_class, name_classes
+from ..core import counted, listed, refuse_first, thread_map, walk_folders
+from .classes import STUDY_CLASSES, as_labels, classes_of, known_class
 from .figshare import figshare_table
 from .image import READABLE, holds_slices, open_image, read_file, refuse
+from .tables import TABLE_SUFFIXES, choose_classes, drop_repeats, locate, match_split, read_table
 
 # %% auto #0
-__all__ = ['MAX_TABLE', 'FACTS', 'match_split', 'patient_column', 'find_images', 'class_folders', 'name_problems',
-           'table_problems', 'find_rows', 'check_image', 'choose_classes', 'index_images', 'problems']
-
-# %% ../../nbs/data/03_index.ipynb #ee4e31a4
-_SPLITS = dict(train="train", training="train", valid="valid", val="valid", validation="valid", test="test", testing="test")
-
-def match_split(name # A folder's name, or a value of a column `split`
-               )->str: # "train", "valid" or "test", or None
-    "Recognize a part of a ready-made split, such as Kaggle's `Training/`."
-    return _SPLITS.get(str(name).strip().lower())
-
-# %% ../../nbs/data/03_index.ipynb #d0743754
-_PATIENT = re.compile("(?:(patient)|(subj(?:ect)?)|(participant)|(pid)|(case))"
-                      "(?:id|no|nr|number|name|code)?")  # the best name first
-
-def patient_column(columns # Names of columns
-                  )->str: # One of them, or None
-    "Find the column whose name says patient, subject, participant, PID or case, in this order."
-    found = {c: _PATIENT.fullmatch(re.sub(r"[\W_]+", "", str(c)).lower()) for c in columns}
-    ranks = {c: m.lastindex for c, m in found.items() if m}
-    return min(ranks, key=ranks.get, default=None)
+__all__ = ['FACTS', 'find_images', 'class_folders', 'name_problems', 'find_rows', 'check_image', 'index_images', 'problems']
 
 # %% ../../nbs/data/03_index.ipynb #2c67856c
 def find_images(folder # Any folder
@@ -127,61 +106,16 @@ def name_problems(paths, # Of files
     odd = [o for o in paths if re.search("[\ud800-\udfff]", str(o))]  # bytes that aren't UTF-8
     if odd: yield f"{what} has files whose names aren't text ({listed(odd)}): rename them in UTF-8."
 
-# %% ../../nbs/data/03_index.ipynb #cc9cadcc
+# %% ../../nbs/data/03_index.ipynb #a58e4bc0
 _TABLE = "filepath,label[,group]"
 
-def table_problems(df, # A DataFrame that should list images
-                   base, # The folder that its paths are relative to
-                   what # What it is, for the message
-                  ): # Yields sentences, or nothing
-    "Find out why a table can't be used as a list of images."
-    names = list(df.columns)
-    once = df.columns.nlevels == 1 and df.columns.is_unique
-    if not once: yield f"{what} has columns of the same name, or names on several levels: expected {_TABLE}, each once."
-    need = [c for c in ("filepath", "label") if c not in names]
-    there = listed(names, 8) or "nothing"
-    if need: yield f"{what} has no column {' and '.join(need)}: expected {_TABLE}; found {there}."
-    if not len(df): yield f"{what} has no rows: expected one for each image."
-    blank = np.flatnonzero(df.filepath.isna() | df.label.isna()) + 1
-    where = f"{listed(blank)} (the first is 1)"
-    if len(blank): yield f"{what} has rows without filepath or label: {where}. Fill them in or delete them."
-    yield from name_problems(df.filepath, what)
-    twice = df.filepath[df.filepath.duplicated()].unique()
-    if len(twice): yield f"{what} names files more than once: {listed(twice)}. Keep one row for each."
-    gone = [o for o in df.filepath if not os.path.isfile(Path(base)/str(o))]
-    said = f"{counted(len(gone), 'file')} that can't be found: {listed(gone)}"
-    if gone: yield f"{what} names {said}. Paths are relative to {base}."
-
-# %% ../../nbs/data/03_index.ipynb #a58e4bc0
-def _from_table(df, base, what):
-    "The rows of `df` with paths below `base`."
-    refuse_first(table_problems(df, base, what))
-    paths = [str(Path(base)/str(o)) for o in df.filepath]
-    return df.reset_index(drop=True).assign(filepath=paths, label=df.label.astype(str).values)
-
-# %% ../../nbs/data/03_index.ipynb #a817085e
-MAX_TABLE = dict(bytes=40_000_000, columns=200, rows=500_000, letters=2**16)  #: Limits of a CSV; letters of one line
-
-def _from_csv(path):
-    try:
-        data = path.read_bytes() if os.path.getsize(path) <= MAX_TABLE["bytes"] else b""
-        refuse_first(_size_problems(path, data))
-        read = partial(pd.read_csv, encoding="utf-8-sig", skipinitialspace=True)
-        columns = read(io.BytesIO(data), nrows=0).columns
-        texts = ["filepath", "label", "group", *(c for c in columns if patient_column([c]))]
-        df = read(io.BytesIO(data), dtype=dict.fromkeys(texts, str))
-    except DataError: raise
-    except (OSError, ValueError) as e:
-        raise DataError(f"{path} can't be read as a CSV ({one_line(e, 200)}): expected {_TABLE}.") from None
-    return _from_table(df, path.parent, str(path))
-
-def _size_problems(path, data):
-    lines = re.split(rb"[\r\n]+", data)
-    most = "{bytes:,} bytes, {rows:,} rows, {columns} columns".format(**MAX_TABLE)
-    wide = any(len(o) > MAX_TABLE["letters"] for o in lines)
-    wide |= any(o.split(b'"')[0].count(b",") >= MAX_TABLE["columns"] for o in lines)
-    if os.path.getsize(path) > MAX_TABLE["bytes"] or len(lines) > MAX_TABLE["rows"] or wide:
-        yield f"{path} is too large for a table of images: expected {_TABLE}, and at most {most}."
+def _from_table(source, base):
+    "The rows of a table, one for each file, with paths below `base`."
+    what = "The table" if isinstance(source, pd.DataFrame) else str(source)
+    df = read_table(source, "filepath", "label")
+    refuse_first(name_problems(df.filepath, what))
+    df["filepath"] = locate(df, base, what)
+    return drop_repeats(df, what)
 
 # %% ../../nbs/data/03_index.ipynb #521c2de6
 def _from_kaggle(name):
@@ -200,11 +134,11 @@ def _from_kaggle(name):
 def find_rows(data # As for `index_images`
              )->pd.DataFrame: # filepath, label as it was found, and other columns
     "List the images that `data` names, before any file is opened."
-    if isinstance(data, pd.DataFrame): return _from_table(data, Path("."), "The table")
+    if isinstance(data, pd.DataFrame): return _from_table(data, Path("."))
     refuse_first(_kind_problems(data))
     if str(data).startswith("kaggle:"): return _from_folder(_from_kaggle(str(data)[7:]))
     path = Path(data).expanduser()
-    return _from_folder(path) if path.is_dir() else _from_csv(path)
+    return _from_folder(path) if path.is_dir() else _from_table(path, path.parent)
 
 def _kind_problems(data):
     "What `data` is, if it's no folder, CSV or name of a Kaggle set."
@@ -215,7 +149,7 @@ def _kind_problems(data):
     if not path.exists():
         if path.is_symlink(): yield f"{path} is a link to nothing: check where it points."
         yield f"{path} does not exist{_nearest(path)}: check its name; {expected}."
-    if path.suffix.lower() != ".csv" or not path.is_file():
+    if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
         yield f"{path} is a file, and not a CSV: {expected}."
 
 def _nearest(path):
@@ -243,21 +177,9 @@ def check_image(path, # Of the file
         return dict(filepath=path, **size, mode=img.info["mode"], bytes=len(data), sha=sha, **frames)
     except ImageError as e: return dict(filepath=path, problem=e.found, done="left out")
 
-# %% ../../nbs/data/03_index.ipynb #b13760a8
-def choose_classes(labels, # As they were found
-                   classes=None # Names of those to use; all by default
-                  )->dict: # Label → class name, in the order of the classes
-    "Name the classes of `labels`, and keep those that `classes` asks for."
-    names = name_classes(labels)
-    if classes is None: return names
-    asked = [classes] if isinstance(classes, str) else list(classes)
-    there = list(dict.fromkeys(names.values()))
-    wanted = [known_class(o) if known_class(o) in there else pick(o, there, "class") for o in asked]
-    return {label: name for label, name in names.items() if name in wanted}
-
 # %% ../../nbs/data/03_index.ipynb #a6a5ce5e
 def index_images(data, # A folder of class folders or figshare's .mat files, a CSV, a DataFrame, or "kaggle:owner/name"
-                 classes=None, # The classes to use; by default all that are found
+                 classes=None, # Those to use, or names for the labels 0, 1, …, as in `choose_classes`; all by default
                  margin:int=CROP_MARGIN, # Pixels that will be cut from each side; smaller images are left out
                  max_bad:float=0.05, # Share of unusable files above which the whole is refused
                  workers:int=None, # Threads; by default one for each core, 8 at most
@@ -300,11 +222,11 @@ def _said(bad):
 
 def _too_few(df, bad, max_bad, source):
     n = len(df) + len(bad)
-    todo = "Repair or delete them, or raise `max_bad`"
+    todo = "Repair or delete them, or raise `max_bad` of `index_images`"
     if len(bad) > max_bad*n: yield f"More than {max_bad:.0%} of {n} images in {source} can't be used; {_said(bad)}. {todo}."
     gone = [c for c in classes_of(df) if not (df.label == c).any()]
     what = ", ".join(gone) or "any class"
-    if gone or not n: yield f"No usable images of {what} among {n} in {source}: add some, or choose other `classes`."
+    if gone or not n: yield f"No usable images of {what} among {n} in {source}: add some, or leave the class out by `classes`."
 
 # %% ../../nbs/data/03_index.ipynb #cb12cd97
 def problems(df:pd.DataFrame # A table from `index_images`

@@ -5,8 +5,9 @@
 # %% ../../nbs/data/11_loaders.ipynb #6b80a17e
 from __future__ import annotations
 from itertools import chain
+from functools import partial
 from textwrap import fill
-import numpy as np, torch
+import numpy as np, pandas as pd, torch
 from PIL import Image, ImageDraw
 from fastai.vision.all import Categorize, CategoryMap, ColReader, DataBlock, DataLoader, DataLoaders
 from fastai.vision.all import IntToFloatTensor, Normalize, PILImage, RandTransform, TensorCategory, TensorImage
@@ -16,13 +17,14 @@ from fastcore.meta import delegates
 from ..core import *
 from ..store import *
 from .cache import send, to_float
-from .classes import STUDY_CLASSES, name_classes
+from .classes import STUDY_CLASSES, known_class, name_classes
 from .image import crop_border, from_array, image_array, open_image
+from .tables import find_column, given_names, locate, read_parts, read_table, repeat_problems
 from ..core import subplots
 
 # %% auto #0
-__all__ = ['BorderCrop', 'mild_affine', 'warp', 'view_numbers', 'MildAugment', 'ReadMRI', 'NumberLabels', 'train_and_valid',
-           'mri_block', 'mri_dls', 'rows_dl', 'ArrayDL', 'show_grid', 'show_crop', 'show_augmented']
+__all__ = ['BorderCrop', 'mild_affine', 'warp', 'view_numbers', 'MildAugment', 'ReadMRI', 'training_rows', 'NumberLabels',
+           'train_and_valid', 'mri_block', 'mri_dls', 'rows_dl', 'ArrayDL', 'show_grid', 'show_crop', 'show_augmented']
 
 # %% ../../nbs/data/11_loaders.ipynb #a0489e7f
 class BorderCrop(Transform):
@@ -94,6 +96,28 @@ class ReadMRI(Transform):
         if isinstance(x, np.ndarray): x = from_array(x)
         return PILImage.create(image_array(x, self.img_size, self.margin))
 
+# %% ../../nbs/data/11_loaders.ipynb #157421f6
+def training_rows(df, # A table with columns for file, label and split
+                  classes=None # Class names; the table's unless given
+                 )->pd.DataFrame: # filepath, label, split, indexed by position in `df`
+    "Read a table for training, whatever its form, without its test rows."
+    df = read_table(df, "filepath")
+    df = df.assign(split=read_parts(df), filepath=locate(df, ".", "The table"))
+    refuse_first(repeat_problems(df, "The table"))
+    kept = np.flatnonzero(df["split"] != "test")
+    rows = read_table(df.iloc[kept], "filepath", "label").set_axis(kept)
+    classes = _table_classes(df) if classes is None else list(classes)
+    named = given_names(rows.label, classes) or {}
+    names = {o: named.get(o, known_class(o) if known_class(o) in classes else o) for o in rows.label}
+    odd = set(names.values()) - {str(o) for o in classes}
+    if odd: raise DataError(f"The table has the labels {listed(sorted(odd))}; expected {', '.join(classes)}.")
+    return rows.assign(label=pd.Categorical(rows.label.map(names), classes))
+
+def _table_classes(df):
+    label = df[find_column("label", df.columns) or "label"]
+    if hasattr(label, "cat") and label.cat.categories.dtype != int: return [str(o) for o in label.cat.categories]
+    return list(dict.fromkeys(name_classes(map(str, label)).values()))
+
 # %% ../../nbs/data/11_loaders.ipynb #9eb876ba
 class NumberLabels(Categorize):
     "Number the labels of a table in the order of its classes, or of a given `vocab`."
@@ -133,7 +157,8 @@ def mri_block(classes=None, # Class names in the order of their numbers; the tab
     always = [IntToFloatTensor, *([MildAugment()] if augment else [])]
     if mean is not None: always.append(Normalize.from_stats(mean, std))
     blocks = TransformBlock(batch_tfms=always), TransformBlock(type_tfms=NumberLabels(classes))
-    return DataBlock(blocks, get_x=ReadMRI(img_size, margin), get_y=ColReader("label"),
+    rows = partial(training_rows, classes=classes)
+    return DataBlock(blocks, get_items=rows, get_x=ReadMRI(img_size, margin), get_y=ColReader("label"),
                      splitter=train_and_valid, item_tfms=item_tfms, batch_tfms=batch_tfms)
 
 # %% ../../nbs/data/11_loaders.ipynb #1bb2a3db

@@ -4,13 +4,14 @@
 
 # %% ../../nbs/data/09_split.ipynb #af773364
 from __future__ import annotations
+import warnings
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from ..core import DataError, counted, pick, stable_seed
+from ..core import DataError, DataWarning, counted, pick, refuse_first, stable_seed
 from .classes import as_labels, classes_of
 from .groups import find_groups, join_groups
-from .index import match_split
+from .tables import read_parts, repeat_problems, split_column
 from ..core import subplots
 
 # %% auto #0
@@ -66,7 +67,10 @@ def split_images(df, # A table from `index_images`
                 )->pd.DataFrame: # A copy with columns split and, where known, group
     "Split images so that neither a patient nor a cluster of near duplicates is on two sides."
     pick(how, list_splits(), "split")
-    df = df.copy()
+    refuse_first(_table_problems(df))
+    if how not in _READY and "grouped" not in df.attrs and split_column(df): warnings.warn(
+        f"The column {split_column(df)} isn't used: the split 'given' would keep it.", DataWarning, stacklevel=2)
+    index, df = df.index, df.reset_index(drop=True)
     ready = _parts(df, *_READY[how]) if how in _READY else None
     lacks_valid = ready is not None and "valid" not in set(ready)
     find = group is not None or how == "grouped" or lacks_valid
@@ -81,17 +85,19 @@ def split_images(df, # A table from `index_images`
         if lost: raise DataError(
             f"{label} has no images in {' and '.join(lost)} of the {how} split ({len(t)} in all): "
             "each part needs at least one. Add some, or split otherwise.")
-    return df
+    refuse_first(repeat_problems(df, "The split"))
+    return df.set_axis(index)
+
+def _table_problems(df):
+    lacking = [c for c in ("filepath", "label", "y") if c not in df]
+    if lacking: yield f"Expected a table from `index_images`; found one without {' and '.join(lacking)}."
 
 # %% ../../nbs/data/09_split.ipynb #1cb9274e
 def _parts(df, column, what):
     "The part of each image that a `column` of `df` names."
+    if column == "split": column = split_column(df) or column
     if column not in df: raise DataError(f"Expected {what}; there is none. Use 'grouped' or 'random'.")
-    part = df[column].map(match_split)
-    n = part.isna().sum()
-    if n: raise DataError(f"The column {column} must say train, valid or test for every image; "
-                          f"{n} say something else.")
-    return part
+    return read_parts(df, column)
 
 # %% ../../nbs/data/09_split.ipynb #e071804c
 def _enough(counts, need, what):
@@ -99,17 +105,18 @@ def _enough(counts, need, what):
     for label, n in counts.items():
         if n < need: raise DataError(
             f"{label} has {counted(n, what)}; a split into {', '.join(SHARES)} needs at least {need} "
-            "for each class. Add some, or leave the class out with `classes`.")
+            "for each class. Add some, or leave the class out by `classes` of `index_images`.")
 
 # %% ../../nbs/data/09_split.ipynb #63c28ea8
 def _random(df, seed):
     "The study's split: stratified by class, blind to groups."
     from sklearn.model_selection import train_test_split
     _enough(df.groupby("label", observed=True).size(), 7, "image")
-    train, rest = train_test_split(df, test_size=0.3, stratify=df.y, random_state=seed)
+    once = df.drop_duplicates("filepath")  # the rows of an oversampled image stay together
+    train, rest = train_test_split(once, test_size=0.3, stratify=once.y, random_state=seed)
     valid, test = train_test_split(rest, test_size=0.5, stratify=rest.y, random_state=seed)
     parts = dict(train=train, valid=valid, test=test)
-    return pd.concat([pd.Series(name, t.index) for name, t in parts.items()])
+    return df.filepath.map({o: name for name, t in parts.items() for o in t.filepath})
 
 # %% ../../nbs/data/09_split.ipynb #de24b2ec
 def _by_groups(df, ready, seed):

@@ -16,6 +16,7 @@ from torch import nn
 from ..core import CROP_MARGIN, ConfigError, DataError, seeded, stable_seed
 from ..data.classes import STUDY_CLASSES
 from ..data.image import image_array, open_image
+from ..data.tables import as_numbers, bare_name, match_path, path_key, read_table
 from ..core import subplots
 from .explain import full_frame, grad_cam, image_cams
 from .metrics import bootstrap_draws, group_numbers, interval_of
@@ -50,15 +51,15 @@ _BOX = ["x_center", "y_center", "width", "height"]
 def read_boxes(file # A CSV file, or a DataFrame of the same columns
               )->pd.DataFrame: # path, x_center, y_center, width, height; one row per box
     "Read a table of boxes, and check it."
-    df = file if isinstance(file, pd.DataFrame) else pd.read_csv(file, dtype={"path": str})
-    df = df.reindex(columns=["path", *_BOX]).reset_index(drop=True)
-    box = df[_BOX].apply(pd.to_numeric, errors="coerce").to_numpy()
+    df = read_table(file, "filepath")
+    columns = {bare_name(c).replace("centre", "center"): c for c in df}
+    found = {o: df[columns[bare_name(o)]] if bare_name(o) in columns else None for o in _BOX}
+    df = pd.DataFrame(dict(path=df.filepath.map(path_key), **found)).drop_duplicates(ignore_index=True)
+    box = df[_BOX].apply(as_numbers).to_numpy()
     low, high = box[:, :2] - box[:, 2:]/2, box[:, :2] + box[:, 2:]/2
     inside = (low > -.02) & (low < high) & (high < 1.02)  # an edge may be rounded
-    bad = ~inside.all(1) | df.path.isna() | df.path.duplicated()
-    if not bad.any():
-        paths = [Path(o).as_posix() for o in df.path]
-        return df.assign(path=paths, **dict(zip(_BOX, box.T)))
+    bad = ~inside.all(1) | df.path.duplicated()
+    if not bad.any(): return df.assign(**dict(zip(_BOX, box.T)))
     i = bad.argmax()
     raise DataError(f"Row {i + 1} of the boxes is {df.iloc[i].to_dict()}: expected one path for each image, "
                     "and its box as shares of width and height, from 0 to 1, not pixels.")
@@ -177,9 +178,8 @@ def _regions(df, boxes):
                     "path ends that of an image, as glioma/1964.jpg ends images/glioma/1964.jpg.")
 
 def _box_of(boxes, file):
-    parts = Path(file).as_posix().split("/")
-    ends = ["/".join(parts[i:]) for i in range(len(parts))]
-    return next((tuple(boxes.loc[o]) for o in ends if o in boxes.index), None)
+    path = match_path(file, boxes.index)
+    return tuple(boxes.loc[path]) if path else None
 
 # %% ../../nbs/evaluate/02a_localize.ipynb #09823ced
 def _sample(t, n, seed):

@@ -116,7 +116,7 @@ def group_numbers(groups, # Group of each image; None: each image is its own
     g, names = pd.factorize(np.arange(n) if groups is None else np.asarray(groups, dtype=object))
     if len(g) != n or (g < 0).any():
         raise DataError(f"Expected a group for each of {n} images; found {len(g)}, {(g < 0).sum()} of them missing. "
-                        "Name each image's group, or pass groups=None.")
+                        "Name the group of each image, or none.")
     return g, len(names)
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #91367b5a

@@ -297,7 +297,7 @@ def _unrolled(body, net, side):
     except Exception: same = False  # a network may raise anything for images that it doesn't take
     if same and outputs[-1].dim() in (3, 4): return layers, own, outputs[1:]
     raise ConfigError(f"{body.name} is no chain of layers that takes images of {side} pixels: "
-                      "give another body or img_size, or write its layers down with `add_body`.")
+                      "give `train_all` another body or img_size, or write its layers down with `add_body`.")
 
 # %% ../../nbs/models/00_bodies.ipynb #a19c2b1e
 def make_body(body="vgg16_bn", # A name

@@ -94,6 +94,7 @@ def brainmri_train(
 def brainmri_audit(
     data:str, # Folder of class folders, CSV with filepath,label[,group], or kaggle:owner/name
     group:str=None, # Names the patient: a column, a CSV of files and patients, or by_original
+    classes:str=None, # Classes to use, separated by commas; all that are found by default
     bits:int=16, # Largest distance of two perceptual hashes that counts as a near duplicate
     turned:bool=False, # Look for mirrored and turned copies, too?
     probes:int=5000, # Images on which shortcuts and doubtful labels are looked for, at most
@@ -106,7 +107,7 @@ def brainmri_audit(
         from brainmri.data.index import index_images
         from brainmri.study.report import write_audit
         if Path(out).is_dir(): raise ConfigError(f"--out {out} is a folder: expected the name of the page to write.")
-        df = index_images(data)
+        df = index_images(data, classes=classes and classes.split(","))
         found = audit(df, group=group, bits=bits, turned=turned, probes=probes)
         print(_audit_text(df, found))
         print(f"Page: {write_audit(found, out)}")

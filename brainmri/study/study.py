@@ -191,7 +191,7 @@ def _write_beginning(folder, record, df, found, config):
         expect_same(read_json(folder/"config.json", dict), record, folder)
         if (folder/"index.csv").exists(): _follow(folder, df)
         if not config.resume:
-            raise ConfigError(f"{folder} holds this run already: give another `out`, or resume=True to go on with it.")
+            raise ConfigError(f"{folder} holds this run already: give another `out`, or `train_all(resume=True)` to go on with it.")
     for o in folder.rglob(".*.tmp"): o.unlink()  # what a killed process left half-written
     write_json(folder/"config.json", record)
     write_csv(folder/"index.csv", df.drop(columns=[c for c in df if c.startswith("_")]))

@@ -282,7 +282,7 @@ def _halve(self:Training, before):
     "Go back to where a phase began, with half as many images in memory at a time."
     held = smaller_batch(self.recipe.bs, self.held//2)
     if not held: raise RunError(f"The memory of {self.device} is too small for {self.held} images of "
-                                f"{self.img_size} pixels: give a smaller img_size, or device='cpu'.")
+                                f"{self.img_size} pixels: give `train_all` a smaller img_size, or device='cpu'.")
     weights, self.best.best, self.best.state = before
     self.learn.model.load_state_dict(weights)
     self.held, self._nets = held, {}

@@ -84,7 +84,7 @@ def check_bundle(bundle, # What was found
     schema, side, heat = bundle.get("schema"), bundle.get("img_size"), bundle.get("temperature") or 1
     if schema != BUNDLE_SCHEMA: fault = f"has schema {one_line(schema, 60)}, this version reads {BUNDLE_SCHEMA}"
     elif bundle.get("checksum") != bundle_checksum(bundle): fault = "is not as it was written (its checksum differs)"
-    elif not isinstance(side, int) or not 0 < side <= MOST_PIXELS: fault = "has no usable img_size"
+    elif not isinstance(side, int) or not 0 < side <= MOST_PIXELS: fault = "has no usable image size"
     elif not isinstance(heat, (int, float)) or not 0 < heat < float("inf"): fault = "has no usable temperature"
     elif not _BODY.fullmatch(str(bundle.get("body"))): fault = "has no usable body"
     else: return bundle

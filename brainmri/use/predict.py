@@ -58,7 +58,8 @@ def _is_single(x):
     return any(hasattr(x, o) for o in one) or not isinstance(x, Iterable)
 
 def _contents(x):
-    "What an open file or a buffer holds; anything else as it is."
+    "What an open file or a buffer holds; the file that a path means; anything else as it is."
+    if isinstance(x, (str, Path)): return x if os.path.exists(x) else find_file(x) or x
     if not hasattr(x, "read"): return bytes(x) if isinstance(x, (bytearray, memoryview)) else x
     try: found = x.read()
     except Exception: return ImageError("It can't be read: give the file's path or its bytes.")
