@@ -237,7 +237,8 @@ _NO_IMAGES = {"mask", "masks", "labels", "annotation", "annotations", "segmentat
 
 def _places(df, base):
     "Folders and relative paths that `df` may mean, besides `base` and its column filepath."
-    inside = sorted(o for o in base.iterdir() if o.is_dir() and o.name[0] != "." and o.name.lower() not in _NO_IMAGES)
+    near = [*base.iterdir(), *base.parent.iterdir()]
+    inside = sorted(o for o in near if o.name[0] != "." and o.name.lower() not in _NO_IMAGES and o.is_dir())
     in_class = [f"{label}/{o}" for label, o in zip(df.label, df.filepath)]
     named = list(df.filepath)
     homes = {os.path.realpath(o): o for o in [base, base.parent, Path("."), *inside]}.values()
