@@ -6,62 +6,23 @@
 from __future__ import annotations
 import copy
 from functools import partial
-from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.meta import delegates
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 from scipy.stats import spearmanr
 from torch import nn
-from ..core import CROP_MARGIN, ConfigError, DataError, seeded, stable_seed
+from ..core import CROP_MARGIN, DataError, seeded, stable_seed
 from ..data.classes import STUDY_CLASSES
-from ..data.image import image_array, open_image
+from ..data.image import image_array
+from ..data.regions import find_regions, region_cells, region_mask, region_of
 from ..core import subplots
 from .explain import full_frame, grad_cam, image_cams
 from .metrics import bootstrap_draws, group_numbers, interval_of
 
 # %% auto #0
-__all__ = ['MEASURES', 'MAPS', 'region_mask', 'read_boxes', 'pointing_hit', 'energy_inside', 'rival_maps', 'localization',
-           'localize', 'localization_summary', 'localization_gain', 'say_localization', 'plot_localization',
-           'randomization_check', 'plot_randomization']
-
-# %% ../../nbs/evaluate/02a_localize.ipynb #5fa43b64
-def region_mask(region, # A box (x0, y0, x1, y1) in pixels, or a mask (h, w)
-                shape:tuple # Height and width of the image
-               )->np.ndarray: # True inside, of `shape`
-    "A region of an image as a mask."
-    if np.ndim(region) == 2: mask = np.asarray(region) > 0
-    else:
-        (x0, y0, x1, y1), mask = region, np.zeros(shape, bool)
-        mask[_pixels(y0, y1), _pixels(x0, x1)] = True
-    if mask.any() and mask.shape == tuple(shape): return mask
-    raise DataError(f"The region holds no pixel of an image of {shape[1]}×{shape[0]}: "
-                    "expected a box (x0, y0, x1, y1) in its pixels, or a mask of its size.")
-
-# %% ../../nbs/evaluate/02a_localize.ipynb #7752776a
-def _pixels(a, b):
-    first, end = int(np.ceil(a - .5)), int(np.ceil(b - .5))
-    if first >= end: first, end = int((a + b)//2), int((a + b)//2) + 1
-    return slice(max(first, 0), max(end, 0))
-
-# %% ../../nbs/evaluate/02a_localize.ipynb #85e40348
-_BOX = ["x_center", "y_center", "width", "height"]
-
-def read_boxes(file # A CSV file, or a DataFrame of the same columns
-              )->pd.DataFrame: # path, x_center, y_center, width, height; one row per box
-    "Read a table of boxes, and check it."
-    df = file if isinstance(file, pd.DataFrame) else pd.read_csv(file, dtype={"path": str})
-    df = df.reindex(columns=["path", *_BOX]).reset_index(drop=True)
-    box = df[_BOX].apply(pd.to_numeric, errors="coerce").to_numpy()
-    low, high = box[:, :2] - box[:, 2:]/2, box[:, :2] + box[:, 2:]/2
-    inside = (low > -.02) & (low < high) & (high < 1.02)  # an edge may be rounded
-    bad = ~inside.all(1) | df.path.isna() | df.path.duplicated()
-    if not bad.any():
-        paths = [Path(o).as_posix() for o in df.path]
-        return df.assign(path=paths, **dict(zip(_BOX, box.T)))
-    i = bad.argmax()
-    raise DataError(f"Row {i + 1} of the boxes is {df.iloc[i].to_dict()}: expected one path for each image, "
-                    "and its box as shares of width and height, from 0 to 1, not pixels.")
+__all__ = ['MEASURES', 'MAPS', 'pointing_hit', 'energy_inside', 'rival_maps', 'localization', 'localize', 'localization_summary',
+           'localization_gain', 'say_localization', 'plot_localization', 'randomization_check', 'plot_randomization']
 
 # %% ../../nbs/evaluate/02a_localize.ipynb #a75cfd60
 def pointing_hit(cam:np.ndarray, # A map, (h, w), in the frame of the original image
@@ -101,9 +62,7 @@ def rival_maps(mask:np.ndarray, # The region as a mask, (h, w), in the frame of 
     y, x = (np.exp(-(((np.arange(n) + .5)/n - .5)/.1)**2/2) for n in (h, w))
     blob = np.outer(y, x)
     noise = np.random.default_rng(seed).standard_normal(cells).clip(0)
-    box = (margin, margin, w - margin, h - margin)
-    inner = Image.fromarray(mask.astype(np.float32)).crop(box)
-    share = np.asarray(inner.resize(cells[::-1], Image.Resampling.BOX))
+    share = region_cells(mask, cells, margin)
     random, region = (full_frame(o/max(o.max(), 1e-9), (w, h), margin) for o in (noise, share))
     return dict(center=(blob/blob.max()).astype(np.float32), random=random, region=region)
 
@@ -117,7 +76,7 @@ def localization(df:pd.DataFrame, # Rows with filepath and label
     "Measure maps and their rivals against regions; one row per image and map."
     df, rows, cells = df.reset_index(drop=True), [], cams.shape[1:]
     for i, (other, region) in enumerate(zip(_others(df.label, seed), regions)):
-        mask = _mask(df.filepath[i], region)
+        mask = region_of(df.filepath[i], region)
         maps = rival_maps(mask, cells, margin, stable_seed(seed, i))
         frames = [full_frame(cams[o], mask.shape[::-1], margin) for o in (i, other)]
         maps["cam"], maps["other"] = frames
@@ -137,14 +96,6 @@ def _others(labels, seed):
         out[own] = np.roll(own, 1)
     return out
 
-# %% ../../nbs/evaluate/02a_localize.ipynb #75a7684b
-def _mask(file, region):
-    w, h = open_image(file).size
-    if isinstance(region, str):
-        return region_mask(np.asarray(open_image(region))[..., 0] > 127, (h, w))
-    middle, half = np.multiply(region[:2], (w, h)), np.multiply(region[2:], (w/2, h/2))
-    return region_mask((*(middle - half), *(middle + half)), (h, w))
-
 # %% ../../nbs/evaluate/02a_localize.ipynb #1b2ad2bb
 @delegates(image_cams)
 def localize(model:nn.Module, # A trained network, `nn.Sequential(body, head)`
@@ -158,7 +109,7 @@ def localize(model:nn.Module, # A trained network, `nn.Sequential(body, head)`
             )->pd.DataFrame: # The rows of `localization`, with group, pred and right
     "Measure how well the maps of a network point at tumors, beside maps that know nothing."
     group_numbers(df.get("group"), len(df))  # a missing group is said before an hour's work
-    t = df.assign(region=_regions(df, boxes), group=df.get("group", df.index))
+    t = df.assign(region=find_regions(df, boxes), group=df.get("group", df.index))
     t = _sample(t[t.region.notna()].reset_index(drop=True), n, seed)
     kwargs["target"] = [list(classes).index(o) for o in t.label] if target else None
     cams, outputs = image_cams(model, list(t.filepath), **kwargs)
@@ -166,20 +117,6 @@ def localize(model:nn.Module, # A trained network, `nn.Sequential(body, head)`
     t["right"] = t.pred == t.label.astype(str)
     out = localization(t, cams, t.region, kwargs.get("margin", CROP_MARGIN), seed)
     return out.join(t[["group", "pred", "right"]], on="image")
-
-# %% ../../nbs/evaluate/02a_localize.ipynb #2512c7db
-def _regions(df, boxes):
-    "For each row the path of its mask or its box, None if there is neither."
-    if boxes is None: found = df.get("mask", pd.Series("", df.index)).replace("", None)
-    else: found = df.filepath.map(partial(_box_of, read_boxes(boxes).set_index("path")))
-    if found.notna().any(): return found
-    raise DataError(f"None of the {len(df)} images has a box or a mask: expected phantoms, or boxes whose "
-                    "path ends that of an image, as glioma/1964.jpg ends images/glioma/1964.jpg.")
-
-def _box_of(boxes, file):
-    parts = Path(file).as_posix().split("/")
-    ends = ["/".join(parts[i:]) for i in range(len(parts))]
-    return next((tuple(boxes.loc[o]) for o in ends if o in boxes.index), None)
 
 # %% ../../nbs/evaluate/02a_localize.ipynb #09823ced
 def _sample(t, n, seed):

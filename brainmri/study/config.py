@@ -46,6 +46,7 @@ class RunConfig:
     loss_func:object=None # Loss in place of cross-entropy
     batch_tfms:object=None # More transforms of the training batches
     class_weights:object=None # "balanced", or one weight for each class
+    boxes:str=None # Where tumors are, for guided recipes: a table of boxes, or the .safetensors file of a map
     tta:int=0 # Augmented views to average when images are scored
     early_stop:int=None # End a phase after so many epochs without a better validation macro-F1
     test_top:int=2 # For how many of the leading recipes the test set is opened
