@@ -59,7 +59,7 @@ def _places(z):
     h, w = z.shape[2:]
     y, x = (torch.linspace(-1, 1, n, dtype=z.dtype, device=z.device) for n in (h, w))
     y, x = y[:, None].expand(h, w), x[None].expand(h, w)
-    return torch.stack([x, y, x*x, y*y, x*y]).expand(len(z), -1, -1, -1)
+    return torch.stack([x, y, x*x, y*y, x*y]).expand(z.shape[0], -1, -1, -1)  # len would fix the batch size in ONNX
 
 # %% ../../nbs/models/00a_pointing.ipynb #4a853cb7
 class GuidedPool(nn.Module):
