@@ -27,12 +27,15 @@ from .data.audit import *
 from .data.split import *
 from .data.cache import *
 from .data.loaders import *
+from .data.regions import *
 from .models.bodies import *
+from .models.pointing import *
 from .models.heads import *
 from .models.recipes import *
 from .train.frozen import *
 from .train.winograd import *
 from .train.features import *
+from .train.pointing import *
 from .train.distributed import *
 from .train.callbacks import *
 from .train.loop import *

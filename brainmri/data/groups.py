@@ -90,10 +90,9 @@ def known_groups(df, # A table from `index_images`
                 )->tuple: # A Series of patients, None where unknown; and their source, "" if none
     "The patient of each image of `df`, as far as known."
     column = patient_column(df.columns)
-    if group is None: group = "group" if "group" in df else column
-    elif column == group: column = None
-    if group is None: return pd.Series(None, df.index, dtype=object), ""
-    if group == column: warnings.warn(
+    if group is None and "group" in df: group = "group"
+    if group is None and column is None: return pd.Series(None, df.index, dtype=object), ""
+    if group is None: warnings.warn(
         f"The column {column} is taken for the patient: its images stay together. "
         "If it means something else, rename it, or put the patient in a column group.", DataWarning, stacklevel=3)
     found, name = _patients(df, column if group is None else group)

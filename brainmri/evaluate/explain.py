@@ -5,7 +5,7 @@
 # %% ../../nbs/evaluate/02_explain.ipynb #ba9706dd
 from __future__ import annotations
 import base64, contextlib, html, io, math, threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import numpy as np, torch
 from captum.attr import LayerGradCam
 from fastcore.basics import patch
@@ -19,10 +19,11 @@ from ..core import subplots
 from ..data.cache import normalize, to_float
 from .calibrate import softmax
 from ..train.frozen import own_state
+from ..models.pointing import point, pointing_map
 
 # %% auto #0
 __all__ = ['CAM_CAVEAT', 'cam_layer', 'grad_cam', 'full_frame', 'plot_cam', 'Explanation', 'Explanations', 'image_cams',
-           'explain']
+           'image_points', 'say_measured', 'explain']
 
 # %% ../../nbs/evaluate/02_explain.ipynb #9cbc683c
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
@@ -156,9 +157,11 @@ class Explanation:
     label:str # The class that is explained
     probability:float # What the network gives it
     caveat:str = CAM_CAVEAT # What the map doesn't say
+    pointing:np.ndarray = None # Where the tumor is, by a map that learned from boxes, in the same frame
+    measured:str = "" # How often that map was right
 
     def __repr__(self): return f"Explanation({self.title}; {self.caveat})"
-    def _repr_html_(self): return _as_html(self.plot(), f"Grad-CAM: {self.title}. {self.caveat}")
+    def _repr_html_(self): return _as_html(self.plot(), f"{self.measured or 'Grad-CAM'}: {self.title}. {self.caveat}")
 
 @patch(as_prop=True)
 def title(self:Explanation)->str: # Such as "glioma, 93%"
@@ -171,8 +174,10 @@ def title(self:Explanation)->str: # Such as "glioma, 93%"
 def plot(self:Explanation,
          region=None # A box in pixels or a mask to outline
         ): # matplotlib's Figure
-    "Show image and map."
-    return plot_cam([self.image], [self.cam], [self.title], [region])
+    "Show image and map; a map that learned from boxes comes first, Grad-CAM second."
+    if self.pointing is None: return plot_cam([self.image], [self.cam], [self.title], [region])
+    titles = [f"{self.title}\n{self.measured}", "Grad-CAM"]
+    return plot_cam([self.image]*2, [self.pointing, self.cam], titles, [region]*2, cols=1)
 
 @patch
 def to_image(self:Explanation)->Image.Image: # Mode RGB
@@ -224,6 +229,30 @@ def image_cams(model, # `nn.Sequential(body, head)`
         found.append(grad_cam(model, x, None if target is None else targets[part]))
     return tuple(np.concatenate(o) for o in zip(*found))
 
+# %% ../../nbs/evaluate/02_explain.ipynb #c375d489
+@delegates(image_cams, but=["target"])
+def image_points(model, # `nn.Sequential(body, head)` with a map that learned from boxes
+                 images, # Files or PIL images
+                 **kwargs
+                )->np.ndarray: # (n, h, w), 0 to 1, of what the network saw
+    "The maps of many images that say where the tumor is."
+    return _on_squares(images, lambda x: (point(model, x.to(next(model.parameters()).device)).cpu().numpy(),), **kwargs)[0]
+
+def _on_squares(images, f, img_size=224, margin=CROP_MARGIN, bs=16, inputs=None, progress=False):
+    "What `f`, given the network's input and which images it holds, makes of many images."
+    inputs, found = inputs or (lambda a: normalize(to_float(a))), []
+    for i in track(range(0, len(images), bs), "maps", progress):
+        square = lambda o: image_array(o, img_size, margin)
+        found.append(f(inputs(np.stack(thread_map(square, images[i:i+bs], progress=False)))))
+    return tuple(np.concatenate(o) for o in zip(*found))
+
+# %% ../../nbs/evaluate/02_explain.ipynb #3b414ba4
+def say_measured(model # `nn.Sequential(body, head)`
+                )->str: # "" without a map, or without a measure
+    "Say how often the map of a network was right on patients it hadn't seen."
+    hits, n = map(int, pointing_map(model).measured.tolist())
+    return f"points into the tumor in {hits/n:.0%} of {n} validation images" if n else "a map that wasn't measured"
+
 # %% ../../nbs/evaluate/02_explain.ipynb #393e7e47
 @delegates(image_cams)
 def explain(model, # `nn.Sequential(body, head)`
@@ -245,7 +274,12 @@ def explain(model, # `nn.Sequential(body, head)`
     probs = softmax(outputs.astype(float)/temperature)[range(len(images)), which]
     frames = [full_frame(cam, o.size, margin) for cam, o in zip(cams, opened)]
     labels = [classes[i] for i in which]
-    return Explanations(map(Explanation, map(np.asarray, opened), frames, labels, probs.tolist()))
+    found = list(map(Explanation, map(np.asarray, opened), frames, labels, probs.tolist()))
+    if pointing_map(model) is None: return Explanations(found)
+    points = image_points(model, opened, img_size=img_size, margin=margin, **kwargs)
+    points = [full_frame(o, e.image.shape[1::-1], margin) for o, e in zip(points, found)]
+    said = say_measured(model)
+    return Explanations(replace(e, pointing=o, measured=said) for e, o in zip(found, points))
 
 # %% ../../nbs/evaluate/02_explain.ipynb #a00b9990
 def _opened(source):

@@ -6,63 +6,25 @@
 from __future__ import annotations
 import copy
 from functools import partial
-from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.meta import delegates
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 from scipy.stats import spearmanr
 from torch import nn
-from ..core import CROP_MARGIN, ConfigError, DataError, seeded, stable_seed
+from ..core import CROP_MARGIN, DataError, seeded, stable_seed
 from ..data.classes import STUDY_CLASSES
-from ..data.image import image_array, open_image
-from ..data.tables import as_numbers, bare_name, match_path, path_key, read_table
+from ..data.image import image_array
+from ..data.regions import find_regions, region_cells, region_mask, region_of
 from ..core import subplots
-from .explain import full_frame, grad_cam, image_cams
+from .explain import full_frame, grad_cam, image_cams, image_points
+from ..models.pointing import pointing_map
 from .metrics import bootstrap_draws, group_numbers, interval_of
 
 # %% auto #0
-__all__ = ['MEASURES', 'MAPS', 'region_mask', 'read_boxes', 'pointing_hit', 'energy_inside', 'rival_maps', 'localization',
-           'localize', 'localization_summary', 'localization_gain', 'say_localization', 'plot_localization',
-           'randomization_check', 'plot_randomization']
-
-# %% ../../nbs/evaluate/02a_localize.ipynb #5fa43b64
-def region_mask(region, # A box (x0, y0, x1, y1) in pixels, or a mask (h, w)
-                shape:tuple # Height and width of the image
-               )->np.ndarray: # True inside, of `shape`
-    "A region of an image as a mask."
-    if np.ndim(region) == 2: mask = np.asarray(region) > 0
-    else:
-        (x0, y0, x1, y1), mask = region, np.zeros(shape, bool)
-        mask[_pixels(y0, y1), _pixels(x0, x1)] = True
-    if mask.any() and mask.shape == tuple(shape): return mask
-    raise DataError(f"The region holds no pixel of an image of {shape[1]}×{shape[0]}: "
-                    "expected a box (x0, y0, x1, y1) in its pixels, or a mask of its size.")
-
-# %% ../../nbs/evaluate/02a_localize.ipynb #7752776a
-def _pixels(a, b):
-    first, end = int(np.ceil(a - .5)), int(np.ceil(b - .5))
-    if first >= end: first, end = int((a + b)//2), int((a + b)//2) + 1
-    return slice(max(first, 0), max(end, 0))
-
-# %% ../../nbs/evaluate/02a_localize.ipynb #85e40348
-_BOX = ["x_center", "y_center", "width", "height"]
-
-def read_boxes(file # A CSV file, or a DataFrame of the same columns
-              )->pd.DataFrame: # path, x_center, y_center, width, height; one row per box
-    "Read a table of boxes, and check it."
-    df = read_table(file, "filepath")
-    columns = {bare_name(c).replace("centre", "center"): c for c in df}
-    found = {o: df[columns[bare_name(o)]] if bare_name(o) in columns else None for o in _BOX}
-    df = pd.DataFrame(dict(path=df.filepath.map(path_key), **found)).drop_duplicates(ignore_index=True)
-    box = df[_BOX].apply(as_numbers).to_numpy()
-    low, high = box[:, :2] - box[:, 2:]/2, box[:, :2] + box[:, 2:]/2
-    inside = (low > -.02) & (low < high) & (high < 1.02)  # an edge may be rounded
-    bad = ~inside.all(1) | df.path.duplicated()
-    if not bad.any(): return df.assign(**dict(zip(_BOX, box.T)))
-    i = bad.argmax()
-    raise DataError(f"Row {i + 1} of the boxes is {df.iloc[i].to_dict()}: expected one path for each image, "
-                    "and its box as shares of width and height, from 0 to 1, not pixels.")
+__all__ = ['MEASURES', 'MAPS', 'pointing_hit', 'energy_inside', 'overlap', 'rival_maps', 'localization', 'localize',
+           'localization_summary', 'localization_gain', 'say_localization', 'plot_localization', 'randomization_check',
+           'plot_randomization']
 
 # %% ../../nbs/evaluate/02a_localize.ipynb #a75cfd60
 def pointing_hit(cam:np.ndarray, # A map, (h, w), in the frame of the original image
@@ -82,12 +44,22 @@ def energy_inside(cam:np.ndarray, # A map, (h, w), in the frame of the original 
     cam, mask = np.asarray(cam, float), region_mask(region, np.shape(cam))
     return float(cam[mask].sum()/cam.sum()) if cam.any() else 0.
 
+# %% ../../nbs/evaluate/02a_localize.ipynb #c0a627ac
+def overlap(cam:np.ndarray, # A map, (h, w), in the frame of the original image
+            region, # A box (x0, y0, x1, y1) in pixels, or a mask
+            at:float=.5 # Share of the maximum from which a pixel counts
+           )->float: # Between 0 and 1
+    "Intersection over union of a thresholded map and a region; 0 for an empty map."
+    cam, mask = np.asarray(cam, float), region_mask(region, np.shape(cam))
+    found = cam >= at*cam.max()
+    return float((found & mask).sum()/(found | mask).sum()) if cam.any() else 0.
+
 #: What is measured of each map. Another measure is another entry.
-MEASURES = dict(hit=pointing_hit, energy=energy_inside)
+MEASURES = dict(hit=pointing_hit, energy=energy_inside, iou=overlap)
 
 # %% ../../nbs/evaluate/02a_localize.ipynb #944c0e64
 #: The maps that are measured, and what they are called.
-MAPS = dict(cam="the CAM", center="a blob in the middle", random="a random map",
+MAPS = dict(map="the map that learned from boxes", cam="the CAM", center="a blob in the middle", random="a random map",
             other="the CAM of another image of the class",
             region="the tumor itself, drawn in as many cells")
 
@@ -102,9 +74,7 @@ def rival_maps(mask:np.ndarray, # The region as a mask, (h, w), in the frame of 
     y, x = (np.exp(-(((np.arange(n) + .5)/n - .5)/.1)**2/2) for n in (h, w))
     blob = np.outer(y, x)
     noise = np.random.default_rng(seed).standard_normal(cells).clip(0)
-    box = (margin, margin, w - margin, h - margin)
-    inner = Image.fromarray(mask.astype(np.float32)).crop(box)
-    share = np.asarray(inner.resize(cells[::-1], Image.Resampling.BOX))
+    share = region_cells(mask, cells, margin)
     random, region = (full_frame(o/max(o.max(), 1e-9), (w, h), margin) for o in (noise, share))
     return dict(center=(blob/blob.max()).astype(np.float32), random=random, region=region)
 
@@ -113,20 +83,24 @@ def localization(df:pd.DataFrame, # Rows with filepath and label
                  cams:np.ndarray, # A map for each row, (n, h, w), of what the network saw
                  regions, # For each row the path of its mask, or its box as shares of the image
                  margin:int=CROP_MARGIN, # Pixels that were cut from each side
-                 seed=42 # Of random maps, and of who is whose other
-                )->pd.DataFrame: # image, filepath, label, method, measures, area (share of the region), blank
+                 seed=42, # Of random maps, and of who is whose other
+             points=None # Maps that learned from boxes, like `cams`
+                )->pd.DataFrame: # image, filepath, label, method, measures, area (share of the region), size, blank
     "Measure maps and their rivals against regions; one row per image and map."
     df, rows, cells = df.reset_index(drop=True), [], cams.shape[1:]
     for i, (other, region) in enumerate(zip(_others(df.label, seed), regions)):
-        mask = _mask(df.filepath[i], region)
+        mask = region_of(df.filepath[i], region)
         maps = rival_maps(mask, cells, margin, stable_seed(seed, i))
         frames = [full_frame(cams[o], mask.shape[::-1], margin) for o in (i, other)]
         maps["cam"], maps["other"] = frames
-        for method in [m for m in MAPS if m != "other" or other != i]:
+        if points is not None: maps["map"] = full_frame(points[i], mask.shape[::-1], margin)
+        if other == i: del maps["other"]
+        for method in [m for m in MAPS if m in maps]:
             found = {k: measure(maps[method], mask) for k, measure in MEASURES.items()}
             about = dict(image=i, method=method, area=mask.mean(), blank=not maps[method].any())
             rows.append(about | found)
-    return pd.DataFrame(rows).join(df[["filepath", "label"]], on="image")
+    t = pd.DataFrame(rows).join(df[["filepath", "label"]], on="image")
+    return t.assign(size=pd.cut(t.area, [0, .01, .03, 1], labels=["small", "medium", "large"]))
 
 # %% ../../nbs/evaluate/02a_localize.ipynb #0315274a
 def _others(labels, seed):
@@ -137,14 +111,6 @@ def _others(labels, seed):
         own = rng.permutation(np.flatnonzero(labels == c))
         out[own] = np.roll(own, 1)
     return out
-
-# %% ../../nbs/evaluate/02a_localize.ipynb #75a7684b
-def _mask(file, region):
-    w, h = open_image(file).size
-    if isinstance(region, str):
-        return region_mask(np.asarray(open_image(region))[..., 0] > 127, (h, w))
-    middle, half = np.multiply(region[:2], (w, h)), np.multiply(region[2:], (w/2, h/2))
-    return region_mask((*(middle - half), *(middle + half)), (h, w))
 
 # %% ../../nbs/evaluate/02a_localize.ipynb #1b2ad2bb
 @delegates(image_cams)
@@ -159,27 +125,16 @@ def localize(model:nn.Module, # A trained network, `nn.Sequential(body, head)`
             )->pd.DataFrame: # The rows of `localization`, with group, pred and right
     "Measure how well the maps of a network point at tumors, beside maps that know nothing."
     group_numbers(df.get("group"), len(df))  # a missing group is said before an hour's work
-    t = df.assign(region=_regions(df, boxes), group=df.get("group", df.index))
+    t = df.assign(region=find_regions(df, boxes), group=df.get("group", df.index))
     t = _sample(t[t.region.notna()].reset_index(drop=True), n, seed)
     kwargs["target"] = [list(classes).index(o) for o in t.label] if target else None
     cams, outputs = image_cams(model, list(t.filepath), **kwargs)
     t["pred"] = [classes[i] for i in outputs.argmax(1)]
     t["right"] = t.pred == t.label.astype(str)
-    out = localization(t, cams, t.region, kwargs.get("margin", CROP_MARGIN), seed)
+    own = {k: v for k, v in kwargs.items() if k != "target"}
+    points = image_points(model, list(t.filepath), **own) if pointing_map(model) else None
+    out = localization(t, cams, t.region, kwargs.get("margin", CROP_MARGIN), seed, points)
     return out.join(t[["group", "pred", "right"]], on="image")
-
-# %% ../../nbs/evaluate/02a_localize.ipynb #2512c7db
-def _regions(df, boxes):
-    "For each row the path of its mask or its box, None if there is neither."
-    if boxes is None: found = df.get("mask", pd.Series("", df.index)).replace("", None)
-    else: found = df.filepath.map(partial(_box_of, read_boxes(boxes).set_index("path")))
-    if found.notna().any(): return found
-    raise DataError(f"None of the {len(df)} images has a box or a mask: expected phantoms, or boxes whose "
-                    "path ends that of an image, as glioma/1964.jpg ends images/glioma/1964.jpg.")
-
-def _box_of(boxes, file):
-    path = match_path(file, boxes.index)
-    return tuple(boxes.loc[path]) if path else None
 
 # %% ../../nbs/evaluate/02a_localize.ipynb #09823ced
 def _sample(t, n, seed):
@@ -239,11 +194,12 @@ def localization_summary(table:pd.DataFrame, # From `localize` or `localization`
 def localization_gain(table:pd.DataFrame, # From `localize` or `localization`
                       **kwargs
                      )->pd.DataFrame: # label, over (a map), and the gains of the measures with low and high
-    "Measure what the CAM has over each map that knows nothing, on the same images."
+    "Measure what the leading map, learned or CAM, has over the others on the same images."
     rows = []
     for label, _, _, maps, estimate in _measured(table, **kwargs):
-        for m in maps.drop(["cam", "region"]):
-            rows.append(dict(label=label, over=m) | estimate(lambda o: o["cam"] - o[m]))
+        lead = maps[0]  # the learned one, where there is one
+        for m in maps.drop([lead, "region"]):
+            rows.append(dict(label=label, over=m) | estimate(lambda o: o[lead] - o[m]))
     return pd.DataFrame(rows)
 
 # %% ../../nbs/evaluate/02a_localize.ipynb #c6bfba1c
@@ -258,30 +214,31 @@ def _often(gain):
 # %% ../../nbs/evaluate/02a_localize.ipynb #b82bc369
 def say_localization(table:pd.DataFrame # From `localize` or `localization`
                     )->str: # A few sentences
-    "Say what was measured, and whether the CAM does better than maps that know nothing."
+    "Say what was measured, and whether the leading map does better than the others."
     s = localization_summary(table, by=None).set_index("method")
     gain = localization_gain(table, by=None).set_index("over")
-    cam, best = s.loc["cam"], s.hit[gain.index].idxmax()
+    lead, best = s.index[0], s.hit[gain.index].idxmax()
+    cam = s.loc[lead]
     g, rest = gain.loc[best], [*gain.index]
     hits = ", ".join(f"{MAPS[m]} in {s.hit[m]:.0%}" for m in rest)
     energies = ", ".join(f"{MAPS[m]} {s.energy[m]:.0%}" for m in rest)
     said = [
-        f"Over {cam.images} images in {cam.groups} groups, the highest point of the CAM lies in the tumor",
+        f"Over {cam.images} images in {cam.groups} groups, the highest point of {MAPS[lead]} lies in the tumor",
         f"in {cam.hit:.0%} of them{_interval(cam, 'hit')}; that of {hits}. It points there {_often(g)} {MAPS[best]}:",
         f"the difference is {100*g.hit:+.0f} points{_interval(g, 'hit')}. Of its energy,",
         f"{cam.energy:.0%}{_interval(cam, 'energy')} lies in the tumor; of {energies};",
         f"of {MAPS['region']}, it would be {s.energy['region']:.0%}. The tumor fills {cam.area:.1%} of the image."]
-    if cam.blank: said.append(f"In {cam.blank:.0%} of the images the CAM is empty, a miss.")
+    if cam.blank: said.append(f"In {cam.blank:.0%} of the images {MAPS[lead]} is empty, a miss.")
     return " ".join(said)
 
 # %% ../../nbs/evaluate/02a_localize.ipynb #9a99760f
-_COLORS = dict(zip(MAPS, ("#0072B2", "#E69F00", "#999999", "#009E73", "black")))
+_COLORS = dict(zip(MAPS, ("#D55E00", "#0072B2", "#E69F00", "#999999", "#009E73", "black")))
 
 def plot_localization(summary:pd.DataFrame # From `localization_summary`
                      ): # matplotlib's Figure
     "Plot the measures of each map, with intervals; a black tick is the region's share."
     labels = list(summary.label.unique())
-    fig, axs = subplots(1, len(MEASURES), sharey=True, figsize=(8, .9 + .75*len(labels)))
+    fig, axs = subplots(1, len(MEASURES), sharey=True, figsize=(9, .9 + .75*len(labels)))
     for ax, k in zip(axs, MEASURES):
         for m, t in summary.groupby("method"): _whiskers(ax, t, k, m, t.label.map(labels.index))
         ax.set(title=f"{k} in the region", xlim=(-.02, 1.02))
@@ -294,7 +251,7 @@ def plot_localization(summary:pd.DataFrame # From `localization_summary`
 
 # %% ../../nbs/evaluate/02a_localize.ipynb #9ffdf2e6
 def _whiskers(ax, t, k, m, at):
-    at = at + .15*(list(MAPS).index(m) - 2)
+    at = at + .15*(list(MAPS).index(m) - 2.5)
     ends = np.abs([t[k] - t[f"{k}_low"], t[f"{k}_high"] - t[k]])
     ax.errorbar(t[k], at, xerr=ends, fmt="o", ms=4, lw=1.2, color=_COLORS[m], label=MAPS[m])
     ax.plot(t.area, at, "k|", ms=6)

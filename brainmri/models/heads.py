@@ -9,9 +9,10 @@ import torch
 from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d
 from ..core import *
+from .pointing import GuidedPool
 
 # %% auto #0
-__all__ = ['TokensToMaps', 'torchvision_head', 'mlp_head', 'pool_head', 'linear_head', 'BothStages', 'both_shapes',
+__all__ = ['TokensToMaps', 'torchvision_head', 'mlp_head', 'pool_head', 'linear_head', 'BothStages', 'both_shapes', 'guided_head',
            'ann_baseline', 'ann_optimized', 'list_heads', 'make_head']
 
 # %% ../../nbs/models/01_heads.ipynb #59ffaf70
@@ -84,6 +85,16 @@ def both_shapes(into, # (c, h, w) of the maps that enter the last stage, or (tok
     if len(shape) == 3: return (into[0] + shape[0], *shape[1:])
     return shape[0], into[1] + shape[1]
 
+# %% ../../nbs/models/01_heads.ipynb #5ac900b9
+def guided_head(shape, # (c, h, w) of maps
+                n_classes:int=4, # Outputs
+                own=None # Not used: this head is new
+               )->nn.Sequential: # Takes what the body gives
+    "One linear layer on the average of each map, and on what is under a map that points."
+    if len(shape) != 3: raise ConfigError("The head 'guided' needs maps: choose a body without tokens.")
+    pool = GuidedPool(shape[0], n_classes)
+    return nn.Sequential(pool, nn.Linear(pool.width, n_classes))
+
 # %% ../../nbs/models/01_heads.ipynb #95309262
 def ann_baseline(shape=(3, 64, 64), # Of an image
                  n_classes:int=4, # Outputs
@@ -106,7 +117,7 @@ def ann_optimized(shape=(3, 64, 64), # Of an image
 
 # %% ../../nbs/models/01_heads.ipynb #63f290a8
 _heads = dict(baseline=ann_baseline, optimized=ann_optimized, torchvision=torchvision_head, mlp=mlp_head,
-              pool=pool_head, linear=linear_head, probe=linear_head)
+              pool=pool_head, linear=linear_head, probe=linear_head, guided=guided_head)
 
 def list_heads()->list: # Names
     "The heads that recipes may name."

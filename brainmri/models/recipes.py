@@ -13,6 +13,7 @@ from ..core import *
 from ..data.cache import content_key
 from .bodies import build_network, cut_network, get_body
 from .heads import BothStages, both_shapes, list_heads, make_head
+from .pointing import FineStages
 
 # %% auto #0
 __all__ = ['STUDY_RECIPES', 'Phase', 'Recipe', 'list_recipes', 'get_recipe', 'check_recipe', 'add_recipe', 'recipe_network',
@@ -66,6 +67,7 @@ STUDY_RECIPES = tuple(r.name for r in _study)  #: The five recipes of the study
 # %% ../../nbs/models/02_recipes.ipynb #580d05af
 _others = (
     Recipe("vgg16_probe", "VGG16 probe", "probe", (Phase(0, 0., train="last"),)),
+    Recipe("vgg16_guided", "VGG16 guided", "guided", (Phase(0, 0., train="last"),)),
     Recipe("vgg16_pool", "VGG16, fastai's head", "pool", _tuned),
     Recipe("convnext_tiny", "ConvNeXt tiny", "pool", _tuned, "convnext_tiny"),
     Recipe("efficientnet_b0", "EfficientNet B0", "torchvision", _tuned, "efficientnet_b0"))
@@ -122,6 +124,7 @@ def recipe_network(recipe, # A recipe or its name
     net = build_network(body, state, seed, size, top=recipe.head == "torchvision")
     (early, last), own, (into, shape) = cut_network(net, body, size)
     if recipe.head == "probe": last, shape = BothStages(last), both_shapes(into, shape)
+    if recipe.head == "guided": last, shape = FineStages(last), (into[0] + shape[0], *into[1:])
     key = ("ann", recipe.head) if body == "pixels" else (recipe.head, "head")
     with seeded(seed, *key): head = make_head(recipe.head, shape, n_classes, own)
     return nn.Sequential(nn.Sequential(early, last), head)

@@ -46,6 +46,7 @@ class RunConfig:
     loss_func:object=None # Loss in place of cross-entropy
     batch_tfms:object=None # More transforms of the training batches
     class_weights:object=None # "balanced", or one weight for each class
+    boxes:str=None # Where tumors are, for guided recipes: a table of boxes, or the .safetensors file of a map
     tta:int=0 # Augmented views to average when images are scored
     early_stop:int=None # End a phase after so many epochs without a better validation macro-F1
     test_top:int=2 # For how many of the leading recipes the test set is opened
@@ -127,9 +128,12 @@ def takes_settings(f=None, # A function with `**kwargs`
     return f
 
 # %% ../../nbs/study/03a_config.ipynb #2f80bf35
+_FORMER = dict(robust="n_robust", seeds="n_seeds", arch="body")  # names that older scripts use
+
 def make_config(settings # Names and values
                )->RunConfig: # Checked
     "Make a `RunConfig`, or raise `ConfigError` with the nearest name of a setting."
+    settings = {_FORMER.get(name, name): value for name, value in settings.items()}
     names = [f.name for f in fields(RunConfig)]
     for name in settings: pick(name, names, "setting")
     return RunConfig(**settings)

@@ -26,12 +26,15 @@ from ..store import *
 from ..data.cache import decoded, normalize, send, to_float
 from ..data.classes import classes_of
 from ..data.image import image_array
+from ..data.regions import find_regions
 from ..data.loaders import ArrayDL, mild_affine, mri_dls, rows_dl, view_numbers, warp
 from ..models.bodies import get_body, load_weights, save_weights
+from ..models.pointing import GuidedPool
 from ..models.recipes import Phase, gate_features, get_recipe, learner_args, phase_key, set_phase
 from .callbacks import *
 from .distributed import *
 from .features import FeatureCache
+from .pointing import covered_cells, fit_projection, inner_parts, measure_map, nested_pool, pooled
 from .frozen import FrozenNet, in_halves, pick_precision
 
 # %% ../../nbs/train/04_loop.ipynb #6299efcf
@@ -52,6 +55,7 @@ class TrainOptions:
     class_weights:object = None # Of cross-entropy: "balanced", or one number per class
     batch_tfms:tuple = () # fastai batch transforms or functions for training images between 0 and 1
     early_stop:int = None # End a phase after so many epochs without a better macro-F1
+    boxes:object = None # Where tumors are, for guided heads: a table, or the file of a map learned elsewhere
     tta:int = 0 # Augmented views whose probabilities are averaged with the image's in `probs`
 
 # %% ../../nbs/train/04_loop.ipynb #151484fa
@@ -353,24 +357,65 @@ def solve(self:Training,
     "Solve the head of phase `i` by logistic regression on the training images."
     start, part, rows = time.perf_counter(), self.recipe.phases[i].train, self.rows["train"]
     below, head = self.cut(part)[1].to(self.device).eval()
-    x, = self._each(nn.Sequential(below, head[:-1]), rows, part)
-    _solve_layer(head[-1], x, self.df["y"].values[rows], self.options.class_weights)
+    guided = isinstance(head[0], GuidedPool)
+    if guided: x = self._guided(below, head[0], part)
+    else: x, = self._each(nn.Sequential(below, head[:-1]), rows, part)
+    C = .03 if guided else 1.  # what is under a map says so much that more would overfit
+    _solve_layer(head[-1], x, self.df["y"].values[rows], self.options.class_weights, C)
     learn = self.stage(self.recipe.phases[i])
     with learn.no_bar(): (train_loss, *_), scores = (learn.validate(dl=dl) for dl in learn.dls.loaders)
     self.best.best = scores[1]
     return self._rows(i, learn, [[train_loss, *scores]], [time.perf_counter() - start])
 
 # %% ../../nbs/train/04_loop.ipynb #accbabca
-def _solve_layer(layer, x, y, class_weights):
+def _solve_layer(layer, x, y, class_weights, C=1.):
     "Put a logistic regression into a linear layer; classes without training images are never chosen."
     mean, scale = x.mean(0, dtype=float), x.std(0, dtype=float) + 1e-6
     if class_weights not in (None, "balanced"): class_weights = dict(enumerate(class_weights))
-    probe = LogisticRegression(max_iter=2000, class_weight=class_weights).fit((x - mean)/scale, y)
+    probe = LogisticRegression(C=C, max_iter=2000, class_weight=class_weights).fit((x - mean)/scale, y)
     w, b, classes = np.zeros(layer.weight.shape), np.full(len(layer.bias), -30.), probe.classes_
     if len(classes) == 2: classes, b[classes[0]] = classes[1:], 0
     w[classes] = probe.coef_/scale
     b[classes] = probe.intercept_ - w[classes] @ mean
     layer.load_state_dict(dict(weight=torch.tensor(w), bias=torch.tensor(b)))
+
+# %% ../../nbs/train/04_loop.ipynb #9cf73e82
+@patch
+def _guided(self:Training, below, pool, part):
+    "Learn the map of a guided head, and describe the training images by what is under it."
+    rows, boxes = self.rows["train"], self.options.boxes
+    ready = str(boxes or "").endswith(".safetensors")
+    regions = None if ready else self._regions(boxes)
+    if ready: load_weights(pool.map, boxes)
+    else: fit_projection(pool.map, torch.from_numpy(self._each(below, rows[::-(-len(rows)//200)], part)[0]).to(self.device))
+    def reduced(x):
+        maps = below(x)
+        return maps.mean((2, 3)), pool.map.project(maps)
+    mean, z = map(torch.from_numpy, self._each(reduced, rows, part))
+    if ready: return pooled(pool, mean, z)
+    t, groups = self.df.iloc[rows], self.df.get("group", self.df.index.to_series()).values[rows]
+    cover = covered_cells(t.filepath.values, t.y.values, regions.iloc[rows].tolist(), len(classes_of(self.df)),
+                          tuple(z.shape[2:]), self.options.margin)
+    found = nested_pool(pool, mean, z, cover, inner_parts(t.y.values, groups, seed=self.options.seed))
+    self._measure(reduced, pool, part, regions)
+    return found
+
+# %% ../../nbs/train/04_loop.ipynb #41470d2b
+@patch
+def _regions(self:Training, boxes):
+    try: return find_regions(self.df, boxes)
+    except DataError as e:
+        raise DataError(f"{e} {self.recipe.name} learns from them: give `boxes`, or as `boxes` "
+                        "the .safetensors file of a map that was learned elsewhere.") from None
+
+@patch
+def _measure(self:Training, reduced, pool, part, regions):
+    rows = np.array([i for i in self.rows["valid"] if regions.iloc[i] is not None], int)
+    if not len(rows): return
+    z = self._each(reduced, rows, part)[1]
+    files = self.df["filepath"].values[rows]
+    hits, n = measure_map(pool.map, z, files, regions.iloc[rows].tolist(), self.options.margin)
+    if self.options.progress: print(f"The map points into the tumor in {hits} of {n} validation images.")
 
 # %% ../../nbs/train/04_loop.ipynb #9b8aa30d
 @patch

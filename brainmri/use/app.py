@@ -14,7 +14,8 @@ from .answers import Predictions, html_table
 from .predict import Predictor, load
 
 # %% auto #0
-__all__ = ['MAX_UPLOAD', 'caveat', 'answer_file', 'series_html', 'cam_image', 'make_app', 'guards', 'AtMost', 'serve']
+__all__ = ['MAX_UPLOAD', 'caveat', 'answer_file', 'series_html', 'cam_image', 'above_picture', 'make_app', 'guards', 'AtMost',
+           'serve']
 
 # %% ../../nbs/use/06_app.ipynb #08d1e8b4
 def caveat(classes # Class names
@@ -55,10 +56,20 @@ def series_html(found:Predictions # The slices of one file
 
 def cam_image(p # A `Prediction`
              ): # A PIL image, or None
-    "The picture of `p` with Grad-CAM over it, if there is an answer to explain."
+    "The picture of `p` under its maps, if there is an answer to explain."
     if p.verdict == "rejected": return None
     try: return p.explain().to_image()
     except BrainMRIError: return None  # a network without convolutions, or an ONNX file
+
+def above_picture(predictor:Predictor # From `load`
+                 )->str: # A line
+    "Say what the picture shows: a map that learned from boxes, where there is one, and Grad-CAM."
+    looked = "where the network looked, which is not why it answered"
+    if predictor.model is None: return f"{looked.capitalize()}:"
+    from brainmri.evaluate.explain import say_measured
+    from brainmri.models.pointing import pointing_map
+    if pointing_map(predictor.model) is None: return f"{looked.capitalize()}:"
+    return f"A map that learned from boxes ({say_measured(predictor.model)}), and {looked}:"
 
 # %% ../../nbs/use/06_app.ipynb #411e4316
 MAX_UPLOAD = 64*2**20  #: Bytes taken at a time
@@ -87,7 +98,7 @@ def make_app(bundle # A folder or an .onnx file, as `load` takes it, or a `Predi
                 button = gr.Button("Answer", variant="primary", elem_id="go")
             with gr.Column():
                 said = gr.HTML(label="Answer", elem_id="answer")
-                gr.Markdown("Where the network looked, which is not why it answered:")
+                gr.Markdown(above_picture(predictor))
                 looked = gr.Image(show_label=False, interactive=False, buttons=["fullscreen"], elem_id="looked")
         button.click(ask, [file, level], [said, looked], api_name="answer")
         file.upload(ask, [file, level], [said, looked], api_name=False)
