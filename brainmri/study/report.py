@@ -38,6 +38,8 @@ def _facts(run):
                  versus=compare(run).to_dict("records"),
                  tested=[r for r in run.metrics if run.part(r) == "test"],
                  augmented=[r for r in trained if trained[r].get("augment")])
+    nested = run.path/"nested.json"
+    facts["nested"] = read_json(nested, dict) if nested.exists() else None
     facts["openings_again"] = sentences("openings.txt.jinja", **facts)
     return facts | dict(headline=sentences("headline.txt.jinja", **facts))
 
