@@ -11,7 +11,7 @@ from .metrics import bootstrap_draws, class_numbers, class_probs, group_numbers,
 
 # %% auto #0
 __all__ = ['softmax', 'calibrate', 'fit_temperature', 'reliability', 'calibration_error', 'conformal_quantiles', 'conformal_sets',
-           'coverage', 'coverages']
+           'coverage', 'coverage_table', 'coverages', 'cross_calibrate', 'fit_calibration']
 
 # %% ../../nbs/evaluate/00a_calibrate.ipynb #895f761d
 def softmax(z # Numbers, (images, classes)
@@ -136,6 +136,17 @@ def coverage(y, # Class number of each image
     rows.append(dict(label="all", **_coverage_row(y == y, held, sets, g, drawn)))
     return pd.DataFrame(rows)
 
+# %% ../../nbs/evaluate/00a_calibrate.ipynb #c7b9523e
+def coverage_table(y, # Class number of each image
+                   sets:dict, # Level → what `conformal_sets` gives
+                   groups=None, # Group of each image, such as its patient
+                   classes=STUDY_CLASSES # Class names, in order
+                  )->pd.DataFrame: # The rows of `coverage` for each level, with a column level
+    "Coverage of the sets of each level."
+    import pandas as pd
+    tables = [coverage(y, o, groups, classes).assign(level=float(level)) for level, o in sets.items()]
+    return pd.concat(tables, ignore_index=True)
+
 # %% ../../nbs/evaluate/00a_calibrate.ipynb #87a2cf87
 def coverages(y, # Class number of each image
               probs, # Probabilities as the network gives them, (images, classes)
@@ -145,8 +156,34 @@ def coverages(y, # Class number of each image
               classes=STUDY_CLASSES # Class names, in order
              )->pd.DataFrame: # The rows of `coverage` for each level, with a column level
     "Coverage of the calibrated `probs` at each level of `quantiles`."
-    import pandas as pd
     probs = calibrate(probs, temperature)
-    tables = [coverage(y, conformal_sets(probs, q, classes), groups, classes).assign(level=float(level))
-              for level, q in quantiles.items()]
-    return pd.concat(tables, ignore_index=True)
+    sets = {level: conformal_sets(probs, q, classes) for level, q in quantiles.items()}
+    return coverage_table(y, sets, groups, classes)
+
+# %% ../../nbs/evaluate/00a_calibrate.ipynb #ca958eb1
+def cross_calibrate(y, # Class number of each image
+                    probs, # Probabilities of a network that didn't learn from it, (images, classes)
+                    folds, # The fold of each image
+                    classes=STUDY_CLASSES # Class names, in order
+                   )->tuple: # Calibrated probabilities, and level → sets as from `conformal_sets`
+    "Calibrate each fold, and form its sets, by the answers to the other folds."
+    y, probs, folds = np.asarray(y), class_probs(probs), np.asarray(folds)
+    calibrated, sets = np.empty_like(probs), {}
+    for fold in np.unique(folds):
+        own, others = folds == fold, folds != fold
+        fitted = fit_calibration(y[others], probs[others], classes)
+        calibrated[own] = calibrate(probs[own], fitted["temperature"])
+        for level, limits in fitted["conformal"].items():
+            found = sets.setdefault(level, np.zeros(probs.shape, dtype=bool))
+            found[own] = conformal_sets(calibrated[own], limits, classes)
+    return calibrated, sets
+
+# %% ../../nbs/evaluate/00a_calibrate.ipynb #5cf410bb
+def fit_calibration(y, # Class number of each image; of images that were not trained on
+                    probs, # Probabilities, (images, classes)
+                    classes=STUDY_CLASSES # Class names, in order
+                   )->dict: # temperature and conformal, as a bundle has them
+    "Fit the temperature, and the thresholds of the calibrated probabilities."
+    temperature = fit_temperature(y, probs)
+    limits = conformal_quantiles(y, calibrate(probs, temperature), classes)
+    return dict(temperature=temperature, conformal=limits)

@@ -15,7 +15,7 @@ __all__ = ['PRESETS', 'RunConfig', 'Preset', 'settle', 'to_record', 'takes_setti
 # %% ../../nbs/study/03a_config.ipynb #bf7f5b90
 _LIMITS = dict(
     img_size=(32, 1024), epochs=(1, 10_000), seed=(0, 2**32 - 1), split_seed=(0, 2**32 - 1),
-    aug_views=(0, 100), num_workers=(0, 256), test_top=(0, 100), n_seeds=(1, 100),
+    aug_views=(0, 100), num_workers=(0, 256), test_top=(0, 100), n_seeds=(1, 100), repeats=(1, 100),
     n_robust=(0, 10**6), tta=(0, 100), early_stop=(1, 10_000))
 _OBJECTS = ("cbs", "metrics", "loss_func", "batch_tfms", "class_weights")
 
@@ -29,6 +29,9 @@ class RunConfig:
     weights:str="imagenet" # Initial weights: "imagenet", a .safetensors or .pth file, or None for random ones
     classes:str=None # Classes to use, in a list or separated by commas; all that are found by default
     split:str="grouped" # "grouped", "random" (the study's), "folders" (Training and Testing) or "given" (a column)
+    folds:str=None # Test every group once: a number of folds, or a column that names each image's fold
+    nested:bool=False # With folds: choose the recipe in each fold by its validation images alone?
+    repeats:int=1 # With folds: how often they are dealt, each time anew
     group:str=None # Names the patient: a column, a CSV, "by_original", in Python also a function or a mapping
     turned:bool=False # Keep mirrored and turned copies on one side, too?
     audited:object=None # An `Audit` of these images, so that they aren't hashed and probed again
@@ -56,7 +59,9 @@ class RunConfig:
     resume:bool=True # Continue a run that was interrupted?
     progress:bool=True # Report progress, with bars?
 
-    def __post_init__(self): refuse_first(_setting_problems(self), ConfigError)
+    def __post_init__(self):
+        if str(self.folds).isdigit(): object.__setattr__(self, "folds", int(self.folds))  # from the command line
+        refuse_first(_setting_problems(self), ConfigError)
 
 # %% ../../nbs/study/03a_config.ipynb #0ea7310a
 def _setting_problems(config):
@@ -67,6 +72,18 @@ def _setting_problems(config):
         if v is not None and not (whole and least <= v <= most):
             yield f"{name}={v!r}: expected a whole number from {least} to {most}."
     if config.preset is not None: pick(config.preset, PRESETS, "preset")
+    yield from _fold_problems(config)
+
+def _fold_problems(config):
+    "What is wrong with the settings of folds."
+    folds, number = config.folds, isinstance(config.folds, Integral)
+    if folds is None and (config.nested or config.repeats > 1): yield "nested and repeats need folds: give folds=5."
+    if folds is None: return
+    if isinstance(folds, bool) or not (isinstance(folds, str) or number and 2 <= folds <= 50):
+        yield f"folds={folds!r}: expected a whole number from 2 to 50, or the name of a column."
+    if not number and config.repeats > 1: yield f"repeats={config.repeats}: the folds of a column can't be dealt anew."
+    if config.split not in ("grouped", "random"): yield f"split={config.split!r} and folds exclude each other: leave split out."
+    if config.n_seeds > 1: yield f"n_seeds={config.n_seeds}: with folds, `repeats` trains each recipe several times."
 
 # %% ../../nbs/study/03a_config.ipynb #43bcd597
 @dataclass(frozen=True)

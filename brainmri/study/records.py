@@ -12,6 +12,7 @@ from pandas.api.types import is_numeric_dtype
 from ..core import RunError, counted, one_line
 from ..store import read_json, unescape_path
 from ..data.classes import STUDY_CLASSES, as_labels, classes_of
+from ..evaluate.calibrate import calibrate, conformal_sets, cross_calibrate
 from ..evaluate.metrics import mcnemar, paired_difference
 
 # %% auto #0
@@ -124,6 +125,24 @@ def part(self:Run,
     "The part of the split that judges `recipe`."
     return "test" if self.metrics[recipe]["test"] else "valid"
 
+@patch(as_prop=True)
+def fold_paths(self:Run)->list: # Folders; none for a run without folds, or of one fold
+    "The runs of the folds."
+    if not self.config.get("folds") or "fold" in self.config: return []
+    return sorted(self.path.glob("fold-*"), key=lambda o: int(o.name[5:]))
+
+@patch
+def calibrated(self:Run,
+               recipe:str # One of its recipes
+              )->tuple: # What `read_predictions` gives, calibrated probabilities, level → conformal sets
+    "The answers that judge `recipe`, calibrated; with folds, each by the answers to the other folds."
+    p, m = read_predictions(self, recipe, self.part(recipe)), self.metrics[recipe]
+    probs = p[[f"prob_{c}" for c in self.classes]].to_numpy()
+    if self.fold_paths and self.part(recipe) == "test":
+        return p, *cross_calibrate(p.y, probs, p.fold, self.classes)
+    probs = calibrate(probs, m["temperature"])
+    return p, probs, {k: conformal_sets(probs, q, self.classes) for k, q in m["conformal"].items()}
+
 @patch
 def body(self:Run,
          recipe:str # One of its recipes
@@ -147,7 +166,7 @@ def read_predictions(run:Run, # From `read_run`
                     )->pd.DataFrame: # filepath, split, y, pred, prob_CLASS …, group; empty if sealed
     "What `recipe` answered for each image of `split`, sorted by path."
     df = run.predictions[recipe]
-    df = df[df.split == split].sort_values("filepath").reset_index(drop=True)
+    df = df[df.split == split].sort_values("filepath", kind="stable", ignore_index=True)
     groups = run.index.set_index("filepath").get("group", pd.Series(dtype=object))
     return df.assign(group=df.filepath.map(groups).fillna(df.filepath))
 
@@ -162,6 +181,13 @@ def _comparison_row(m):
     return row | {f"{k}_params": m["params"][k] for k in ("total", "trainable", "frozen")}
 
 # %% ../../nbs/study/00_records.ipynb #da10b38b
+def _folds(m):
+    "Mean and standard deviation over the folds of one recipe, on test if it was opened."
+    scores = pd.DataFrame(m.get("folds") or [])
+    if not len(scores): return {}
+    f1 = scores.test_macro_f1 if m["test"] else scores.valid_macro_f1
+    return dict(folds=len(scores), fold_mean=f1.mean(), fold_sd=f1.std())
+
 def _repeats(m):
     "Mean and standard deviation over the trainings of one recipe."
     repeats = m.get("seeds") or []
@@ -178,7 +204,7 @@ def comparison_table(run # A `Run`, or the contents of some `metrics.json` as a 
     "Compare the recipes of `run` on validation and test."
     metrics = list(run.metrics.values()) if isinstance(run, Run) else run
     repeated = any(m.get("seeds") for m in metrics)
-    df = pd.DataFrame([_comparison_row(m) | (_repeats(m) if repeated else {}) for m in metrics])
+    df = pd.DataFrame([_comparison_row(m) | _folds(m) | (_repeats(m) if repeated else {}) for m in metrics])
     return df.astype(dict.fromkeys(df.columns[1:7], float))
 
 # %% ../../nbs/study/00_records.ipynb #41be3f62

@@ -11,9 +11,11 @@ from ..store import atomic, read_json
 from ..data.look import plot_class_counts
 from ..data.registry import registry_about, subject_leakage
 from ..data.shortcuts import PROBES, plot_probes
+from ..data.folds import fold_summary, plot_folds
 from ..data.split import leakage, plot_split, split_summary
-from ..evaluate.calibrate import calibrate, calibration_error, coverages
+from ..evaluate.calibrate import calibration_error, coverage_table
 from ..evaluate.metrics import confusion, say_confusions
+from ..evaluate.patients import patient_scores, patient_table, say_errors
 from .figures import plot_comparison, plot_confusion, plot_history, plot_reliability
 from .records import Run, choose, chosen_by, compare, parameter_table, read_predictions, read_run, read_run_table
 from .render import readable, say_duration, render, sentences, write_page
@@ -36,6 +38,8 @@ def _facts(run):
                  versus=compare(run).to_dict("records"),
                  tested=[r for r in run.metrics if run.part(r) == "test"],
                  augmented=[r for r in trained if trained[r].get("augment")])
+    nested = run.path/"nested.json"
+    facts["nested"] = read_json(nested, dict) if nested.exists() else None
     facts["openings_again"] = sentences("openings.txt.jinja", **facts)
     return facts | dict(headline=sentences("headline.txt.jinja", **facts))
 
@@ -97,6 +101,7 @@ def subjects_by_part(index # A run's index, with the columns split and public_su
 def split_tables(index # A run's index
                 )->dict: # split, leakage and subjects; the last two if groups and patients are known
     "The tables of a split."
+    if "fold" in index and set(index["split"]) == {"train"}: return dict(split=fold_summary(index))
     tables = dict(split=split_summary(index)[["train", "valid", "test", "total"]])
     known = index.replace("", None).notna().any()
     if known.get("group"): tables["leakage"] = leakage(index, known=True).drop(columns="test_share")
@@ -118,16 +123,16 @@ def recipe_tables(run:Run, # From `read_run`
                   recipe:str # One of its recipes
                  )->dict: # measures, classes, coverage, sets
     "The tables of how good a recipe is."
-    p, m = read_predictions(run, recipe, run.part(recipe)), run.metrics[recipe]
-    records = m[run.part(recipe)]["measures"]
+    p, _, sets = run.calibrated(recipe)
+    records = run.metrics[recipe][run.part(recipe)]["measures"]
     whole = pd.DataFrame(records).query("label == 'all'").set_index("measure")
-    found = coverages(p.y, p.filter(like="prob_").to_numpy(), m["temperature"], m["conformal"], p.group, classes=run.classes)
+    found = coverage_table(p.y, sets, p.group, run.classes)
     found["level"] = found.level.map("{:.0%}".format)
     held = readable(found[["level", "label", "coverage", "low", "high"]])
     held = held.pivot(index="Class", columns="Asked for", values="Right class in the set")
     rows = [o for o in ("all", *run.classes) if o in held.index]
     each = class_table(records, run.classes).assign(images=np.bincount(p.y, minlength=len(run.classes)))
-    return dict(measures=whole[["value", "low", "high"]], classes=each, coverage=held.loc[rows],
+    return dict(patients=patient_scores(p, run.classes), measures=whole[["value", "low", "high"]], classes=each, coverage=held.loc[rows],
                 sets=found[found.label == "all"].set_index("level")[["size", "empty"]])
 
 # %% ../../nbs/study/01_report.ipynb #d20c88a2
@@ -147,13 +152,13 @@ def read_trials(folder # Of a recipe
 # %% ../../nbs/study/01_report.ipynb #b47f3032
 def _judged(run, recipe):
     "What is said of one recipe, beside its tables."
-    p, t = read_predictions(run, recipe, run.part(recipe)), run.metrics[recipe]["temperature"]
-    probs = p.filter(like="prob_").to_numpy()
-    before, after = (calibration_error(p.y, o) for o in (probs, calibrate(probs, t)))
+    p, calibrated, _ = run.calibrated(recipe)
+    t, probs = run.metrics[recipe]["temperature"], p.filter(like="prob_").to_numpy()
+    before, after = (calibration_error(p.y, o) for o in (probs, calibrated))
     right = (p.pred == p.y).groupby(p.y).agg(["mean", "size"])
     low = right["mean"].idxmin()
     least = dict(label=run.classes[low], share=right["mean"][low], images=right["size"][low])
-    return dict(images=len(p), groups=p.group.nunique(), calibration=dict(temperature=t, before=before, after=after),
+    return dict(errors=say_errors(patient_table(p, run.classes)), images=len(p), groups=p.group.nunique(), calibration=dict(temperature=t, before=before, after=after),
                 least=least, mistakes=say_confusions(p.y, p.pred, classes=run.classes))
 
 # %% ../../nbs/study/01_report.ipynb #069921c3
@@ -204,7 +209,7 @@ def save_figures(run:Run # From `read_run`
                 )->dict: # Name → path
     "Write the figures of a run to its folder `figures`."
     figs = dict(comparison=plot_comparison(run.table, run.titles), classes=plot_class_counts(run.index))
-    figs["split"] = plot_split(run.index)
+    figs["split"] = plot_folds(run.index) if run.fold_paths else plot_split(run.index)
     probes = run.audit.get("shortcuts")
     if probes: figs["shortcuts"] = plot_probes(pd.DataFrame(probes).set_index("probe"))
     for r, title in run.titles.items():

@@ -14,8 +14,9 @@ from ..core import RunError, counted, listed, pick
 from ..store import read_json, write_csv, write_json
 from ..data.classes import as_labels
 from ..data.loaders import mri_dls, rows_dl
-from ..evaluate.calibrate import coverages
+from ..evaluate.calibrate import coverage_table, softmax
 from ..evaluate.metrics import judge
+from ..evaluate.patients import patient_scores, patient_table
 from ..evaluate.plots import MRIInterpretation
 from ..models.bodies import get_body, load_weights
 from ..models.recipes import Recipe, make_learner
@@ -26,10 +27,10 @@ from .render import table_html
 from .report import headline, readable_table, summary_text, write_card, write_report
 from .run import keep_predictions, note_opening, only_writer
 from ..use.bundle import read_bundle
-from ..use.predict import load
+from ..use.predict import Predictor, load
 
 # %% auto #0
-__all__ = ['Results', 'recipe_learner']
+__all__ = ['Results', 'recipe_learner', 'FoldsEngine']
 
 # %% ../../nbs/study/05_results.ipynb #2bae8862
 class Results:
@@ -113,6 +114,41 @@ def measures(self:Results,
     name = self.name_of(recipe)
     return pd.DataFrame(self.run.metrics[name][self.run.part(name)]["measures"])
 
+# %% ../../nbs/study/05_results.ipynb #068d833d
+@patch(as_prop=True)
+def folds(self:Results)->list: # `Results`
+    "The runs of the folds; none for a run without folds."
+    return [Results(o) for o in self.run.fold_paths]
+
+@patch
+def out_of_fold(self:Results,
+                recipe:str=None # One of the run's recipes; the best by default
+               )->pd.DataFrame: # filepath, label, y, pred, prob_CLASS …, group, fold
+    "The answer to each image by the network that didn't learn from its patient."
+    if not self.run.fold_paths: raise RunError(f"{self.path} has no folds: call train_all with folds=5.")
+    p = self.predictions(recipe, "test").drop(columns="split")
+    labels = as_labels([self.run.classes[i] for i in p.y], self.run.classes)
+    p.insert(1, "label", labels)
+    return p
+
+# %% ../../nbs/study/05_results.ipynb #9b18de99
+@patch
+def patients(self:Results,
+             recipe:str=None, # One of the run's recipes; the best by default
+             rule:str="mean" # One of `PATIENT_RULES`
+            )->pd.DataFrame: # group, label, y, pred, images, errors, error_share, prob_CLASS …, fold
+    "One row per patient: its answer, and how many of the errors it holds."
+    return patient_table(self.predictions(recipe), self.run.classes, rule)
+
+@patch
+def patient_scores(self:Results,
+                   recipe:str=None # One of the run's recipes; the best by default
+                  )->pd.DataFrame: # Indexed by rule: patients, macro_f1, low, high, accuracy, ece
+    "Scores per patient, for each way to make one answer of its slices."
+    p, probs, _ = self.run.calibrated(self.name_of(recipe))
+    p[[f"prob_{c}" for c in self.run.classes]] = probs
+    return patient_scores(p, self.run.classes)
+
 # %% ../../nbs/study/05_results.ipynb #d518b34d
 @patch
 def plot_reliability(self:Results,
@@ -128,8 +164,8 @@ def coverage(self:Results,
              recipe:str=None # One of the run's recipes; the best by default
             )->pd.DataFrame: # level, label ("all" or a class), coverage, low, high, size, empty, images
     "How often the conformal sets of a recipe hold the right class, at each level."
-    m, p = self.run.metrics[self.name_of(recipe)], self.predictions(recipe)
-    return coverages(p.y, self.probs(p), m["temperature"], m["conformal"], p.group, self.run.classes)
+    p, _, sets = self.run.calibrated(self.name_of(recipe))
+    return coverage_table(p.y, sets, p.group, self.run.classes)
 
 # %% ../../nbs/study/05_results.ipynb #c31c6589
 @patch
@@ -162,6 +198,20 @@ def recipe_learner(r:Recipe, # As it was or will be trained, with its body
     dls = mri_dls(df, r.img_size, r.bs, device=device, augment=r.augment, mean=body.mean, std=body.std)
     return make_learner(dls, r, r.body, state, r.img_size, seed)
 
+# %% ../../nbs/study/05_results.ipynb #28ffdc3d
+class FoldsEngine:
+    "The networks of several folds as one function of pictures."
+    def __init__(self,
+                 engines # One per fold
+                ):
+        self.engines = engines
+        for k in ("model", "device", "precision"): setattr(self, k, getattr(engines[0], k))
+    def __call__(self, pictures # uint8, (n, size, size, 3)
+                )->tuple: # Logarithms of the mean probabilities, (n, classes); distance, (n,)
+        found = [engine(pictures) for engine in self.engines]
+        probs = np.mean([softmax(logits) for logits, _ in found], axis=0)
+        return np.log(np.maximum(probs, 1e-12)), found[0][1]
+
 # %% ../../nbs/study/05_results.ipynb #9cd9fbdf
 @patch
 def learner(self:Results,
@@ -179,7 +229,11 @@ def predictor(self:Results,
               recipe:str=None # One of the run's recipes; the best by default
              ): # A `Predictor`
     "The trained network of a recipe, ready to answer."
-    return load(self.path/self.name_of(recipe))
+    name = self.name_of(recipe)
+    if not self.run.fold_paths: return load(self.path/name)
+    found, m = [load(o/name) for o in self.run.fold_paths], self.run.metrics[name]
+    bundle = {**found[0].bundle, **{k: m[k] for k in ("temperature", "conformal")}}
+    return Predictor(FoldsEngine([o.engine for o in found]), bundle, found[0].gate, self.path/name)
 
 # %% ../../nbs/study/05_results.ipynb #c0265bba
 @patch
