@@ -144,6 +144,8 @@ def read_table(source, # A CSV or a DataFrame
               )->pd.DataFrame: # The columns `roles` as text, and the others as they are; any index is gone
     "Read a table of images as people have them."
     is_frame = isinstance(source, pd.DataFrame)
+    if not is_frame and not isinstance(source, (str, os.PathLike)):
+        raise DataError(f"Found {type(source).__name__}: expected a table, as a DataFrame or the name of a CSV.")
     what = "The table" if is_frame else str(source)
     try: df = _from_frame(source) if is_frame else _read_csv(source, all_text)
     except DataError: raise

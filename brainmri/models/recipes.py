@@ -96,8 +96,8 @@ def check_recipe(recipe:Recipe # Any recipe
     if not depth: problem = "has no phases"
     if pixels and any(depth): problem = "sees pixels alone, so its phases can only train 'all'"
     if pixels != (recipe.head in ("baseline", "optimized")): problem = f"can't have the head {recipe.head!r}"
-    if recipe.head != "probe" and not all(p.epochs for p in recipe.phases):
-        problem = "has a phase of no epochs, which only the head 'probe' can be solved in"
+    if recipe.head not in ("probe", "guided") and not all(p.epochs for p in recipe.phases):
+        problem = "has a phase of no epochs, which only the heads probe and guided can be solved in"
     if depth != sorted(depth, reverse=True): problem = "must train as deep in a later phase as in the one before"
     if problem: raise ConfigError(f"The recipe {recipe.name!r} {problem}.")
     return recipe
