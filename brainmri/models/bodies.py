@@ -17,10 +17,10 @@ from ..core import *
 from ..store import *
 
 # %% auto #0
-__all__ = ['unroll', 'plain_layers', 'Body', 'add_body', 'list_bodies', 'get_body', 'Tokens', 'FirstToken', 'torchvision_layers',
-           'imagenet_file', 'timm_layers', 'build_network', 'last_stage', 'cut_network', 'make_body',
-           'settle_batchnorm', 'read_weights', 'check_weights', 'body_weights', 'count_params', 'save_weights',
-           'load_weights']
+__all__ = ['unroll', 'plain_layers', 'no_weights', 'Body', 'add_body', 'list_bodies', 'get_body', 'Tokens', 'FirstToken',
+           'torchvision_layers', 'imagenet_file', 'timm_layers', 'build_network', 'last_stage', 'cut_network',
+           'make_body', 'settle_batchnorm', 'read_weights', 'check_weights', 'body_weights', 'count_params',
+           'save_weights', 'load_weights']
 
 # %% ../../nbs/models/00_bodies.ipynb #e0d41b9c
 def unroll(modules # Layers, sequences of layers, or lists of them
@@ -39,6 +39,10 @@ def plain_layers(net:nn.Module # Its children run one after the other, and none 
     return unroll(net.children()), []
 
 # %% ../../nbs/models/00_bodies.ipynb #effbcef9
+def no_weights(download:bool # Would fetch them, if there were any
+              ): # None
+    "Start a body from random weights."
+
 @dataclass(frozen=True)
 class Body:
     "A backbone: how it is built, taken apart and fed, and where its weights are."
@@ -47,7 +51,7 @@ class Body:
     layers:Callable = plain_layers # Network → layers of the body, and of its own classifier
     mean:tuple = IMAGENET_MEAN # Of each input channel; None leaves pixels between 0 and 1
     std:tuple = IMAGENET_STD # Of each input channel
-    weights:Callable = lambda download: None # May it download? → weights file, tensors, or None
+    weights:Callable = no_weights # May it download? → weights file, tensors, or None
     any_size:bool = True # Does it take images of any size?
 
 # %% ../../nbs/models/00_bodies.ipynb #f5e34d85
@@ -149,7 +153,7 @@ def _download(url, path):
         torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[-1])
     except (OSError, RuntimeError) as e:
         raise WeightsError(f"{url} can't be downloaded ({one_line(e, 100)}): put that file at {path}, "
-                           "or name one by weights=… or BRAINMRI_WEIGHTS.") from None
+                           "or name one by `train_all(weights=…)` or BRAINMRI_WEIGHTS.") from None
     return path
 
 # %% ../../nbs/models/00_bodies.ipynb #4fb0bcef

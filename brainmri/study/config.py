@@ -77,7 +77,7 @@ def _setting_problems(config):
 def _fold_problems(config):
     "What is wrong with the settings of folds."
     folds, number = config.folds, isinstance(config.folds, Integral)
-    if folds is None and (config.nested or config.repeats > 1): yield "nested and repeats need folds: give folds=5."
+    if folds is None and (config.nested or config.repeats > 1): yield "nested and repeats need folds: give `train_all` folds=5."
     if folds is None: return
     if isinstance(folds, bool) or not (isinstance(folds, str) or number and 2 <= folds <= 50):
         yield f"folds={folds!r}: expected a whole number from 2 to 50, or the name of a column."

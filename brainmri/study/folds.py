@@ -21,7 +21,7 @@ from .report import write_card, write_report
 from .results import Results
 from .run import environment, expect_same, note_opening
 from .training import Study, initial_weights
-from ..train.distributed import from_first, is_first
+from ..train.distributed import from_first
 
 # %% auto #0
 __all__ = ['FoldedStudy']

@@ -66,7 +66,7 @@ def open(self:WinogradNet):
         Path(d, "param").write_text(self.text)
         Path(d, "bin").write_bytes(self.weights)
         failed = self.net.load_param(f"{d}/param") or self.net.load_model(f"{d}/bin")
-    if failed: raise RunError("ncnn can't read the network: give precision='fp32'.")
+    if failed: raise RunError("ncnn can't read the network: give `train_all` or `load` precision='fp32'.")
 
 # %% ../../nbs/train/00a_winograd.ipynb #ab48190f
 @patch
