@@ -238,8 +238,9 @@ def plot_localization(summary:pd.DataFrame # From `localization_summary`
                      ): # matplotlib's Figure
     "Plot the measures of each map, with intervals; a black tick is the region's share."
     labels = list(summary.label.unique())
-    fig, axs = subplots(1, len(MEASURES), sharey=True, figsize=(9, .9 + .75*len(labels)))
-    for ax, k in zip(axs, MEASURES):
+    shown = [k for k in MEASURES if k in summary]  # tables of older runs have no overlap
+    fig, axs = subplots(1, len(shown), sharey=True, figsize=(9, .9 + .75*len(labels)))
+    for ax, k in zip(axs, shown):
         for m, t in summary.groupby("method"): _whiskers(ax, t, k, m, t.label.map(labels.index))
         ax.set(title=f"{k} in the region", xlim=(-.02, 1.02))
     ax.set(yticks=range(len(labels)), yticklabels=labels)

@@ -405,8 +405,8 @@ def _guided(self:Training, below, pool, part):
 def _regions(self:Training, boxes):
     try: return find_regions(self.df, boxes)
     except DataError as e:
-        raise DataError(f"{e} {self.recipe.name} learns from them: give `boxes`, or as `boxes` "
-                        "the .safetensors file of a map that was learned elsewhere.") from None
+        raise DataError(f"{e} {self.recipe.name} learns from them: give `train_all(boxes=…)` a table "
+                        "of boxes, or the .safetensors file of a map that was learned elsewhere.") from None
 
 @patch
 def _measure(self:Training, reduced, pool, part, regions):

@@ -66,7 +66,7 @@ def _contents(x):
     if isinstance(found, str): return ImageError("The file is open as text: open it with mode 'rb'.")
     if not inspect.iscoroutine(found): return found
     found.close()
-    return ImageError("It is read asynchronously: await its `read` and give the bytes.")
+    return ImageError("It is read asynchronously: await its bytes first.")
 
 # %% ../../nbs/use/04_predict.ipynb #22abd656
 def open_slices(item:Slice, # From `list_slices`
