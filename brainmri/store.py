@@ -47,6 +47,7 @@ def atomic(path # The file to write
           ): # Yields a temporary path in the same folder
     "Move the temporary file to `path` if the block succeeds, and remove it if not."
     path = Path(path)
+    if path.is_dir(): raise RunError(f"{path} is a folder: expected the name of the file to write.")
     tmp = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")
     with full_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)

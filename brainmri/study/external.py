@@ -124,7 +124,7 @@ def validate_run(run:Run, # From `read_run`
     scores = judge(new.y, probs, new.group, run.classes)
     measures, about, held = pd.DataFrame(scores.pop("measures")), predictor.bundle, None
     facts = _compare(run, recipe, new, probs)
-    says = sentences("external.txt.jinja", name=name, n=len(df), out=len(left_out), scores=scores, **facts)
+    says = sentences("external.txt.jinja", what=name, n=len(df), out=len(left_out), scores=scores, **facts)
     if about.get("conformal"):
         held = coverages(new.y, probs, about["temperature"], about["conformal"], new.group, run.classes)
         held = held.query("label == 'all'").set_index("level").drop(columns="label")
