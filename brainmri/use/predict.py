@@ -22,7 +22,7 @@ from .dicom import find_slices, place_slices
 from .ood import Gate, plain_checks, read_gate
 
 # %% auto #0
-__all__ = ['list_slices', 'open_slices', 'as_square', 'OnnxEngine', 'Predictor', 'conformal_limits', 'Explainer',
+__all__ = ['list_slices', 'open_slices', 'open_safely', 'as_square', 'OnnxEngine', 'Predictor', 'conformal_limits', 'Explainer',
            'explain_images', 'load']
 
 # %% ../../nbs/use/04_predict.ipynb #0dfb4ca5
@@ -86,11 +86,13 @@ def _pictures_in(item, untrusted=False):
     is_file = isinstance(item.image, (str, Path, bytes)) and (untrusted or not is_picture(item.image))
     return read_slices(item.image, item.name, untrusted) if is_file else [item]
 
-def _opened_safely(item):
-    "The slices of a stranger's file, opened in a second process with limits."
+def open_safely(item:Slice # From `list_slices`
+               )->list: # `Slice`s, whose image is a PIL image or an error
+    "Open a stranger's file in a second process, with limits on time and memory."
     try: found = _pictures_in(item, untrusted=True)
     except (OSError, ValueError) as e: return [replace(item, image=e)]
-    return [replace(o, series=id(item)) for o in found] if len(found) > 1 else found
+    if len(found) == 1: return [replace(found[0], series=item.series, number=item.number)]
+    return [replace(o, series=id(item)) for o in found]
 
 # %% ../../nbs/use/04_predict.ipynb #6fda4202
 def as_square(image, # A path, bytes, a PIL image or an array; an error is raised
@@ -162,16 +164,26 @@ class Predictor:
         if not isinstance(bs, int) or bs < 1: raise ConfigError(f"bs={bs!r}: expected a number of images.")
         conformal_limits(self.bundle, level)  # refuses a wrong level before files are opened
         items, many = list_slices(x)
-        if untrusted: items = [o for item in items for o in _opened_safely(item)]
+        if untrusted: items = [o for item in items for o in open_safely(item)]
+        found = self.answer(items, bs, level, progress)
+        if many or len(found) > 1: return found
+        if found[0].failed: raise ImageError(found[0].reason)
+        return found[0]
+
+    def answer(self,
+               items, # `Slice`s from `list_slices` or `open_safely`
+               bs:int=16, # Images in a forward pass
+               level:float=.9, # Of the conformal sets
+               progress:bool=False # Show a bar for more than 200 files?
+              )->Predictions: # One for each slice
+        "Open slices and classify them."
         found = Predictions()
         for i in track(range(0, len(items), bs), "predicting", progress and len(items) > 200):
             part = items[i:i+bs]
             opened = thread_map(partial(open_slices, **self.frame), part, progress=False)
             places = [(o, item, k) for item, slices in zip(part, opened) for k, o in enumerate(slices)]
             for j in range(0, len(places), bs): found += _answers(self, places[j:j+bs], float(level))
-        if many or len(found) > 1: return _numbered(found)
-        if found[0].failed: raise ImageError(found[0].reason)
-        return found[0]
+        return _numbered(found)
 
     def raw(self,
             x, # A list of paths, bytes, PIL images or arrays, each of one picture
@@ -206,7 +218,7 @@ def _answers(predictor, places, level):
     classes, gate = predictor.classes, predictor.gate
     blank = np.zeros((predictor.frame["img_size"],)*2 + (3,), np.uint8)
     pictures = np.stack([blank if isinstance(o.image, ImageError) else o.image for o, _, _ in places])
-    logits, distance = predictor.engine(pictures)
+    logits, distance, *maps = predictor.engine(pictures)
     if logits.shape[1] != len(classes) or not np.isfinite(logits).all():
         raise WeightsError(f"{predictor.path} gives no finite number for each class: train again.")
     probs = calibrate(softmax(logits), predictor.bundle.get("temperature") or 1.)
@@ -223,7 +235,7 @@ def _answers(predictor, places, level):
         refusal = f"No MRI: its header says {o.other}." if o.other else refusals[i]
         yield Prediction(o.name, p, remaining, level, *verdict_of(p, remaining, level, refusal),
                          distance if distance is None else float(distance[i]), o.series, o.number,
-                         Explainer(predictor, item, k))
+                         Explainer(predictor, item, k, maps[0][i] if maps else None))
 
 # %% ../../nbs/use/04_predict.ipynb #e4678bd9
 class Explainer:
@@ -231,10 +243,11 @@ class Explainer:
     def __init__(self,
                  predictor:Predictor, # Whose prediction it is
                  item:Slice, # From `list_slices`
-                 k:int=0 # Which of its slices
+                 k:int=0, # Which of its slices
+                 seen:np.ndarray=None # Where the network looked, if its engine says so by itself
                 ):
         if isinstance(item.image, (str, Path)): item = replace(item, image=os.path.abspath(item.image))
-        self.predictor, self.item, self.k = predictor, item, k
+        self.predictor, self.item, self.k, self.seen = predictor, item, k, seen
     def __getstate__(self): return {**vars(self), "predictor": getattr(self.predictor, "opened", None) or self.predictor}
     def __deepcopy__(self, memo): return self
     def __call__(self, target=None # Name of a class; the most probable one if None
