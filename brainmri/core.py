@@ -94,13 +94,10 @@ def listed(names, # Texts or paths
 def size_text(n # Bytes
              )->str: # Such as "1.5 GB"
     "Write a number of bytes with its unit."
-    n = float(n)
-    for unit in ("B", "kB", "MB", "GB"):
-        if n < 1000: break
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if n < 1000 or unit == "TB": break
         n /= 1000
-    else: unit = "TB"
-    whole = unit in ("B", "kB") or 100 <= n < 1000 and unit != "TB"
-    return f"{n:.0f} {unit}" if whole else f"{n:.1f} {unit}"
+    return f"{n:.0f} {unit}" if unit in ("B", "kB") else f"{n:.1f} {unit}"
 
 # %% ../nbs/00_core.ipynb #28ff10b4
 def stable_seed(*key # Anything that prints
@@ -114,22 +111,15 @@ def seeded(*key # Anything that prints: the seed and what it is for
           ): # Yields the seed
     "Seed Python, numpy and torch inside the block, and restore their states after it."
     import numpy as np
-    s, states = stable_seed(*key), (random.getstate(), np.random.get_state())
-    random.seed(s)
-    np.random.seed(s)
-    try:
-        with _torch_seeded(s): yield s
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-
-# %% ../nbs/00_core.ipynb #869f950f
-@contextlib.contextmanager
-def _torch_seeded(s):
-    torch = sys.modules.get("torch")
-    with torch.random.fork_rng(range(torch.cuda.device_count())) if torch else contextlib.nullcontext():
-        if torch: torch.manual_seed(s)
-        yield
+    s, torch = stable_seed(*key), sys.modules.get("torch")
+    states = random.getstate(), np.random.get_state()
+    devices = torch and range(torch.cuda.device_count())
+    with torch.random.fork_rng(devices) if torch else contextlib.nullcontext():
+        for seed in (random.seed, np.random.seed, *([torch.manual_seed] if torch else [])): seed(s)
+        try: yield s
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
 
 # %% ../nbs/00_core.ipynb #2cea91a6
 def pick_device(device=None # "cpu", "cuda", "cuda:1", …; the GPU if there is one
@@ -139,26 +129,24 @@ def pick_device(device=None # "cpu", "cuda", "cuda:1", …; the GPU if there is 
     if device is None: return "cuda" if torch.cuda.is_available() else "cpu"
     try: torch.empty(0, device=device)
     except (RuntimeError, AssertionError, TypeError) as e:
-        also = " or 'cuda'" if torch.cuda.is_available() else ""
         why = str(e).splitlines()[0][:100]
-        raise ConfigError(f"There is no device {str(device)!r} here ({why}): expected 'cpu'{also}.") from None
+        raise ConfigError(f"There is no device {str(device)!r} here ({why}): expected 'cpu' or 'cuda'.") from None
     return str(device)
 
 # %% ../nbs/00_core.ipynb #1571520f
-def track(items, # A list or array
-          what:str, # What is being done, shown beside the bar
-          show:bool=True # Show the bar?
+def track(items, # What to go through
+          what:str="", # What is being done, shown beside the bar
+          show:bool=True, # Show the bar?
+          total:int=None # How many items, if they have no length
          ): # Iterates over `items`
     "Go through `items` with a progress bar."
-    bar = _bar(items) if show and len(items) else items
-    if hasattr(bar, "comment"): bar.comment = what
-    return iter(bar)
-
-# %% ../nbs/00_core.ipynb #fd24d96f
-def _bar(items, total=None):
+    total = len(items) if total is None else total
     try: from fastprogress.fastprogress import progress_bar
-    except ImportError: return items  # an exported model answers without fastprogress
-    return progress_bar(items, total=total, leave=False)
+    except ImportError: show = False  # an exported model answers without fastprogress
+    if not (show and total): return iter(items)
+    bar = progress_bar(items, total, leave=False)
+    bar.comment = what
+    return iter(bar)
 
 # %% ../nbs/00_core.ipynb #ee6f131f
 def thread_map(f, # Function of one item
@@ -169,45 +157,26 @@ def thread_map(f, # Function of one item
     "Call `f` for each item in threads."
     items = list(items)
     pool = ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1))
-    try:
-        found = pool.map(f, items)
-        return list(_bar(found, len(items)) if progress and len(items) > 200 else found)
+    try: return list(track(pool.map(f, items), "", progress and len(items) > 200, len(items)))
     finally: pool.shutdown(cancel_futures=True)
 
 # %% ../nbs/00_core.ipynb #6f7d8a31
 def walk_folders(top # A folder
                 ): # Yields each folder below it as text, with the names of its files
     "Visit `top` and the folders below it once each, in order, without hidden ones."
-    places = [Path(os.path.realpath(o)) for o in (top, Path(os.path.abspath(top)).parent)]
-    above = {*places[0].parents, *places[1].parents, places[1]}
-    seen, todo = {_identity(o) for o in above if o.exists()}, [str(top)]
+    above = Path(os.path.realpath(top)).parents
+    seen, todo = {os.stat(o)[1:3] for o in above if o.exists()}, [str(top)]
     while todo:
         folder = todo.pop()
-        found = _entries(folder, seen)
-        if found is None: continue
-        yield folder, [o.name for o in found if not _is_folder(o)]
-        todo += [o.path for o in reversed(found) if _is_folder(o)]
-
-# %% ../nbs/00_core.ipynb #d63e4cc0
-def _identity(folder):
-    about = os.stat(folder)
-    return about.st_dev, about.st_ino
-
-def _is_folder(entry):
-    try: return entry.is_dir()
-    except OSError: return False  # a link to itself
-
-# %% ../nbs/00_core.ipynb #55cff84a
-def _entries(folder, seen):
-    "What `folder` shows, in order; None if it was `seen` before."
-    try:
-        if _identity(folder) in seen: return None
-        seen.add(_identity(folder))
-        with os.scandir(folder) as found: shown = [o for o in found if o.name[0] != "." and o.name != "__MACOSX"]
-    except OSError as e:
-        why = f"can't be read ({e.strerror}): check its permissions and its disk"
-        raise DataError(f"The folder {folder} {why}.") from None
-    return sorted(shown, key=lambda o: o.name)
+        try: place, found = os.stat(folder)[1:3], list(os.scandir(folder))
+        except OSError as e:
+            raise DataError(f"The folder {folder} can't be read ({e.strerror}): check its permissions.") from None
+        if place in seen: continue
+        seen.add(place)
+        shown = sorted((o.name, o) for o in found if o.name[0] != "." and o.name != "__MACOSX")
+        inside = {name: o.path for name, o in shown if (os.path.isdir(o) if o.is_symlink() else o.is_dir())}
+        yield folder, [name for name, _ in shown if name not in inside]
+        todo += reversed(inside.values())
 
 # %% ../nbs/00_core.ipynb #debe4cc0
 def has_content(path # Any path
@@ -221,28 +190,17 @@ def find_file(path, # As somebody wrote it
               listings=None # A dict that keeps what folders hold, for many files
              )->str: # The path on this machine, or None
     "Find the file that `path` means, in whatever spelling."
-    here = Path(base)/str(path)
-    if os.path.isfile(here): return str(here)
     here, listings = Path(base), {} if listings is None else listings
-    parts = Path(str(path).strip().replace("\\", "/")).parts
-    for part in parts:
-        near = here/part
-        if not os.path.exists(near): near = _spelled_alike(here, part, listings)
-        if near is None: return None
-        here = near
-    return str(here) if parts and os.path.isfile(here) else None
+    if os.path.isfile(here/str(path)): return str(here/str(path))
+    for part in Path(str(path).strip().replace("\\", "/")).parts:
+        if here not in listings: listings[here] = os.listdir(here) if os.path.isdir(here) else []
+        near = [o for o in listings[here] if _spelled(o) == _spelled(part)]
+        if os.path.exists(here/part): near = [part]
+        if len(near) != 1: return None
+        here = here/near[0]
+    return str(here) if os.path.isfile(here) else None
 
-# %% ../nbs/00_core.ipynb #2e86973f
-def _same_spelling(name): return unicodedata.normalize("NFC", name).casefold()
-
-def _spelled_alike(folder, name, listings):
-    "The one entry of `folder` that differs from `name` in spelling only, or None."
-    if folder not in listings:
-        try: listings[folder] = os.listdir(folder)
-        except OSError: listings[folder] = []
-    exact = [o for o in listings[folder] if unicodedata.normalize("NFC", o) == unicodedata.normalize("NFC", name)]
-    near = exact or [o for o in listings[folder] if _same_spelling(o) == _same_spelling(name)]
-    return folder/near[0] if len(near) == 1 else None
+def _spelled(name): return unicodedata.normalize("NFC", name).casefold()
 
 # %% ../nbs/00_core.ipynb #e386df18
 def subplots(*args, # As for `plt.subplots`
@@ -259,17 +217,12 @@ def subplots(*args, # As for `plt.subplots`
 def lazy_attributes(package:str # The package's `__name__`
                    )->tuple: # `__getattr__` and `__dir__` for its `__init__`
     "Let `package` import a public name's module when the name is first used."
-    def where():
+    def homes():
         symbols = importlib.import_module(f"{package}._modidx").d["syms"]
-        pairs = ((name, module) for module, names in symbols.items() for name in names)
-        return {name.removeprefix(f"{module}."): module for name, module in pairs}
+        return {name.removeprefix(f"{m}."): m for m, names in symbols.items() for name in names}
     def __getattr__(name):
-        module = where().get(name) or (f"{package}.all" if name.isupper() else None)
-        value = getattr(importlib.import_module(module), name, None) if module else None
-        if value is None or name.startswith("_"):
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        setattr(sys.modules[package], name, value)
-        return value
-    def __dir__():
-        return sorted(k for k in where() if not k.startswith("_") and "." not in k)
+        home = homes().get(name, f"{package}.all" if name.isupper() else "")
+        if not home or name.startswith("_"): raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(home), name)
+    def __dir__(): return sorted(k for k in homes() if k[0] != "_" and "." not in k)
     return __getattr__, __dir__

@@ -20,18 +20,15 @@ def full_disk(path # What is written in the block, for the message
              ):
     "Raise `RunError` if writing fails because the disk is full or protected."
     try: yield
+    except BrainMRIError: raise
     except Exception as e:
-        problem = None if isinstance(e, BrainMRIError) else _disk_problem(e, path)
-        if not problem: raise
+        code = getattr(e, "errno", None)
+        if code in (errno.ENOSPC, errno.EDQUOT) or not code and "No space left" in str(e):
+            problem = f"The disk is full: {path} can't be written. Free some space and repeat the call."
+        elif code in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
+            problem = f"{path} can't be written: name another place, or change its permissions."
+        else: raise
         raise RunError(problem) from None
-
-# %% ../nbs/01_store.ipynb #cc4177c9
-def _disk_problem(e, path):
-    code = getattr(e, "errno", None)
-    if code in (errno.ENOSPC, errno.EDQUOT) or not code and "No space left" in str(e):
-        return f"The disk is full: {path} can't be written. Free some space and repeat the call."
-    if code in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
-        return f"{path} can't be written: name another place, or change its permissions."
 
 # %% ../nbs/01_store.ipynb #f54e8f26
 def need_disk(folder, # Where the bytes will be written
@@ -50,6 +47,7 @@ def atomic(path # The file to write
           ): # Yields a temporary path in the same folder
     "Move the temporary file to `path` if the block succeeds, and remove it if not."
     path = Path(path)
+    if path.is_dir(): raise RunError(f"{path} is a folder: expected the name of the file to write.")
     tmp = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")
     with full_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,21 +90,19 @@ def read_json(path, # A file written by `write_json`
     "Read a JSON file, or raise `RunError` with its name."
     path = Path(path)
     if not os.path.lexists(path): raise RunError(f"{path} is missing: expected a folder that train_all wrote.")
-    found, problem = _parsed(path)
-    problem = problem or _misfit(found, kind, needs)
+    try:
+        readable = has_content(path) and path.stat().st_size <= MAX_JSON  # a pipe would be waited for
+        found = json.loads(path.read_text(encoding="utf-8") if readable else "")
+        problem = _misfit(found, kind, needs)
+    except (OSError, ValueError, RecursionError) as e: problem = f"is not readable JSON ({one_line(e, 100)})"
     if problem: raise RunError(f"{path} {problem}: it was changed or cut off; restore it or train again.")
     return found
-
-# %% ../nbs/01_store.ipynb #4112c376
-def _parsed(path):
-    readable = has_content(path) and path.stat().st_size <= MAX_JSON
-    try: return json.loads(path.read_text(encoding="utf-8") if readable else ""), None
-    except (OSError, ValueError, RecursionError) as e: return None, f"is not readable JSON ({one_line(e, 100)})"
 
 def _misfit(found, kind, needs):
     rows = found if kind is list else [found]
     if kind and not (isinstance(found, kind) and all(isinstance(o, dict) for o in rows)):
-        return f"holds {one_line(json.dumps(found), 60)}, expected a {'dict' if kind is dict else 'list of dicts'}"
+        expected = "a dict" if kind is dict else "a list of dicts"
+        return f"holds {one_line(json.dumps(found), 60)}, expected {expected}"
     missing = [k for k in needs if any(k not in o for o in rows)]
     return f"lacks {', '.join(missing)}" if missing else None
 
@@ -114,6 +110,7 @@ def _misfit(found, kind, needs):
 _SIGNS = "=+-@＝＋－＠"
 _INNER = re.compile(rf"([;\r\n])(?=[\s\"']*[{re.escape(_SIGNS)}])")  # where a new cell may begin
 _ESCAPED = re.compile(_INNER.pattern.replace(")", ")'", 1))
+_NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.I)
 
 def escape_cell(v, # Any value
                 is_path:bool=False # Put `./` in front instead of an apostrophe?
@@ -122,13 +119,8 @@ def escape_cell(v, # Any value
     if isinstance(v, os.PathLike): v = os.fspath(v)
     if not isinstance(v, str): return v
     v = _INNER.sub(r"\1'", v)
-    if not v.startswith((*_SIGNS, "\t", "\r", "\n")) or _is_number(v): return v
+    if not v.startswith((*_SIGNS, "\t", "\r", "\n")) or _NUMBER.fullmatch(v): return v
     return f"./{v}" if is_path else f"'{v}"
-
-# %% ../nbs/01_store.ipynb #7df340b4
-def _is_number(text):
-    try: return math.isfinite(float(text))
-    except ValueError: return False
 
 def unescape_path(path:str # From a table that this library wrote
                  )->str: # The file's path
@@ -170,7 +162,6 @@ def in_cache(folder # Where the cache is, for the message
         raise RunError(f"The cache can't be kept in {folder} ({why}): "
                        "free some space there, or set BRAINMRI_CACHE to another folder.") from None
 
-# %% ../nbs/01_store.ipynb #896fe7f9
 def cache_dir()->Path: # The folder, made if it wasn't there
     "The folder for everything that can be computed again."
     home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")

@@ -4,7 +4,7 @@
 
 # %% ../../nbs/study/09_cli.ipynb #a91dfd33
 from __future__ import annotations
-import os, sys, warnings
+import json, os, re, sys, warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -23,20 +23,22 @@ __all__ = ['plain_errors', 'brainmri_train', 'brainmri_audit', 'brainmri_predict
 def plain_errors(command:str # Its name, put in front of each line
                 ):
     "Print refusals and warnings of the library as single lines; a refusal ends the command with status 2."
+    def say(text): print(f"{command}: {text}", file=sys.stderr)
     def show(message, category, *args, **kwargs):
-        if issubclass(category, DataWarning): print(f"{command}: {message}", file=sys.stderr)
-    def stop(status, text):
-        print(f"{command}: {text}", file=sys.stderr)
-        raise SystemExit(status) from None
+        if issubclass(category, DataWarning): say(message)  # others are for programmers
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"): stream.reconfigure(errors="replace")  # for Windows consoles
+    status = 2
     with warnings.catch_warnings():
         warnings.simplefilter("always", DataWarning)
-        warnings.showwarning = show  # other packages' warnings are for programmers
-        try: yield
-        except BrainMRIError as e: stop(2, e)
-        except OSError as e: stop(2, f"{e.filename or 'a file'} can't be read or written ({e.strerror or e}).")
-        except KeyboardInterrupt: stop(130, "stopped. A training continues with the same command.")
+        warnings.showwarning = show
+        try: return (yield)
+        except BrainMRIError as e: say(e)
+        except OSError as e: say(f"{e.filename or 'a file'} can't be read or written ({e.strerror or e}).")
+        except KeyboardInterrupt:
+            say("stopped. A training continues with the same command.")
+            status = 130
+    raise SystemExit(status)
 
 # %% ../../nbs/study/09_cli.ipynb #3dae76d6
 _fastcore1 = hasattr(script, "Param")
@@ -48,14 +50,11 @@ def _argument(text, type, nargs):
 
 def _spelled(argv):
     "`argv` with the names of options as this version's parser has them."
-    end = argv.index("--") if "--" in argv else len(argv)  # after it there are files
-    return [_spell(o) if o.startswith("--") else o for o in argv[:end]] + argv[end:]
-
-def _spell(option):
-    name, equals, value = option[2:].partition("=")
-    name = name.replace("_", "-")
-    if _fastcore1: name = name.replace("-", "_")
-    return "--" + name.replace("no_", "no-", 1) + equals + value
+    end, sign = argv.index("--") if "--" in argv else len(argv), "_" if _fastcore1 else "-"
+    def spell(option):
+        name, equals, value = option[2:].partition("=")
+        return "--" + re.sub("[_-]", sign, name).replace(f"no{sign}", "no-", 1) + equals + value
+    return [spell(o) if o.startswith("--") else o for o in argv[:end]] + argv[end:]  # then there are files
 
 # %% ../../nbs/study/09_cli.ipynb #8c5aa91f
 def _command():
@@ -95,7 +94,6 @@ def brainmri_audit(
     data:str, # Folder of class folders, CSV with filepath,label[,group], or kaggle:owner/name
     group:str=None, # Names the patient: a column, a CSV of files and patients, or by_original
     classes:str=None, # Classes to use, separated by commas; all that are found by default
-    bits:int=16, # Largest distance of two perceptual hashes that counts as a near duplicate
     turned:bool=False, # Look for mirrored and turned copies, too?
     probes:int=5000, # Images on which shortcuts and doubtful labels are looked for, at most
     out:str="audit.html", # The page to write
@@ -106,11 +104,10 @@ def brainmri_audit(
         from brainmri.data.audit import audit
         from brainmri.data.index import index_images
         from brainmri.study.report import write_audit
-        if Path(out).is_dir(): raise ConfigError(f"--out {out} is a folder: expected the name of the page to write.")
         df = index_images(data, classes=classes and classes.split(","))
-        found = audit(df, group=group, bits=bits, turned=turned, probes=probes)
-        print(_audit_text(df, found))
-        print(f"Page: {write_audit(found, out)}")
+        found = audit(df, group=group, turned=turned, probes=probes)
+        page = write_audit(found, out)
+        print(f"{_audit_text(df, found)}\nPage: {page}")
         if strict and found.warnings: raise SystemExit(1)
 
 def _audit_text(df, found):
@@ -136,19 +133,16 @@ def brainmri_predict(
     with plain_errors("brainmri_predict"):
         from brainmri.use.predict import load
         if csv and json: raise ConfigError("--csv and --json are two forms of the same answer: give one of them.")
-        predictor = load(bundle)
-        if cam: _check_cam(predictor, Path(cam))
-        found = predictor.predict(list(images), level=level, progress=not (csv or json))
+        found = load(bundle).predict(list(images), level=level, progress=not (csv or json))
+        if cam: _write_cams(found, Path(cam))  # before anything is printed, since it may be refused
         print(_as_csv(found) if csv else _as_json(found) if json else _as_text(found))
         for p in found.failed: print(f"brainmri_predict: {p.reason}", file=sys.stderr)
-        if cam: _write_cams(found, Path(cam))
         if found.failed: raise SystemExit(2)
 
 # %% ../../nbs/study/09_cli.ipynb #6f68bbe9
 def _as_csv(found): return csv_text(found.to_frame()).rstrip("\n")
 
 def _as_json(found):
-    import json
     predictions = [{**p.to_dict(), "set": p.set} for p in found]
     return json.dumps(dict(predictions=predictions, studies=found.studies()), indent=1)
 
@@ -160,19 +154,9 @@ def _as_text(found):
     if found.studies(): parts.append(f"Series:\n{found.summary().round(3).to_string(index=False, na_rep='–')}")
     return "\n\n".join(parts)
 
-# %% ../../nbs/study/09_cli.ipynb #93ebbfef
-def _check_cam(predictor, folder):
-    "Refuse what can't be explained or written, before anything is answered."
-    if predictor.model is None:
-        raise ConfigError("An ONNX file has no gradients, so nothing can be explained: "
-                          "name the bundle's folder, or leave --cam out.")
-    from brainmri.evaluate.explain import cam_layer
-    cam_layer(predictor.model)
-    if folder.is_file(): raise ConfigError(f"--cam {folder} is a file: expected a folder to write pictures to.")
-    folder.mkdir(parents=True, exist_ok=True)
-
 def _write_cams(found, folder):
     "Write a picture for each answer; the names are numbered, since two folders may hold the same one."
+    folder.mkdir(parents=True, exist_ok=True)
     for i, p in enumerate(found, 1):
         name = f"{i:04}-{Path(p.source).name.replace('#', '-')[:80]}.png"
         if p.verdict != "rejected": p.explain().to_image().save(folder/name)

@@ -44,6 +44,11 @@ def _gather(ray, refs):
     try: return ray.get(refs)
     except ray.exceptions.RayTaskError as e: raise e.cause from None
 
+def _absolute(o):
+    "A path, or a table of paths, as workers find it."
+    if isinstance(o, pd.DataFrame): return o.assign(filepath=o.filepath.map(_absolute))
+    return os.path.abspath(o) if isinstance(o, (str, Path)) and os.path.exists(o) else o
+
 # %% ../../nbs/study/08_cluster.ipynb #13ac254f
 def seeds_table(metrics:dict # (recipe, seed) → what `metrics.json` holds; the first seed comes first
                )->pd.DataFrame: # As `comparison_table` makes it
@@ -55,18 +60,11 @@ def seeds_table(metrics:dict # (recipe, seed) → what `metrics.json` holds; the
         else: rows[name] = {**m, "seeds": []}
     return comparison_table(list(rows.values()))
 
-# %% ../../nbs/study/08_cluster.ipynb #7ce2ab5d
-def _absolute(o):
-    "A path, or a table of paths, as workers find it."
-    if isinstance(o, pd.DataFrame): return o.assign(filepath=o.filepath.map(_absolute))
-    return os.path.abspath(o) if isinstance(o, (str, Path)) and os.path.exists(o) else o
-
 # %% ../../nbs/study/08_cluster.ipynb #eb0f2a5f
 @delegates(train_all, but=["split_seed", "audited", "resume"])
 def train_many(data=None, # Images, as `train_all` takes them
                out="runs/many", # Folder of the run folders and of comparison.csv
                *,
-               recipes=None, # Names from `list_recipes()`; all five if None
                n_seeds:int=3, # Trainings of each recipe
                seed:int=42, # Of the split and of the first training; the others have the numbers after it
                test_top:int=2, # For how many of the leading recipes the test set is opened
@@ -76,41 +74,34 @@ def train_many(data=None, # Images, as `train_all` takes them
                **kwargs
               )->pd.DataFrame: # One row per recipe, as in `Results.table`
     "Train recipes from several seeds on a Ray cluster, and open the test set for those that lead."
-    config = settle(make_config(dict(recipes=recipes, n_seeds=n_seeds, seed=seed, progress=progress, **kwargs)), data is not None, "cpu")
+    config = settle(make_config(dict(n_seeds=n_seeds, seed=seed, progress=progress, **kwargs)), data is not None, "cpu")
     ray, plan = need_ray(), {r.name: r for r in plan_recipes(config)}
-    data, kwargs = _absolute(data), {k: _absolute(v) for k, v in kwargs.items()}
-    grouping = {k: kwargs[k] for k in ("group", "turned") if k in kwargs}
+    own = {k: _absolute(v) for k, v in kwargs.items() if k != "recipes"}
+    data, grouping = _absolute(data), {k: own[k] for k in ("group", "turned") if k in own}
     found = audit(read_data(data, config)[0], progress=progress, **grouping)
-    common = ray.put(dict(data=data, audited=found, split_seed=seed, progress=False, **kwargs))
+    common = ray.put(dict(data=data, audited=found, split_seed=seed, progress=False, **own))
     task = ray.remote(num_gpus=gpus, max_retries=3, runtime_env=worker_env())(_train_one)
-    def train(names, **own):
+    def train(names, test_top, trials):
         pairs = [(name, (seed + i) % 2**32) for name in names for i in range(n_seeds)]
-        folders = [Path(out).absolute()/r/f"seed-{s}" for r, s in pairs]
-        tasks = [dict(own, recipes=[plan[r]], seed=s, out=o, n_robust=0) for (r, s), o in zip(pairs, folders)]
-        if own["test_top"]: tasks[0]["n_robust"] = n_robust
+        each = dict(test_top=test_top, n_robust=0)
+        tasks = [dict(each, recipes=[plan[r]], seed=s, out=Path(out).absolute()/r/f"seed-{s}") for r, s in pairs]
+        tasks[0]["n_robust"] = trials
         return dict(zip(pairs, _gather(ray, [task.remote(common, o) for o in tasks])))
-    metrics = train(plan, test_top=0)
+    metrics = train(plan, 0, 0)
     table = seeds_table(metrics)
     leaders = table.sort_values(chosen_by(table), ascending=False, kind="stable").recipe[:test_top]
-    if len(leaders): table = seeds_table(metrics | train(leaders, test_top=1))
+    if len(leaders): table = seeds_table(metrics | train(leaders, 1, n_robust))
     write_csv(Path(out)/"comparison.csv", table)
     return table
-
-# %% ../../nbs/study/08_cluster.ipynb #955dda79
-def _check_counts(**numbers):
-    for k, v in numbers.items():
-        if not isinstance(v, int) or v < 1: raise ConfigError(f"{k}={v!r}: expected a whole number, 1 or more.")
 
 # %% ../../nbs/study/08_cluster.ipynb #f04db3c5
 def list_files(source # A folder, searched to any depth, or a list of files
               )->list: # Absolute paths, sorted, each once
     "The files of `source`."
-    try:
-        if isinstance(source, (str, Path)): source = list(walk_files(source))
-        found = sorted({os.path.abspath(o) for o in source})
-    except TypeError: found = []
+    if isinstance(source, (str, Path)): source = walk_files(source)
+    found = sorted({os.path.abspath(o) for o in source})
     if found: return found
-    raise DataError(f"source={repr(source)[:60]}: expected a folder with some files, or a list of paths.")
+    raise DataError("There is nothing to answer for: expected a folder with some files, or a list of paths.")
 
 # %% ../../nbs/study/08_cluster.ipynb #d9f2a56b
 def _shards(files, key, size):
@@ -123,12 +114,10 @@ def write_answers(predictions, # From `Predictor.predict`, one or more
                   path # The Parquet file to write
                  )->None:
     "Write one row for each of `predictions`, in one piece."
-    import pyarrow as pa
-    from pyarrow.parquet import write_table
-    rows = [{k: v for k, v in p.to_dict().items() if k not in ("series", "slice")} for p in predictions]
-    text = ("source", "label", "verdict", "set", "reason")  # named, since a column without values has no type
-    schema = pa.schema([(k, pa.string() if k in text else pa.float64()) for k in rows[0]])
-    with atomic(path) as tmp: write_table(pa.Table.from_pylist(rows, schema), tmp)
+    table = predictions.to_frame().drop(columns=["series", "slice"], errors="ignore")
+    texts = ["source", "label", "verdict", "set", "reason"]  # a column without values has no type by itself
+    types = {k: "string" if k in texts else float for k in table}
+    with atomic(path) as tmp: table.astype(types).to_parquet(tmp, index=False)
 
 # %% ../../nbs/study/08_cluster.ipynb #b81b71d6
 class Answerer:
@@ -143,23 +132,21 @@ class Answerer:
                 )->dict: # Lists of names, and of what was refused, which Ray would bury
         return dict(name=shards["name"], refused=list(map(self._answer, shards["name"], shards["files"])))
     def _answer(self, name, files):
-        if (self.out/name).exists(): return ""
         try: found = self.predictor().predict(json.loads(files), level=self.level, progress=False)
         except BrainMRIError as e: return str(e)
         write_answers(found, self.out/name)
         return ""
 
 # %% ../../nbs/study/08_cluster.ipynb #804076b5
-_NOTE = "_predictions.json"
-
 def _begin_folder(out, plan):
     "Claim a folder for answers, or check that it was claimed for the same ones."
+    note = out/"_predictions.json"
     try: out.mkdir(parents=True, exist_ok=True)
-    except OSError as e: raise RunError(f"{out} can't be written to ({e.strerror}): give another folder.") from None
-    if (out/_NOTE).exists(): found = read_json(out/_NOTE)
+    except OSError as e: raise RunError(f"{out} can't be written ({e.strerror}): give another folder.") from None
+    if note.exists(): found = read_json(note)
     else: found = "other files" if any(out.iterdir()) else plan
     if found != plan: raise RunError(f"{out} holds {found}, expected {plan}: give another folder.")
-    write_json(out/_NOTE, plan)
+    write_json(note, plan)
 
 # %% ../../nbs/study/08_cluster.ipynb #1a0abef9
 def predict_folder(bundle, # Folder of a bundle, or an .onnx file
@@ -172,7 +159,7 @@ def predict_folder(bundle, # Folder of a bundle, or an .onnx file
                    progress:bool=True # Show Ray's bars?
                   )->Path: # `out`, as `pandas.read_parquet` reads it
     "Answer for every file of `source` on a Ray cluster; called again, only for those that are missing."
-    _check_counts(shard=shard, workers=workers)
+    if min(shard, workers) < 1: raise ConfigError(f"shard={shard}, workers={workers}: expected 1 or more of each.")
     ray, out, bundle = need_ray(), Path(out).absolute(), Path(bundle).absolute()
     about = load(bundle).bundle
     conformal_limits(about, level)  # refuses a wrong level before the folder is claimed

@@ -76,12 +76,13 @@ def _setting_problems(config):
 
 def _fold_problems(config):
     "What is wrong with the settings of folds."
-    folds, number = config.folds, isinstance(config.folds, Integral)
-    if folds is None and (config.nested or config.repeats > 1): yield "nested and repeats need folds: give `train_all` folds=5."
-    if folds is None: return
-    if isinstance(folds, bool) or not (isinstance(folds, str) or number and 2 <= folds <= 50):
+    folds, column = config.folds, isinstance(config.folds, str)
+    if folds is None:
+        if config.nested or config.repeats > 1: yield "nested and repeats need folds: give `train_all` folds=5."
+        return
+    if not column and (not isinstance(folds, int) or isinstance(folds, bool) or not 2 <= folds <= 50):
         yield f"folds={folds!r}: expected a whole number from 2 to 50, or the name of a column."
-    if not number and config.repeats > 1: yield f"repeats={config.repeats}: the folds of a column can't be dealt anew."
+    if column and config.repeats > 1: yield f"repeats={config.repeats}: the folds of a column can't be dealt anew."
     if config.split not in ("grouped", "random"): yield f"split={config.split!r} and folds exclude each other: leave split out."
     if config.n_seeds > 1: yield f"n_seeds={config.n_seeds}: with folds, `repeats` trains each recipe several times."
 

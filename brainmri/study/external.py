@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from ..core import *
 from ..store import *
-from ..data.classes import classes_of
 from ..data.duplicates import image_hashes, nearest
 from ..data.groups import find_groups
 from ..data.index import index_images
@@ -20,10 +19,9 @@ from ..data.cache import content_key
 from ..data.registry import recognize
 from ..evaluate.calibrate import coverages
 from ..evaluate.metrics import judge, unpaired_difference
-from .report import write_card
 from .records import Run, read_predictions
-from .render import table_html
-from .report import write_report
+from .render import sentences, table_html
+from .report import write_card, write_report
 from ..use.predict import Predictor
 
 # %% auto #0
@@ -32,17 +30,15 @@ __all__ = ['overlap', 'External', 'validate_run']
 # %% ../../nbs/study/02_external.ipynb #4def890f
 def overlap(df:pd.DataFrame, # A table from `index_images`
             index:pd.DataFrame, # A run's index.csv, with a column phash
-            bits:int=16, # Hashes that differ in at most this many bits are near duplicates
             hashes=None # From `image_hashes(df, turned=True)`, if they are there already
            )->pd.DataFrame: # like (the nearest image), split, bits (distance), near, patient (learned from)
     "Find for each image the nearest one of a run, and whether its patient was learned from."
     if hashes is None: hashes = image_hashes(df, turned=True)
-    at, far = nearest(hashes, np.stack([np.frombuffer(bytes.fromhex(o), dtype=np.uint8) for o in index.phash]))
-    like = index.iloc[at]
-    return pd.DataFrame(dict(like=like.filepath.values, split=like["split"].values, bits=far, near=far <= bits,
-                             patient=_learned_from(hashes, index)), index=df.index)
+    own = np.stack([np.frombuffer(bytes.fromhex(o), dtype=np.uint8) for o in index.phash])
+    at, bits = nearest(hashes, own)
+    found = index.iloc[at][["filepath", "split"]].set_axis(["like", "split"], axis=1).set_index(df.index)
+    return found.assign(bits=bits, near=bits <= 16, patient=_learned_from(hashes, index))
 
-# %% ../../nbs/study/02_external.ipynb #64e35827
 def _learned_from(hashes, index):
     "Does each of `hashes` show a recognized subject of the training or validation images?"
     if "public_subject" not in index: return np.zeros(len(hashes), dtype=bool)
@@ -64,92 +60,50 @@ class External:
 
     def __repr__(self): return "\n".join(self.says)
     def _repr_html_(self):
-        t = self.measures.pivot(index="label", columns="measure", values="value")
-        t = t.reindex([*self.measures.label[self.measures.label != "all"].unique(), "all"])
+        wide = self.measures.pivot(index="label", columns="measure", values="value")
+        order = sorted(self.measures.label.unique(), key=lambda o: o == "all")
         said = "".join(f"<p>{html.escape(o)}</p>" for o in self.says)
-        return said + table_html(t, f"{self.recipe} on {self.name}")
-
-# %% ../../nbs/study/02_external.ipynb #8c78f146
-def _say_left_out(name, out, n):
-    "How many of `n` images were left out, and why."
-    known = "an image, or {} a patient, that the network was trained or chosen on"
-    if not out: return f"None of the {n} images of {name} repeats {known.format('shows')}."
-    if out == 1: return f"1 of the {n} images of {name} repeats {known.format('shows')}, and was left out."
-    return f"{out} of the {n} images of {name} repeat {known.format('show')}, and were left out."
-
-# %% ../../nbs/study/02_external.ipynb #37356e9a
-def _say_scores(title, s):
-    lo, hi = s["interval"]
-    interval = "no interval: they are of one group" if np.isnan(lo) else f"95 % interval {lo:.3f} to {hi:.3f}"
-    return (f"On the {s['n']} others “{title}” has macro-F1 {s['macro_f1']:.3f} ({interval}) "
-            f"and accuracy {s['accuracy']:.3f}.")
-
-# %% ../../nbs/study/02_external.ipynb #d65109db
-def _say_drop(drop, own):
-    "How the macro-F1 differs from that on `own`."
-    diff, lo, hi = drop["diff"], drop["lo"], drop["hi"]
-    if np.isnan(lo):
-        return (f"The difference to the macro-F1 {own} is {diff:+.3f}; with a single group there is no telling "
-                "how far chance would move it.")
-    verb = "lower than" if diff < 0 else "higher than"
-    if lo <= 0 <= hi: verb = "the same, within what so few images can tell, as"
-    return f"From elsewhere it is {verb} {own}: the difference is {diff:+.3f} (95 % interval {lo:+.3f} to {hi:+.3f})."
+        return said + table_html(wide.loc[order], f"{self.recipe} on {self.name}")
 
 # %% ../../nbs/study/02_external.ipynb #d3d3ae38
-def _compare(run, recipe, new, probs, classes):
-    "The drop to the run's own images, and what is to be said of it."
-    split = "test" if run.metrics[recipe]["test"] else "valid"
-    p = read_predictions(run, recipe, split)
-    far = ~new.tested
-    says, tested = [], int(new.tested.sum())
-    if tested:
-        says = [f"{tested} of these nearly repeat one of the run's own test images: unseen by the network, but not "
-                "from elsewhere; they don't count in what follows."]
+def _compare(run, recipe, new, probs):
+    "The drop to the run's own images, and what its sentence needs."
+    part, classes = run.part(recipe), run.classes
+    far, own = ~new.tested, read_predictions(run, recipe, part)
     missing = [c for c in classes if c not in set(new.label[far])]
-    if missing:
-        return None, [*says, f"No image from elsewhere is of the class {' or '.join(missing)}, which counts as 0 in "
-                      "macro-F1; so it isn't compared with the run's own images."]
-    drop = unpaired_difference((new.y[far], probs[far].argmax(1), new.group[far]), (p.y, p.pred, p.group), classes)
-    where = "test" if split == "test" else "validation"
-    own = f"on the run's own {where} images ({run.metrics[recipe][split]['macro_f1']:.3f})"
-    return drop, [*says, _say_drop(drop, own)]
+    here = new.y[far], probs[far].argmax(1), new.group[far]
+    drop = None if missing else unpaired_difference(here, (own.y, own.pred, own.group), classes)
+    where = "test" if part == "test" else "validation"
+    return dict(drop=drop, missing=missing, tested=int(new.tested.sum()), where=where,
+                own_f1=run.metrics[recipe][part]["macro_f1"], title=run.titles[recipe])
 
 # %% ../../nbs/study/02_external.ipynb #cb1cf4e2
 def _keep(folder, found, new, probs, classes):
     "Write what was found to the run's folder, and its report anew; other images have other files."
     name = "".join(o if o.isalnum() or o in "-_." else "-" for o in found.name).strip(".-") or "images"
     path = folder/"external"/f"{name}-{found.recipe}-{content_key(list(new.sha), list(new.y))[:6]}"
-    path.parent.mkdir(exist_ok=True)
     answers = pd.DataFrame(probs, columns=[f"prob_{c}" for c in classes]).assign(pred=probs.argmax(1))
     write_csv(f"{path}.csv", new[["filepath", "label", "y"]].join(answers))
-    coverage = None if found.coverage is None else found.coverage.reset_index().to_dict("records")
-    write_json(f"{path}.json", vars(found) | dict(coverage=coverage, measures=found.measures.to_dict("records"),
-                                                  left_out=found.left_out.to_dict("records")))
+    held = found.coverage if found.coverage is None else found.coverage.reset_index().to_dict("records")
+    tables = {k: getattr(found, k).to_dict("records") for k in ("measures", "left_out")}
+    write_json(f"{path}.json", vars(found) | tables | dict(coverage=held))
     write_report(folder)
     write_card(folder)
 
 # %% ../../nbs/study/02_external.ipynb #6de7570e
-def _new_images(df, run, name, group, bits, progress):
+def _new_images(df, run, name, group, progress):
     "The images that the run hasn't learned from, numbered by its classes; and those left out."
-    known = classes_of(run.index)
-    hashes = image_hashes(df, turned=True, progress=progress)
-    same = overlap(df, run.index, bits, hashes)
+    known, hashes = run.classes, image_hashes(df, turned=True, progress=progress)
+    same = overlap(df, run.index, hashes)
     out = same.near & (same.split != "test") | same.patient
     if out.all() or set(df.label) - set(known):
         raise DataError(f"Expected new images of {', '.join(known)}; found {len(df)} images of {name} of the classes "
                         f"{', '.join(df.label.unique())}, of which {out.sum()} repeat an image or show a patient that "
                         "the network was trained or chosen on. Name the classes to use in `classes`.")
-    groups = find_groups(df, group, bits, hashes, turned=True)
+    groups = find_groups(df, group, 16, hashes, turned=True)
     new = df.assign(y=[known.index(o) for o in df.label], group=groups, tested=same.near)[~out]
     left_out = df[["filepath", "label"]].join(same[["like", "split", "bits"]])[out]
     return new.reset_index(drop=True), left_out.reset_index(drop=True)
-
-# %% ../../nbs/study/02_external.ipynb #6f604aa9
-def _coverage(bundle, y, probs, groups, classes):
-    "Coverage of the conformal sets of each level, all classes together."
-    if not bundle.get("conformal"): return None
-    t = coverages(y, probs, bundle["temperature"], bundle["conformal"], groups, classes)
-    return t.query("label == 'all'").set_index("level").drop(columns="label")
 
 # %% ../../nbs/study/02_external.ipynb #a07eaa99
 def validate_run(run:Run, # From `read_run`
@@ -159,21 +113,21 @@ def validate_run(run:Run, # From `read_run`
                  group=None, # A column or a function of the path that gives the patient
                  name:str=None, # What to call the images; the folder's name unless given
                  classes=None, # The classes to use; all that are found unless given
-                 bits:int=16, # Hashes that differ in at most this many bits are near duplicates
                  progress:bool=True # Show bars?
                 )->External: # Also kept in the run's folder `external`, and in its report
     "Score `predictor` on images from elsewhere, without those that it learned from."
     name = name or ("table" if isinstance(data, pd.DataFrame) else Path(str(data)).stem) or "images"
     df = index_images(data, classes=classes, progress=progress)
-    new, left_out = _new_images(df, run, name, group, bits, progress)
-    known = classes_of(run.index)
+    new, left_out = _new_images(df, run, name, group, progress)
     batches = np.array_split(new.filepath, -(-len(new)//64))
     probs = np.concatenate([predictor.raw(list(o)) for o in track(batches, name, progress)])
-    found = judge(new.y, probs, new.group, known)
-    measures = pd.DataFrame(found.pop("measures"))
-    drop, says = _compare(run, recipe, new, probs, known)
-    says = [_say_left_out(name, len(left_out), len(df)), _say_scores(run.titles[recipe], found), *says]
-    coverage = _coverage(predictor.bundle, new.y, probs, new.group, known)
-    result = External(name, recipe, found, measures, coverage, drop, left_out, says)
-    _keep(run.path, result, new, probs, known)
+    scores = judge(new.y, probs, new.group, run.classes)
+    measures, about, held = pd.DataFrame(scores.pop("measures")), predictor.bundle, None
+    facts = _compare(run, recipe, new, probs)
+    says = sentences("external.txt.jinja", what=name, n=len(df), out=len(left_out), scores=scores, **facts)
+    if about.get("conformal"):
+        held = coverages(new.y, probs, about["temperature"], about["conformal"], new.group, run.classes)
+        held = held.query("label == 'all'").set_index("level").drop(columns="label")
+    result = External(name, recipe, scores, measures, held, facts["drop"], left_out, says)
+    _keep(run.path, result, new, probs, run.classes)
     return result

@@ -95,16 +95,12 @@ def summarize_series(slices:list # The `Prediction`s of one series
     verdicts = Counter(p.verdict for p in slices)
     places = {p.number for p in slices} - {None}
     missing = max(places) - min(places) + 1 - len(places) if places else 0
-    row = dict(series=slices[0].series, source=_file_of(slices), slices=len(slices), missing=missing)
+    sources = {re.sub(r"#\d+$", "", p.source) for p in slices}
+    source = sources.pop() if len(sources) == 1 else os.path.dirname(slices[0].source)
+    row = dict(series=slices[0].series, source=source, slices=len(slices), missing=missing)
     row.update({v: verdicts[v] for v in VERDICTS})
     healthy = healthy_class(slices[0].probs or ())
     return {**row, **_finding(slices, row, places, healthy)} if healthy else row
-
-# %% ../../nbs/use/00a_answers.ipynb #aa1821f4
-def _file_of(slices):
-    "The file that holds all `slices`, or their folder."
-    sources = {re.sub(r"#\d+$", "", p.source) for p in slices}
-    return sources.pop() if len(sources) == 1 else os.path.dirname(slices[0].source)
 
 # %% ../../nbs/use/00a_answers.ipynb #ae056946
 def _finding(slices, row, places, healthy):
@@ -115,25 +111,21 @@ def _finding(slices, row, places, healthy):
     if tumors:
         label = tumors[0]
         alone = len(tumors) == 1 or len(found[label]) >= 2*len(found[tumors[1]])
-        sure = alone and (len(places) == 1 or any(last > first for first, last in _runs_of(found[label])))
+        sure = alone and (len(places) == 1 or any(k + 1 in found[label] for k in found[label]))
     else:
         label = healthy if found[healthy] and not row["ambiguous"] else None
         whole = not row["missing"] and not any(p.failed for p in slices)
         sure = label is not None and whole and 2*len(found[healthy]) >= len(places)
     verdict = "accepted" if sure else "ambiguous"
     if row["rejected"] == len(slices): verdict = "rejected"
-    where = ", ".join(str(a) if a == b else f"{a}–{b}" for a, b in _runs_of(found.get(label, ())))
     probability = mean(p.probs[label] for p in accepted if p.label == label) if label else None
-    return dict(label=label, verdict=verdict, where=where, probability=probability)
+    return dict(label=label, verdict=verdict, where=_stretches(found.get(label, ())), probability=probability)
 
-# %% ../../nbs/use/00a_answers.ipynb #da079f2b
-def _runs_of(numbers):
-    "The first and the last of each stretch of consecutive numbers."
-    runs = []
-    for k in sorted(numbers):
-        if runs and k == runs[-1][1] + 1: runs[-1] = (runs[-1][0], k)
-        else: runs.append((k, k))
-    return runs
+def _stretches(numbers):
+    "Such as 3–5, 7."
+    first = [k for k in sorted(numbers) if k - 1 not in numbers]
+    last = [k for k in sorted(numbers) if k + 1 not in numbers]
+    return ", ".join(str(a) if a == b else f"{a}–{b}" for a, b in zip(first, last))
 
 # %% ../../nbs/use/00a_answers.ipynb #28df2cfc
 class Predictions(list):

@@ -9,22 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from PIL import Image
 from ..core import DataError, DataWarning, counted, has_content, listed, walk_folders
-from ..data.image import HEAD_BYTES, READABLE, SUFFIXES, file_kind, holds_slices
-from ..data.medical import MAX_VOLUME_BYTES, first_number, frame_header, is_mosaic, numbered
-from ..data.medical import order_in_space, quietly, read_header, slice_place
-from ..data.gray import MAX_VOXELS  # found here, too
-from ..data.medical import is_picture, read_slices, write_dicom, write_nifti  # found here, too
+from ..data.image import HEAD_BYTES, READABLE, file_kind, holds_slices
+from ..data.medical import MAX_VOLUME_BYTES, Slice, first_number, frame_header, is_mosaic
+from ..data.medical import numbered, order_in_space, quietly, read_header, slice_place
 
 # %% auto #0
-__all__ = ['SliceFile', 'walk_files', 'find_slices', 'place_slices']
-
-# %% ../../nbs/use/03_dicom.ipynb #c966d275
-@dataclass(frozen=True)
-class SliceFile:
-    "A file for `read_slices`, and its place in a series."
-    path:str # Where it is
-    series:int = None # A running number; None for a picture by itself
-    number:int = None # Its place in the series, from 1; None for a series by itself
+__all__ = ['walk_files', 'find_slices', 'place_slices']
 
 # %% ../../nbs/use/03_dicom.ipynb #b5d9c1b4
 @dataclass(frozen=True)
@@ -32,9 +22,9 @@ class _Place:
     "Where a file says that it belongs."
     path:str
     series:str = None # The UID of the series, or the path of a file that holds several slices
-    is_lost:bool = False # Is it a DICOM that doesn't name its series?
     where:tuple = None # From `slice_place`
     instance:float = None # Its number
+    is_lost:bool = False # Is it a DICOM that doesn't name its series?
 
     @property
     def is_alone(self): return self.series in (None, self.path)
@@ -44,67 +34,59 @@ def _dicom_place(f, path):
     "The `_Place` of the DICOM file that is open as `f`."
     if f.seek(0, os.SEEK_END) > MAX_VOLUME_BYTES: return _Place(path, is_lost=True)
     f.seek(0)
-    try:
-        with quietly(path, "pydicom", "DICOM file"):
-            ds = read_header(f, pixels=False)
-            if first_number(ds, "NumberOfFrames", 1) > 1 or is_mosaic(ds): return _Place(path, path)
-            series = str(ds.get("SeriesInstanceUID") or "") or None
-            where, instance = slice_place(frame_header(ds, 0)), first_number(ds, "InstanceNumber", None)
-            return _Place(path, series, not series, where, instance)
-    except Exception: return _Place(path, is_lost=True)  # reading it says what is wrong
-
-# %% ../../nbs/use/03_dicom.ipynb #d5e325d2
-def _has_pages(f):
-    "Does the picture that is open as `f` hold several pages or frames?"
-    try:
-        with Image.open(f) as im: return im.format != "MPO" and getattr(im, "n_frames", 1) > 1
-    except Exception: return False  # reading it says what is wrong
+    with quietly(path, "pydicom", "DICOM file"):
+        ds = read_header(f, pixels=False)
+        if first_number(ds, "NumberOfFrames", 1) > 1 or is_mosaic(ds): return _Place(path, path)
+        series = str(ds.get("SeriesInstanceUID") or "") or None
+        place = slice_place(frame_header(ds, 0))
+        return _Place(path, series, place, first_number(ds, "InstanceNumber", None), not series)
 
 # %% ../../nbs/use/03_dicom.ipynb #de6231aa
 def _place(path):
     "Where the file at `path` says that it belongs; None if it isn't for `read_slices`."
     if not holds_slices(path): return None
+    kind = None
     try:
         if not has_content(path): return _Place(path)
         with open(path, "rb") as f:
             kind = file_kind(f.read(HEAD_BYTES), Path(path).suffix)
             if kind == "dicom": return _dicom_place(f, path)
-            is_volume = kind in ("nifti", "gzip", "numpy") or kind in ("picture", "tiff") and _has_pages(f)
-            return _Place(path, path if is_volume else None)
-    except OSError: return _Place(path)
+            whole = kind in ("nifti", "gzip", "numpy") or kind in ("picture", "tiff") and _has_pages(f)
+            return _Place(path, path if whole else None)
+    except Exception: return _Place(path, is_lost=kind == "dicom")  # reading it says what is wrong
+
+def _has_pages(f):
+    with Image.open(f) as im: return im.format != "MPO" and getattr(im, "n_frames", 1) > 1
 
 # %% ../../nbs/use/03_dicom.ipynb #4c2c3b28
 def _in_order(places):
     "The files of a series in the order of its slices, each with its number."
-    if all(o.instance is not None for o in places): places = sorted(places, key=lambda o: (o.instance, o.path))
+    has_numbers = all(o.instance is not None for o in places)
+    if has_numbers: places = sorted(places, key=lambda o: (o.instance, o.path))
     if all(o.where for o in places):
-        return [(places[i], number) for i, number in order_in_space([o.where for o in places])]
-    if any(o.instance is None for o in places): return list(zip(places, itertools.count(1)))
-    return list(zip(places, numbered([o.instance for o in places])))
+        return [(places[i], k) for i, k in order_in_space([o.where for o in places])]
+    return list(zip(places, numbered([o.instance for o in places]) if has_numbers else itertools.count(1)))
 
 # %% ../../nbs/use/03_dicom.ipynb #72ad339d
 def _grouped(places):
     "The places of each series, and each picture by itself."
-    folder = lambda o: os.path.dirname(o.path)
-    near = {}
+    near, groups = {}, {}
     for o in places:
-        if not o.is_alone: near.setdefault(folder(o), set()).add(o.series)
-    groups = {}
+        if not o.is_alone: near.setdefault(os.path.dirname(o.path), set()).add(o.series)
     for o in places:
-        around = near.get(folder(o), ())
+        around = near.get(os.path.dirname(o.path), ())
         adopted = next(iter(around)) if o.is_lost and len(around) == 1 else None
         groups.setdefault(o.series or adopted or o.path, []).append(o)
     return groups.values()
 
-# %% ../../nbs/use/03_dicom.ipynb #c5aa1c10
-def _slice_files(places):
-    "The `SliceFile`s of `places`, those of a series together and in order."
+def _placed(places):
+    "The files of `places` as slices to be read, those of a series together and in order."
     found, n = [], 0
     for group in _grouped(places):
-        placed = [o for o in group if o.series]
-        n += bool(placed)
-        found += [SliceFile(o.path, n, None if o.is_alone else k) for o, k in _in_order(placed)]
-        found += [SliceFile(o.path, n if placed else None) for o in group if not o.series]
+        named = [o for o in group if o.series]
+        n += bool(named)
+        found += [Slice(o.path, o.path, n, None if o.is_alone else k) for o, k in _in_order(named)]
+        found += [Slice(o.path, o.path, n if named else None) for o in group if not o.series]
     return found
 
 # %% ../../nbs/use/03_dicom.ipynb #68eb5955
@@ -115,20 +97,19 @@ def walk_files(folder): # Searched to any depth, links included
 
 # %% ../../nbs/use/03_dicom.ipynb #69bbca23
 def find_slices(folder # Searched to any depth, links included
-               )->list: # Of `SliceFile`, the files of a series together and in order
+               )->list: # Of `Slice` with its path as `image`, the files of a series together and in order
     "Find the pictures, DICOM and NIfTI files below `folder`."
     if not os.path.isdir(folder): raise DataError(f"{folder} is not a folder: `read_slices` reads a file.")
     places = {o: _place(o) for o in walk_files(folder)}
     left = [os.path.relpath(o, folder) for o, place in places.items() if place is None]
     told = f"{folder}: left out {counted(len(left), 'file')} ({listed(left, 3)}): only {READABLE} are read."
     if left: warnings.warn(told, DataWarning, stacklevel=2)
-    return _slice_files([o for o in places.values() if o])
+    return _placed([o for o in places.values() if o])
 
 # %% ../../nbs/use/03_dicom.ipynb #06a80403
 def place_slices(paths # Of files
-                )->list: # Of `SliceFile`, one for each of `paths`, in their order
+                )->list: # Of `Slice`, one for each of `paths`, in their order
     "Say which of the files `paths` are slices of one series, and where in it they lie."
     places = [o for o in map(_place, dict.fromkeys(map(str, paths))) if o]
-    single = [o for o in places if o.series is None or not o.is_alone]
-    found = {o.path: o for o in _slice_files(single)}
-    return [found.get(str(p)) or SliceFile(str(p)) for p in paths]
+    found = {o.name: o for o in _placed([o for o in places if o.series is None or not o.is_alone])}
+    return [found.get(str(p)) or Slice(str(p), str(p)) for p in paths]

@@ -13,6 +13,7 @@ from torch import nn
 from ..core import *
 from ..store import *
 from ..models.bodies import load_weights
+from ..models.pointing import pointing_map
 from ..models.recipes import Recipe, gate_features, recipe_network
 from ..train.frozen import FrozenNet, fold_batchnorm, own_state, pick_precision
 from .answers import render_answer
@@ -44,24 +45,25 @@ class EndToEnd(nn.Module):
 
 # %% ../../nbs/use/02_engine.ipynb #98444ca7
 @patch
-def features(self:EndToEnd,
-             pictures # uint8, (n, size, size, 3)
-            )->tuple: # What the head sees; and the features for the gate, (n, d)
-    "Normalize `pictures` and run the body on them."
-    x = (pictures.permute(0, 3, 1, 2).float()/255 - self.mean)/self.std
-    maps = self.body(x)
-    return maps, gate_features(maps)
+def normalize(self:EndToEnd,
+              pictures # uint8, (n, size, size, 3)
+             )->torch.Tensor: # (n, 3, size, size)
+    "Make of `pictures` what the body sees."
+    return (pictures.permute(0, 3, 1, 2).float()/255 - self.mean)/self.std
 
 # %% ../../nbs/use/02_engine.ipynb #1ed2c38b
 @patch
-def forward(self:EndToEnd,
-            pictures # uint8, (n, size, size, 3)
-           )->tuple: # Logits, (n, classes); distance, (n,), or the features without a gate
-    "Run the whole network on `pictures`."
-    maps, features = self.features(pictures)
+def judge(self:EndToEnd,
+          maps # What the body makes of pictures
+         )->tuple: # Logits, (n, classes); distance, (n,), or the features without a gate
+    "Run the head, and compare with the training images."
+    features = gate_features(maps)
     if not self.gated: return self.head(maps), features
     z = features @ self.whiten
     return self.head(maps), (z[:, None] - self.means).square().sum(2).min(1).values.sqrt()
+
+@patch
+def forward(self:EndToEnd, pictures): return self.judge(self.body(self.normalize(pictures)))
 
 # %% ../../nbs/use/02_engine.ipynb #cda6167d
 class TorchEngine:
@@ -77,9 +79,17 @@ class TorchEngine:
         self.precision = pick_precision(precision, device)
         self.gated = gate is not None
         self.model = model.eval().requires_grad_(False).to(self.device)
-        frozen = any(True for _ in model[0].parameters())
-        body = FrozenNet(model[0], self.precision, self.device, half=False) if frozen else None
-        self.net = EndToEnd(self.model, bundle, gate, body).eval().to(self.device)
+        body, self.pooling = _without_pooling(model[0])
+        frozen = any(True for _ in body.parameters())
+        self.maps = FrozenNet(body, self.precision, self.device, half=False) if frozen else body
+        self.net = EndToEnd(self.model, bundle, gate, lambda x: self.pooling(self.maps(x)))
+        self.net.eval().to(self.device)
+
+def _without_pooling(body):
+    "A body up to its last pooling, before which maps are finer; and that pooling."
+    early, last = body
+    pooled = isinstance(last, nn.Sequential) and len(last) and isinstance(last[-1], (nn.MaxPool2d, nn.AvgPool2d))
+    return (nn.Sequential(early, last[:-1]), last[-1]) if pooled else (body, nn.Identity())
 
 # %% ../../nbs/use/02_engine.ipynb #79f3fb9c
 @patch
@@ -98,7 +108,30 @@ def features(self:TorchEngine,
             )->np.ndarray: # float32, (n, d)
     "The features of `pictures` for `fit_gate`."
     with own_state(self.device), torch.no_grad():
-        return self.net.features(torch.as_tensor(pictures, device=self.device))[1].cpu().numpy()
+        x = self.net.normalize(torch.as_tensor(pictures, device=self.device))
+        return gate_features(self.net.body(x)).cpu().numpy()
+
+# %% ../../nbs/use/02_engine.ipynb #33982b2f
+@patch
+def look(self:TorchEngine,
+         pictures # uint8, (n, size, size, 3)
+        )->tuple: # Logits and distance as from a call; maps, (n, h, w), 0 to 1, or None for each
+    "Say in one pass what pictures show, and where the network looked."
+    with own_state(self.device), torch.no_grad():
+        maps = self.maps(self.net.normalize(torch.as_tensor(pictures, device=self.device)))
+        if maps.dim() != 4 or maps.shape[1] == 3: return *self(pictures), [None]*len(pictures)
+        learned = pointing_map(self.model)
+        with torch.set_grad_enabled(learned is None):
+            pooled = self.pooling(maps.requires_grad_(learned is None))
+            logits, distance = self.net.judge(pooled)
+            where = learned(pooled).amax(1) if learned else _grad_cam(logits, maps)
+    found = [o.detach().double().cpu().numpy() for o in (logits, distance)]
+    return found[0], found[1] if self.gated else None, where.clamp(0, 1).float().cpu().numpy()
+
+def _grad_cam(logits, maps):
+    slope, = torch.autograd.grad(logits.amax(1).sum(), maps)
+    cam = (slope.mean((2, 3), keepdim=True)*maps.detach()).sum(1).relu()
+    return cam/cam.amax((1, 2), keepdim=True).clamp(min=1e-37)
 
 # %% ../../nbs/use/02_engine.ipynb #78e9df33
 @delegates(TorchEngine, but=["model"])

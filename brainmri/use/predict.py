@@ -4,7 +4,7 @@
 
 # %% ../../nbs/use/04_predict.ipynb #24d08494
 from __future__ import annotations
-import inspect, io, json, os
+import io, json, os
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -18,11 +18,12 @@ from ..data.medical import Slice, is_picture, read_slices
 from ..evaluate.calibrate import calibrate, conformal_sets, softmax
 from .answers import Prediction, Predictions, verdict_of
 from .bundle import bundle_gate, check_bundle, check_seal, read_bundle
-from .dicom import SliceFile, find_slices, place_slices
+from .dicom import find_slices, place_slices
 from .ood import Gate, plain_checks, read_gate
 
 # %% auto #0
-__all__ = ['list_slices', 'open_slices', 'as_square', 'OnnxEngine', 'Predictor', 'conformal_limits', 'Explainer', 'load']
+__all__ = ['list_slices', 'open_slices', 'open_safely', 'as_square', 'OnnxEngine', 'Predictor', 'conformal_limits', 'Explainer',
+           'explain_images', 'load']
 
 # %% ../../nbs/use/04_predict.ipynb #0dfb4ca5
 def list_slices(x # What `Predictor.predict` was given
@@ -33,21 +34,16 @@ def list_slices(x # What `Predictor.predict` was given
     given = list(x) if many else [x]
     items = [_contents(o) for o in given]
     files = [o for o in items if isinstance(o, (str, Path)) and not os.path.isdir(o)]
-    loose = iter(place_slices(files) if many else map(SliceFile, files))
+    placed = iter(place_slices(files) if many else [Slice(str(o), o) for o in files])
     slices = []
     for i, o in enumerate(items):
         if not isinstance(o, (str, Path)): slices.append(Slice(f"{type(given[i]).__name__} in memory", o))
-        elif not os.path.isdir(o): slices.append(_unopened(next(loose)))
-        elif inside := find_slices(o):
-            slices += [_unopened(file, i) for file in inside]
+        elif not os.path.isdir(o): slices.append(next(placed))
+        elif inside := find_slices(o):  # the same series in two folders is two series
+            slices += [replace(s, series=s.series and (i, s.series)) for s in inside]
             many = True
         else: slices.append(Slice(str(o), ImageError(f"{o} holds no images: expected pictures, DICOM or NIfTI.")))
     return slices, many
-
-# %% ../../nbs/use/04_predict.ipynb #76d916f3
-def _unopened(file, folder=None):
-    "A `SliceFile` as a `Slice`; the same series in two folders is two series."
-    return Slice(str(file.path), file.path, file.series and (folder, file.series), file.number)
 
 # %% ../../nbs/use/04_predict.ipynb #cc7eec61
 def _is_single(x):
@@ -60,13 +56,12 @@ def _is_single(x):
 def _contents(x):
     "What an open file or a buffer holds; the file that a path means; anything else as it is."
     if isinstance(x, (str, Path)): return x if os.path.exists(x) else find_file(x) or x
-    if not hasattr(x, "read"): return bytes(x) if isinstance(x, (bytearray, memoryview)) else x
+    if isinstance(x, (bytearray, memoryview)): return bytes(x)
+    if not hasattr(x, "read"): return x
     try: found = x.read()
-    except Exception: return ImageError("It can't be read: give the file's path or its bytes.")
-    if isinstance(found, str): return ImageError("The file is open as text: open it with mode 'rb'.")
-    if not inspect.iscoroutine(found): return found
-    found.close()
-    return ImageError("It is read asynchronously: await its bytes first.")
+    except (OSError, ValueError): found = None
+    if isinstance(found, bytes): return found
+    return ImageError("An open file must give bytes: open it with mode 'rb', await an upload, or give its path.")
 
 # %% ../../nbs/use/04_predict.ipynb #22abd656
 def open_slices(item:Slice, # From `list_slices`
@@ -76,11 +71,9 @@ def open_slices(item:Slice, # From `list_slices`
     try: found = _pictures_in(item)
     except (OSError, ValueError) as e: found = [replace(item, image=e)]
     series = item.series or (id(item) if len(found) > 1 else None)
-    number = item.number or (1 if series else None)
-    if len(found) == 1: found = [replace(found[0], number=number)]
+    if len(found) == 1: found = [replace(found[0], number=item.number or (1 if series else None))]
     return [replace(o, series=series, image=_square_or_error(o, frame)) for o in found]
 
-# %% ../../nbs/use/04_predict.ipynb #d326422e
 def _square_or_error(o, frame):
     try: return as_square(o.image, **frame)
     except (OSError, ValueError) as e:
@@ -88,17 +81,18 @@ def _square_or_error(o, frame):
         return ImageError(why if one_line(o.name) in why else f"{o.name}: {why}")
 
 # %% ../../nbs/use/04_predict.ipynb #2e2c80e1
-def _pictures_in(item):
-    "The slices of a file; a picture is left to `as_square`, like the training images."
-    file = isinstance(item.image, (str, Path, bytes)) and not is_picture(item.image)
-    return read_slices(item.image, item.name) if file else [item]
+def _pictures_in(item, untrusted=False):
+    "The slices of a file; your own picture is left to `as_square`, like the training images."
+    is_file = isinstance(item.image, (str, Path, bytes)) and (untrusted or not is_picture(item.image))
+    return read_slices(item.image, item.name, untrusted) if is_file else [item]
 
-def _opened_safely(item):
-    "The slices of a stranger's file, opened in a second process with limits."
-    if not isinstance(item.image, (str, Path, bytes)): return [item]
-    try: found = read_slices(item.image, item.name, untrusted=True)
+def open_safely(item:Slice # From `list_slices`
+               )->list: # `Slice`s, whose image is a PIL image or an error
+    "Open a stranger's file in a second process, with limits on time and memory."
+    try: found = _pictures_in(item, untrusted=True)
     except (OSError, ValueError) as e: return [replace(item, image=e)]
-    return [replace(o, series=id(item)) for o in found] if len(found) > 1 else found
+    if len(found) == 1: return [replace(found[0], series=item.series, number=item.number)]
+    return [replace(o, series=id(item)) for o in found]
 
 # %% ../../nbs/use/04_predict.ipynb #6fda4202
 def as_square(image, # A path, bytes, a PIL image or an array; an error is raised
@@ -111,7 +105,6 @@ def as_square(image, # A path, bytes, a PIL image or an array; an error is raise
     if isinstance(image, (str, Path, bytes, Image.Image)): return image_array(image, img_size, margin)
     raise _no_image(image)
 
-# %% ../../nbs/use/04_predict.ipynb #8472c399
 def _no_image(x):
     expected = "a path, bytes, a PIL image, an array, or a list of them, such as a table's column"
     return ImageError(f"A {type(x).__name__} is no image: expected {expected}.")
@@ -122,12 +115,13 @@ class OnnxEngine:
     def __init__(self, path # From `export_onnx`
                 ):
         check_seal(path)
-        self.path = os.path.abspath(path)
+        self.path, self.process = os.path.abspath(path), None
         self.open()
         metadata = self.session.get_modelmeta().custom_metadata_map
         self.bundle = check_bundle(json.loads(metadata.get("brainmri", "null")), path)
     def open(self):
         "Begin a session, which works in this process only."
+        if self.process == os.getpid(): return  # a fork has none of its threads
         onnxruntime = need_package("onnxruntime", "brainmri[onnx]")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # errors are said in our own line
@@ -135,7 +129,7 @@ class OnnxEngine:
         self.process = os.getpid()
     def __call__(self, pictures # uint8, (n, size, size, 3)
                 )->tuple: # Logits, (n, classes); distance, (n,), or None without a gate; float64
-        if self.process != os.getpid(): self.open()  # a fork has none of its threads
+        self.open()
         pictures = np.ascontiguousarray(pictures)
         logits, distance = self.session.run(["logits", "distance"], dict(pictures=pictures))
         return logits.astype(float), distance.astype(float) if self.bundle["gate"] else None
@@ -150,11 +144,7 @@ class Predictor:
                  path=None, # Where it was read from, for messages
                  opened:tuple=None # What `load` was given: so it is sent to another process
                 ):
-        self.engine = engine
-        self.bundle = bundle
-        self.gate = gate
-        self.path = path
-        self.opened = opened
+        self.engine, self.bundle, self.gate, self.path, self.opened = engine, bundle, gate, path, opened
         self.classes = tuple(bundle["classes"])
         self.frame = {k: bundle[k] for k in ("img_size", "margin")}
         for k in ("model", "device", "precision"): setattr(self, k, getattr(engine, k, None))
@@ -174,16 +164,26 @@ class Predictor:
         if not isinstance(bs, int) or bs < 1: raise ConfigError(f"bs={bs!r}: expected a number of images.")
         conformal_limits(self.bundle, level)  # refuses a wrong level before files are opened
         items, many = list_slices(x)
-        if untrusted: items = [o for item in items for o in _opened_safely(item)]
+        if untrusted: items = [o for item in items for o in open_safely(item)]
+        found = self.answer(items, bs, level, progress)
+        if many or len(found) > 1: return found
+        if found[0].failed: raise ImageError(found[0].reason)
+        return found[0]
+
+    def answer(self,
+               items, # `Slice`s from `list_slices` or `open_safely`
+               bs:int=16, # Images in a forward pass
+               level:float=.9, # Of the conformal sets
+               progress:bool=False # Show a bar for more than 200 files?
+              )->Predictions: # One for each slice
+        "Open slices and classify them."
         found = Predictions()
         for i in track(range(0, len(items), bs), "predicting", progress and len(items) > 200):
             part = items[i:i+bs]
             opened = thread_map(partial(open_slices, **self.frame), part, progress=False)
             places = [(o, item, k) for item, slices in zip(part, opened) for k, o in enumerate(slices)]
             for j in range(0, len(places), bs): found += _answers(self, places[j:j+bs], float(level))
-        if many or len(found) > 1: return _numbered(found)
-        if found[0].failed: raise ImageError(found[0].reason)
-        return found[0]
+        return _numbered(found)
 
     def raw(self,
             x, # A list of paths, bytes, PIL images or arrays, each of one picture
@@ -206,7 +206,6 @@ def conformal_limits(bundle:dict, # What `bundle.json` holds
     except (TypeError, ValueError): raise ConfigError(f"level={level!r}: expected a number such as 0.9.") from None
     return limits[pick(str(level), limits, "level")] if limits else None
 
-# %% ../../nbs/use/04_predict.ipynb #ffa081a7
 def _numbered(found):
     "Number the series of predictions from 1."
     keys = dict.fromkeys(p.series for p in found if p.series is not None)
@@ -216,28 +215,27 @@ def _numbered(found):
 # %% ../../nbs/use/04_predict.ipynb #57a9c66d
 def _answers(predictor, places, level):
     "Judge slices; `places` holds each opened `Slice`, what it came from, and which of its slices it is."
-    classes = predictor.classes
-    blank = np.zeros((predictor.frame["img_size"], predictor.frame["img_size"], 3), np.uint8)
+    classes, gate = predictor.classes, predictor.gate
+    blank = np.zeros((predictor.frame["img_size"],)*2 + (3,), np.uint8)
     pictures = np.stack([blank if isinstance(o.image, ImageError) else o.image for o, _, _ in places])
-    logits, distance = predictor.engine(pictures)
+    logits, distance, *maps = predictor.engine(pictures)
     if logits.shape[1] != len(classes) or not np.isfinite(logits).all():
         raise WeightsError(f"{predictor.path} gives no finite number for each class: train again.")
     probs = calibrate(softmax(logits), predictor.bundle.get("temperature") or 1.)
     limits = conformal_limits(predictor.bundle, level)
     inside = conformal_sets(probs, limits, classes) if limits else None
-    gate = predictor.gate
     refusals = gate.reasons(plain_checks(pictures), distance) if gate else [None]*len(places)
     for i, (o, item, k) in enumerate(places):
-        p, remaining, far, explainer = dict.fromkeys(classes), None, None, None
-        if isinstance(o.image, ImageError): verdict, reason = "rejected", str(o.image)
-        else:
-            p = dict(zip(classes, probs[i].tolist()))
-            if limits: remaining = tuple(c for c, included in zip(classes, inside[i]) if included)
-            if distance is not None: far = float(distance[i])
-            refusal = f"No MRI: its header says {o.other}." if o.other else refusals[i]
-            verdict, reason = verdict_of(p, remaining, level, refusal)
-            explainer = Explainer(predictor, item, k)
-        yield Prediction(o.name, p, remaining, level, verdict, reason, far, o.series, o.number, explainer)
+        if isinstance(o.image, ImageError):
+            unread = dict.fromkeys(classes)
+            yield Prediction(o.name, unread, None, level, "rejected", str(o.image), None, o.series, o.number)
+            continue
+        p = dict(zip(classes, probs[i].tolist()))
+        remaining = limits and tuple(c for c, included in zip(classes, inside[i]) if included)
+        refusal = f"No MRI: its header says {o.other}." if o.other else refusals[i]
+        yield Prediction(o.name, p, remaining, level, *verdict_of(p, remaining, level, refusal),
+                         distance if distance is None else float(distance[i]), o.series, o.number,
+                         Explainer(predictor, item, k, maps[0][i] if maps else None))
 
 # %% ../../nbs/use/04_predict.ipynb #e4678bd9
 class Explainer:
@@ -245,23 +243,18 @@ class Explainer:
     def __init__(self,
                  predictor:Predictor, # Whose prediction it is
                  item:Slice, # From `list_slices`
-                 k:int=0 # Which of its slices
+                 k:int=0, # Which of its slices
+                 seen:np.ndarray=None # Where the network looked, if its engine says so by itself
                 ):
         if isinstance(item.image, (str, Path)): item = replace(item, image=os.path.abspath(item.image))
-        self.predictor, self.item, self.k = predictor, item, k
+        self.predictor, self.item, self.k, self.seen = predictor, item, k, seen
     def __getstate__(self): return {**vars(self), "predictor": getattr(self.predictor, "opened", None) or self.predictor}
     def __deepcopy__(self, memo): return self
     def __call__(self, target=None # Name of a class; the most probable one if None
                 ): # An `Explanation`
-        "Make a Grad-CAM of the slice."
+        "Show where the network looked."
         if isinstance(self.predictor, tuple): self.predictor = _reopened(*self.predictor)
-        predictor, bundle = self.predictor, self.predictor.bundle
-        if predictor.model is None: raise ConfigError("An ONNX file has no gradients: load the bundle's folder.")
-        from brainmri.data.cache import normalize, to_float
-        from brainmri.evaluate.explain import explain
-        def inputs(pictures): return normalize(to_float(pictures), bundle["mean"], bundle["std"])
-        return explain(predictor.model, self.image(), **predictor.frame, target=target, inputs=inputs,
-                       temperature=bundle.get("temperature") or 1., classes=predictor.classes)
+        return explain_images(self.predictor, [self.image()], [target])[0]
     def image(self): # An image or array
         "Open the slice."
         file = self.item.image
@@ -276,6 +269,20 @@ def _kept(path, written): return _pictures_in(Slice(str(path), path))
 @lru_cache(maxsize=1)
 def _reopened(*opened): return load(*opened)
 
+# %% ../../nbs/use/04_predict.ipynb #79ad1769
+def explain_images(predictor:Predictor, # From `load`, of a bundle's folder
+                   images, # Paths, PIL images or arrays
+                   targets # Name of the class to explain, for each; the most probable one where it is None
+                  )->list: # `Explanations`
+    "Show where a network looked, for many images in one pass."
+    if predictor.model is None: raise ConfigError("An ONNX file has no gradients: load the bundle's folder.")
+    from brainmri.data.cache import normalize, to_float
+    from brainmri.evaluate.explain import explain
+    bundle, known = predictor.bundle, None not in targets
+    def inputs(pictures): return normalize(to_float(pictures), bundle["mean"], bundle["std"])
+    return explain(predictor.model, list(images), **predictor.frame, target=list(targets) if known else None, inputs=inputs,
+                   temperature=bundle.get("temperature") or 1., classes=predictor.classes)
+
 # %% ../../nbs/use/04_predict.ipynb #7108b2d9
 def load(path, # A folder with bundle.json and model.safetensors, or an .onnx file
          precision:str="auto", # Arithmetic of the body: "auto", "fp32", "winograd" or "bf16"
@@ -284,10 +291,11 @@ def load(path, # A folder with bundle.json and model.safetensors, or an .onnx fi
     "Open the predictor in `path`."
     path = Path(path)
     try:
-        if path.suffix.lower() == ".onnx": predictor = _load_onnx(path)
-        else: predictor = _load_bundle(path, precision, device)
+        opened = os.path.abspath(path), precision, str(device)
+        if path.suffix.lower() == ".onnx": engine, bundle, gate = _open_onnx(path)
+        else: engine, bundle, gate = _open_bundle(path, precision, device)
+        predictor = Predictor(engine, bundle, gate, path, opened)
         _try_out(predictor)
-        predictor.opened = os.path.abspath(path), precision, str(device)
         return predictor
     except (RunError, WeightsError, ConfigError): raise
     except Exception as e:
@@ -302,17 +310,13 @@ def _try_out(predictor):
     for limits in levels.values(): conformal_sets(uniform, limits, predictor.classes)
     predictor.predict(Image.new("L", (512, 512)), level=min(levels, default=.9))
 
-# %% ../../nbs/use/04_predict.ipynb #cb407ea9
-def _load_onnx(path):
-    engine = OnnxEngine(path)
-    unused = np.zeros((1, 1), np.float32)  # the file computes the distance itself
+def _open_onnx(path):
+    engine, unused = OnnxEngine(path), np.zeros((1, 1), np.float32)  # the file computes the distance
     limits = engine.bundle["gate"]
-    gate = limits and read_gate(dict(means=unused, whiten=unused), limits)
-    return Predictor(engine, engine.bundle, gate, path)
+    return engine, engine.bundle, limits and read_gate(dict(means=unused, whiten=unused), limits)
 
-def _load_bundle(path, precision, device):
+def _open_bundle(path, precision, device):
     from brainmri.use.engine import open_engine
     bundle = read_bundle(path)
     gate = bundle_gate(path, bundle)
-    engine = open_engine(path, bundle, gate=gate, precision=precision, device=device)
-    return Predictor(engine, bundle, gate, path)
+    return open_engine(path, bundle, gate=gate, precision=precision, device=device), bundle, gate
