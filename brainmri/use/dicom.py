@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from PIL import Image
 from ..core import DataError, DataWarning, counted, has_content, listed, walk_folders
-from ..data.image import HEAD_BYTES, READABLE, SUFFIXES, file_kind, holds_slices
+from ..data.image import HEAD_BYTES, READABLE, file_kind, holds_slices
 from ..data.medical import MAX_VOLUME_BYTES, first_number, frame_header, is_mosaic, numbered
 from ..data.medical import order_in_space, quietly, read_header, slice_place
-from ..data.gray import MAX_VOXELS  # found here, too
-from ..data.medical import is_picture, read_slices, write_dicom, write_nifti  # found here, too
 
 # %% auto #0
 __all__ = ['SliceFile', 'walk_files', 'find_slices', 'place_slices']
