@@ -17,6 +17,7 @@ from .data.worker import *
 from .data.gray import *
 from .data.medical import *
 from .data.tables import *
+from .data.nifti import *
 from .data.index import *
 from .data.look import *
 from .data.duplicates import *

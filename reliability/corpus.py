@@ -12,7 +12,8 @@ from PIL import Image, ImageCms, PngImagePlugin
 from brainmri.data.classes import STUDY_CLASSES
 from brainmri.data.gray import MAX_VOXELS
 from brainmri.data.image import FORMATS, MAX_PIXELS
-from brainmri.data.medical import write_dicom, write_nifti
+from brainmri.data.medical import write_dicom
+from brainmri.data.nifti import write_nifti
 from brainmri.data.phantom import make_phantom
 from brainmri.use.bundle import bundle_checksum, file_hash, write_bundle
 from brainmri.use.ood import Gate

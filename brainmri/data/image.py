@@ -30,7 +30,7 @@ def refuse(name, # The file, as the user knows it
 # %% ../../nbs/data/02_image.ipynb #fd3cddef
 def full_scale(arrays # Arrays of whole numbers from 0 to 65535
               )->int: # 255, 1023, 4095 or 65535
-    "What is white: the largest number of the fewest of 8, 10, 12 or 16 bits that hold the pixels."
+    "White in `arrays`: the largest number of the fewest bits that hold nearly all pixels."
     counts = sum(np.bincount(a.ravel(), minlength=2**16) for a in arrays).cumsum()
     most = np.searchsorted(counts, .9999*counts[-1])
     return next(2**bits - 1 for bits in (8, 10, 12, 16) if most < 2**bits)
@@ -38,12 +38,12 @@ def full_scale(arrays # Arrays of whole numbers from 0 to 65535
 def to_8_bits(arrays, # Arrays of whole numbers from 0 to 65535
               name="the image" # What to call it in an error
              )->list: # Arrays of uint8
-    "Scale `arrays` together by their `full_scale`."
+    "Scale `arrays` together by their `full_scale`; bytes stay as they are."
+    if all(a.dtype == np.uint8 for a in arrays): return arrays
     lo, hi = min(int(a.min()) for a in arrays), max(int(a.max()) for a in arrays)
     if lo < 0 or hi > 65535: refuse(name, f"holds values from {lo} to {hi}", "expected 0 to 65535")
-    top = full_scale(arrays)
+    top, every = full_scale(arrays), np.arange(hi + 1)
     stretched = not any((a % 257).any() for a in arrays)  # 8 bits as 16, however dark
-    every = np.arange(hi + 1)
     table = every//257 if stretched else np.minimum((every*255 + top//2)//top, 255)
     return [table.astype(np.uint8)[a] for a in arrays]
 
@@ -53,16 +53,11 @@ def to_rgb(im:Image.Image, # An image of any mode
           )->Image.Image: # A new image, mode RGB
     "Convert `im` to 8-bit RGB, with transparency over black."
     if im.mode == "F": refuse(name, "holds floating-point values", "save it with 8 or 16 bits")
-    if im.mode.startswith("I"): im = Image.fromarray(to_8_bits([np.asarray(im)], name)[0])
-    try: rgb = _over_black(im) if im.has_transparency_data else im.convert("RGB")
+    if im.mode[0] == "I": im = Image.fromarray(to_8_bits([np.asarray(im)], name)[0])
+    try: rgb = im.convert("RGBA" if im.has_transparency_data else "RGB")
     except ValueError: refuse(name, f"has the color mode {im.mode}", "save it as RGB")
+    if rgb.mode == "RGBA": rgb = Image.composite(rgb, Image.new("RGBA", im.size), rgb).convert("RGB")
     rgb.info = {}  # a palette's transparency no longer applies
-    return rgb
-
-def _over_black(im):
-    im = im.convert("RGBA")
-    rgb = Image.new("RGB", im.size)
-    rgb.paste(im, mask=im.getchannel("A"))
     return rgb
 
 # %% ../../nbs/data/02_image.ipynb #2dbcf834
@@ -89,10 +84,9 @@ def read_file(path, # A file
         if not path.exists(): refuse(path, "does not exist", "check its name")
         if not path.is_file(): refuse(path, "is not a file", "expected an image file")
         size = path.stat().st_size
-        found = f"is too large ({size_text(size)})"
-        if size > most: refuse(path, found, f"expected at most {size_text(most)}")
+        if size > most: refuse(path, f"is too large ({size_text(size)})", f"expected at most {size_text(most)}")
         if not size: refuse(path, "is zero bytes long", "copy it again or delete it")
-        with open(path, "rb") as f: return f.read(size)
+        return path.read_bytes()
     except OSError as e: refuse(path, f"can't be read ({e.strerror})", "check its permissions")
 
 # %% ../../nbs/data/02_image.ipynb #fa68509d
@@ -100,7 +94,8 @@ HEAD_BYTES = 544  #: As much of a file as `file_kind` looks at
 NIFTI_HEADS = {struct.pack(order + "i", n): n for order in "<>" for n in (348, 540)}  #: First bytes → length
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _USUAL = (b"\xff\xd8", b"\x89PNG", b"BM")
-_BARE = re.compile(rb"[\2\x08]\0.\0([A-Z]{2}|..\0\0)", re.DOTALL)
+_STARTS = dict(gzip=b"\x1f\x8b", nifti=tuple(NIFTI_HEADS), tiff=_TIFF, numpy=b"\x93NUMPY", picture=(*_USUAL, b"GIF8"))
+_BARE = re.compile(rb"[\2\x08]\0.\0([A-Z]{2}|..\0\0)", re.DOTALL)  # of a DICOM
 
 # %% ../../nbs/data/02_image.ipynb #62a84e5c
 def file_kind(head:bytes, # The first `HEAD_BYTES` of a file
@@ -109,12 +104,9 @@ def file_kind(head:bytes, # The first `HEAD_BYTES` of a file
     "What a file holds."
     if head[128:132] == b"DICM": return "dicom"
     if is_matlab(head): return "matlab"
-    starts = {"gzip": b"\x1f\x8b", "nifti": tuple(NIFTI_HEADS), "tiff": _TIFF, "numpy": b"\x93NUMPY",
-              "picture": (*_USUAL, b"GIF8")}
-    found = next((kind for kind, start in starts.items() if head.startswith(start)), None)
-    if found: return found
     if head[8:12] == b"WEBP": return "picture"
-    return "dicom" if _BARE.match(head) or suffix.lower() == ".dcm" else None
+    found = next((kind for kind, start in _STARTS.items() if head.startswith(start)), None)
+    return found or ("dicom" if _BARE.match(head) or suffix.lower() == ".dcm" else None)
 
 # %% ../../nbs/data/02_image.ipynb #d22f8eb5
 def is_picture(source # Path of a file, or its bytes
@@ -163,43 +155,42 @@ def as_shown(im:Image.Image # An image, perhaps not loaded yet
     "Turn `im` upright, and mend what Pillow takes otherwise than viewers do."
     tags = getattr(im, "tag_v2", {})
     entries = np.array(tags.get(320, [256]))
-    if im.format == "BMP": return upright(im).convert("RGB")
     if im.mode == "P" and entries.max() < 256:
         im.putpalette(entries.reshape(3, -1).T.astype(np.uint8).tobytes())
     shown = upright(im)
-    if not im.mode.startswith("I;16") or tags.get(262) != 0: return shown
-    a = np.asarray(shown).astype(np.int32)  # the smallest is white
-    return Image.fromarray(np.maximum(full_scale([a]) - a, 0).astype(np.uint16))
+    if im.format == "BMP": return shown.convert("RGB")
+    if tags.get(262) != 0 or im.mode[0] not in "IF": return shown
+    a = np.asarray(shown)  # the smallest is white
+    if im.mode == "F": return Image.fromarray(-a)
+    return Image.fromarray(np.maximum(full_scale([a]) - a.astype(int), 0).astype(np.uint16))
 
 # %% ../../nbs/data/02_image.ipynb #cd9548d6
 _DEEP = re.compile("(LA|RGB|RGBA|RGBa|RGBX);16([BLN])")
 _SWAPPED = dict(B="L", L="B", N="B" if sys.byteorder == "little" else "L")
 
-def _rawmodes(im):
-    "How the parts of a file that isn't loaded yet are packed, as Pillow calls it."
-    return [o[3] if isinstance(o[3], str) else (o[3] or [""])[0] for o in getattr(im, "tile", [])]
+def _packing(im):
+    "How the pixels of a file that isn't loaded yet are packed, in Pillow's words."
+    args = im.tile[0][3] if getattr(im, "tile", None) else ""
+    return str(args if isinstance(args, str) else (args or [""])[0])
 
 def is_deep(im:Image.Image # An image that isn't loaded yet
            )->bool: # False for gray without transparency, of which Pillow keeps all bits
     "Has a file 16 bits for each color?"
     bits = getattr(im, "tag_v2", {}).get(258, (8,))
-    wide = im.mode in ("RGB", "RGBA") and max(bits) == 16
-    return wide or any(_DEEP.fullmatch(str(o)) for o in _rawmodes(im))
+    return im.mode in ("RGB", "RGBA") and max(bits) == 16 or bool(_DEEP.fullmatch(_packing(im)))
 
 # %% ../../nbs/data/02_image.ipynb #70d46faa
 def _half(data, page, name, swap):
     "One byte of each color, uint8, and how they are packed."
     with Image.open(io.BytesIO(data), formats=["PNG", "TIFF"]) as im:
         im.seek(page)
-        raw = _DEEP.fullmatch(str(_rawmodes(im)[0]))
+        raw = _DEEP.fullmatch(_packing(im))
         apart = getattr(im, "tag_v2", {}).get(284) == 2
         if not raw or apart: refuse(name, "keeps 16-bit colors apart", "save them pixel by pixel, or as gray")
         kind, order = raw.groups()
         mode = "RGBA" if kind == "LA" else f"{kind.upper()};16{_SWAPPED[order] if swap else order}"
-        tiles = [(o[3], mode) if isinstance(o[3], str) else (o[3], (mode, *o[3][1:])) for o in im.tile]
-        im.tile = [(*o[:3], args) for o, (_, args) in zip(im.tile, tiles)]
-        im.load()
-        return np.asarray(im), kind
+        im.tile = [(*o[:3], mode if isinstance(o[3], str) else (mode, *o[3][1:])) for o in im.tile]
+        return np.asarray(upright(im)), kind
 
 # %% ../../nbs/data/02_image.ipynb #c40add6c
 def deep_color(data:bytes, # A PNG or TIFF for which `is_deep`
@@ -208,24 +199,22 @@ def deep_color(data:bytes, # A PNG or TIFF for which `is_deep`
               )->np.ndarray: # uint8, (h, w, 3)
     "Decode 16-bit color on the scale of 16-bit gray, with transparency over black."
     high, kind = _half(data, page, name, False)
-    if kind == "LA": a = high.view(">u2").astype(int)
+    if kind == "LA": a = high.view(">u2").astype(int)[..., [0, 0, 0, 1]]
     else: a = high.astype(int)*256 + _half(data, page, name, True)[0]
-    color = a[..., :1].repeat(3, -1) if kind == "LA" else a[..., :3]
-    shown = to_8_bits([color], name)[0]
+    shown = to_8_bits([a[..., :3]], name)[0]
     if kind not in ("LA", "RGBA"): return shown  # opaque, or multiplied already
-    return (shown*(a[..., -1:]/65535) + .5).astype(np.uint8)
+    return (shown*(a[..., 3:]/65535) + .5).astype(np.uint8)
 
 # %% ../../nbs/data/02_image.ipynb #36f03adf
 _one_large = threading.RLock()
 _SMALLER = f"expected at most {MAX_PIXELS//10**6} million pixels; make it smaller"
 
 def _check_claims(im, name):
-    "Refuse an image that is too large, has several pages, or loses half of its bits."
+    "Refuse an image that is too large or has several pages."
     w, h = im.size
     if w*h > MAX_PIXELS: refuse(name, f"is too large ({w}×{h} pixels)", _SMALLER)
     n = getattr(im, "n_frames", 1) if im.format == "TIFF" else 1
     if n > 1: refuse(name, f"has several pages ({n} frames)", "save one as a file")
-    if is_deep(im): refuse(name, "has 16 bits a color", "give the file itself")
 
 # %% ../../nbs/data/02_image.ipynb #22c344bb
 def decode_image(im:Image.Image, # An image, perhaps not loaded yet
@@ -234,6 +223,7 @@ def decode_image(im:Image.Image, # An image, perhaps not loaded yet
                 )->Image.Image: # Mode RGB; `info` has the `mode` in the file, `frames` and `reduced`
     "Decode `im` to upright RGB."
     _check_claims(im, name)
+    if is_deep(im): refuse(name, "has 16 bits a color", "give the file itself")
     full, by = im.size, _reduction(im, needed) if needed else 1
     frames = 1 if im.format == "MPO" else getattr(im, "n_frames", 1)  # an MPO holds previews
     if by > 1: im.draft(im.mode, (full[0]//by, full[1]//by))
@@ -265,28 +255,30 @@ def told(name, # What to call the image
 _KINDS = f"expected {', '.join(FORMATS)}, DICOM, NIfTI, .mat or .npy; replace it or delete it"
 
 # %% ../../nbs/data/02_image.ipynb #44b1c97f
-_KINDS_READ = dict(picture="picture", matlab="picture", tiff="tiff", numpy="numpy", dicom="dicom",
-                   nifti="nifti", gzip="gzip")
-READERS = {k: f"brainmri.data.medical.read_{v}" for k, v in _KINDS_READ.items()}  #: Kind of file → its reader
+READERS = dict( #: Kind of file → module and function that read it
+    picture="gray.read_picture", matlab="gray.read_picture", tiff="gray.read_tiff", numpy="gray.read_numpy",
+    dicom="medical.read_dicom", nifti="nifti.read_nifti", gzip="nifti.read_gzip")
 
 def slices_of(data:bytes, # The contents of a file
               name:str # What to call it in errors
              )->tuple: # Arrays: uint8, (h, w) or (h, w, 3), and a dictionary
     "Read the pixels of each slice in a file."
     kind = file_kind(data[:HEAD_BYTES], Path(name).suffix) or "picture"
-    module, function = READERS[kind].rsplit(".", 1)
-    return getattr(importlib.import_module(module), function)(data, name)
+    module, function = READERS[kind].split(".")
+    return getattr(importlib.import_module(f"brainmri.data.{module}"), function)(data, name)
 
 def _only_slice(data, name):
     "The slice in a file that holds one, mode RGB."
     arrays, info = slices_of(data, name)
-    found, todo = f"holds {len(arrays)} slices", "expected one; save those that you mean as files"
-    if len(arrays) > 1: refuse(name, found, todo)
-    other = info.get("other")
+    found, other = f"holds {len(arrays)} slices", info.get("other")
+    if len(arrays) > 1: refuse(name, found, "expected one; save those that you mean as files")
     if other: refuse(name, f"is no slice of an MRI (its header says {other})", "leave it out")
-    im = Image.fromarray(arrays[0])
-    rgb = im.convert("RGB")
-    rgb.info = dict(mode=im.mode)
+    return _as_rgb(arrays[0], "L" if arrays[0].ndim == 2 else "RGB")
+
+def _as_rgb(a, mode):
+    "An array of bytes as an image whose file has the `mode`."
+    rgb = Image.fromarray(a).convert("RGB")
+    rgb.info = dict(mode=mode)
     return rgb
 
 # %% ../../nbs/data/02_image.ipynb #3bc4bf3a
@@ -300,16 +292,9 @@ def open_image(source, # A file that holds one slice, or the bytes of one
     kind = file_kind(data[:HEAD_BYTES], Path(name).suffix)
     if kind == "matlab": return decode_image(read_figshare(data, name).image, name)
     if kind not in (None, "picture"): return _only_slice(data, name)
-    with told(name, data):
-        with Image.open(io.BytesIO(data), formats=FORMATS) as im:
-            if is_deep(im): return _deep_image(im, data, name)
-            return decode_image(im, name, needed)
-
-def _deep_image(im, data, name):
-    if im.size[0]*im.size[1] > MAX_PIXELS: refuse(name, f"is too large ({im.size} pixels)", _SMALLER)
-    rgb = Image.fromarray(deep_color(data, name))
-    rgb.info = dict(mode=im.mode)
-    return rgb
+    with told(name, data), Image.open(io.BytesIO(data), formats=FORMATS) as im:
+        _check_claims(im, name)
+        return _as_rgb(deep_color(data, name), im.mode) if is_deep(im) else decode_image(im, name, needed)
 
 # %% ../../nbs/data/02_image.ipynb #d6ef857e
 def crop_border(im:Image.Image, # Any image
