@@ -108,7 +108,7 @@ def out_of_fold(x, # Features, (images, features)
     seeds = [stable_seed(seed, o) for o in ("folds", "forest")]
     cv = StratifiedGroupKFold(min(5, n.min()), shuffle=True, random_state=seeds[0])
     jobs = 1 if len(y) < 500 else min(8, os.cpu_count())
-    forest = ExtraTreesClassifier(40, min_samples_leaf=2, random_state=seeds[1], n_jobs=jobs)
+    forest = ExtraTreesClassifier(25, min_samples_leaf=2, random_state=seeds[1], n_jobs=jobs)
     return cross_val_predict(forest, x, y, groups=groups, cv=cv, method="predict_proba")
 
 # %% ../../nbs/data/07_shortcuts.ipynb #3c92af66
