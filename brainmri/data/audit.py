@@ -52,13 +52,14 @@ class Audit:
     shortcuts:pd.DataFrame = None # From `shortcut_probes`; None if there were too few images
     suspects:pd.DataFrame = None # filepath, label, suggested, self_confidence; None as above
     doubter:float = None # Macro-F1 of the model that doubts, out of fold
+    doubted:int = 0 # Images whose label was looked at
 
 # %% ../../nbs/data/08_audit.ipynb #f3ef8d31
 def audit(df, # A table from `index_images`
           group=None, # What gives the patient, as in `known_groups`
           bits=16, # Hashes that differ in at most this many bits are near duplicates
           turned=False, # Look for mirrored copies and copies turned by quarters too?
-          probes=5000, # Images to look for shortcuts and doubtful labels in, at most; 0: none
+          probes=5000, # Images to look for doubtful labels and, in a part of them, for shortcuts; 0: none
           seed=42, # Of the probes
           progress=True, # Show a progress bar for more than 200 images?
           registry=None # Another table of known slices than `read_registry()`
@@ -117,7 +118,7 @@ def _probed(self:Audit, rows, seen, seed):
     t = label_suspects(y, probs, classes)
     t.insert(0, "filepath", df.filepath.to_numpy()[t.index])
     return replace(self, shortcuts=shortcut_probes(df, groups, features, seed),
-                   suspects=t.reset_index(drop=True),
+                   suspects=t.reset_index(drop=True), doubted=len(y),
                    doubter=f1_score(y, probs.argmax(1), average="macro"))
 
 # %% ../../nbs/data/08_audit.ipynb #36699e2d
@@ -217,7 +218,7 @@ def _probe_counts(self:Audit):
     if t is None: return {}
     chance = 1/t.columns.str.startswith("f1_").sum()
     poor = ", hardly better than chance" if self.doubter < (1 + 2*chance)/3 else ""
-    doubts = (f"of {t.images.iloc[0]} images: a small model (macro-F1 {self.doubter:.2f}{poor}) "
+    doubts = (f"of {self.doubted} images: a small model (macro-F1 {self.doubter:.2f}{poor}) "
               "believes in another class")
     warns = f"of {len(t)} probes warn that something else than the brain tells the class"
     return {"doubtful labels": (len(self.suspects), doubts), "shortcuts": ((t.warning != "").sum(), warns)}

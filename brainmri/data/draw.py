@@ -6,12 +6,14 @@
 from __future__ import annotations
 import functools, io
 from dataclasses import dataclass
+from importlib.metadata import version
 from types import SimpleNamespace
-import matplotlib.pyplot as plt, numpy as np
+import matplotlib, numpy as np
 from fastcore.basics import patch
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label as parts, map_coordinates
 from ..core import CROP_MARGIN, ConfigError, pick, stable_seed
+from ..store import atomic, cache_dir
 
 # %% auto #0
 __all__ = ['PLANES', 'LESIONS', 'Phantom', 'mask_corners', 'make_phantom']
@@ -63,20 +65,32 @@ def _soft(shape):
     return gaussian_filter(out, .5)
 
 # %% ../../nbs/data/00b_draw.ipynb #93d1efbc
-@functools.cache
-def _volumes():
+_ORIGIN = (-98, -134, -72)  # where the template begins
+_PLACES = dict(t1=(_ORIGIN, 1), wm=(_ORIGIN, 1), dura=(_CORNER, 2), skin=(_CORNER, 2), soft=(_CORNER, 2))
+
+def _make_volumes():
+    "The template, its white matter, and the three maps around it."
     from nilearn.datasets import load_mni152_template, load_mni152_wm_template
-    t1, wm = load_mni152_template(resolution=1), load_mni152_wm_template(resolution=1)
-    fine = [o.get_fdata(dtype=np.float32) for o in (t1, wm)]
+    images = [load_mni152_template(resolution=1), load_mni152_wm_template(resolution=1)]
+    fine = [o.get_fdata(dtype=np.float32) for o in images]
     brain = np.pad(fine[0][::2, ::2, ::2] > .15, ((7, 6), (7, 8), (24, 3)))
-    coarse = [_closed(brain, 9), _skin(brain), _soft(brain.shape)]
-    found = [(o, t1.affine[:3, 3], 1) for o in fine] + [(o, _CORNER, 2) for o in coarse]
-    return dict(zip(("t1", "wm", "dura", "skin", "soft"), found))
+    return dict(zip(_PLACES, [*fine, _closed(brain, 9), _skin(brain), _soft(brain.shape)]))
+
+# %% ../../nbs/data/00b_draw.ipynb #7a27a7d3
+@functools.cache
+def _volume(name):
+    "One of the volumes, from the cache folder."
+    folder = cache_dir()/f"phantom-volumes-1-{version('nilearn')}"
+    if not (folder/f"{name}.npy").exists():
+        for k, v in _make_volumes().items():
+            with atomic(folder/f"{k}.npy") as tmp, open(tmp, "wb") as f: np.save(f, v)
+    return np.load(folder/f"{name}.npy", mmap_mode="r")
 
 def _at(name, xyz):
-    volume, origin, step = _volumes()[name]
+    "The values of a volume at places in the head."
+    origin, step = _PLACES[name]
     index = [(a - o) / step for a, o in zip(xyz, origin)]
-    return map_coordinates(volume, index, order=1, mode="nearest", prefilter=False)
+    return map_coordinates(_volume(name), index, order=1, mode="nearest", prefilter=False)
 
 # %% ../../nbs/data/00b_draw.ipynb #09f34f32
 def _smooth(rng, shape, cells):
@@ -187,7 +201,7 @@ def _scan(rng, v):
 # %% ../../nbs/data/00b_draw.ipynb #d47c7fff
 def _marks(rng, img):
     "Draw letters and ticks onto the outer `CROP_MARGIN` pixels of the gray PIL image `img`."
-    font = ImageFont.truetype(f"{plt.matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", 8)
+    font = ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", 8)
     (w, h), draw = img.size, ImageDraw.Draw(img)
     spans = dict(SE=(1, 12), IM=(1, 200), TR=(400, 2600))
     numbers = [f"{k} {rng.integers(*span)}" for k, span in spans.items()]

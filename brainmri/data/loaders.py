@@ -4,9 +4,7 @@
 
 # %% ../../nbs/data/11_loaders.ipynb #6b80a17e
 from __future__ import annotations
-from itertools import chain
 from functools import partial
-from textwrap import fill
 import numpy as np, pandas as pd, torch
 from PIL import Image, ImageDraw
 from fastai.vision.all import Categorize, CategoryMap, ColReader, DataBlock, DataLoader, DataLoaders
@@ -19,12 +17,12 @@ from ..store import *
 from .cache import send, to_float
 from .classes import STUDY_CLASSES, known_class, name_classes
 from .image import crop_border, from_array, image_array, open_image
+from .look import show_grid
 from .tables import find_column, given_names, locate, read_parts, read_table, repeat_problems
-from ..core import subplots
 
 # %% auto #0
 __all__ = ['BorderCrop', 'mild_affine', 'warp', 'view_numbers', 'MildAugment', 'ReadMRI', 'training_rows', 'NumberLabels',
-           'train_and_valid', 'mri_block', 'mri_dls', 'rows_dl', 'ArrayDL', 'show_grid', 'show_crop', 'show_augmented']
+           'train_and_valid', 'mri_block', 'mri_dls', 'rows_dl', 'ArrayDL', 'show_crop', 'show_augmented']
 
 # %% ../../nbs/data/11_loaders.ipynb #a0489e7f
 class BorderCrop(Transform):
@@ -212,22 +210,6 @@ def create_batches(self:ArrayDL,
     for b in self.chunkify(samps):
         at = np.asarray(b)
         yield self.fetch(self.row_ids[at]), TensorCategory(self.y[send(at, self.y.device)])
-
-# %% ../../nbs/data/11_loaders.ipynb #e03c93df
-def show_grid(images, # A list of images for each row
-              labels, # Of the rows
-              titles=(), # Of the columns
-              size:float=1.5 # Of an image, in inches
-             ): # The matplotlib figure
-    "Show images in rows and columns."
-    def wrapped(text): return fill(str(text), int(9*size))
-    n, m = len(images), len(images[0])
-    fig, axs = subplots(n, m, figsize=(size*m, size*n), squeeze=False)
-    for ax, img in zip(axs.flat, chain(*images)): ax.imshow(img)
-    for ax in axs.flat: ax.set(xticks=[], yticks=[], anchor="N")
-    for ax, label in zip(axs[:, 0], labels): ax.set_ylabel(wrapped(label))
-    for ax, title in zip(axs[0], titles): ax.set_title(wrapped(title))
-    return fig
 
 # %% ../../nbs/data/11_loaders.ipynb #fff0fdfa
 def show_crop(df, # A table from `index_images`

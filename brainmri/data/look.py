@@ -4,14 +4,16 @@
 
 # %% ../../nbs/data/03a_look.ipynb #98eb0b49
 from __future__ import annotations
+from textwrap import fill
 import numpy as np
 import pandas as pd
+from PIL import Image, ImageOps
 from ..core import CROP_MARGIN, stable_seed, subplots, thread_map
 from .classes import class_colors, classes_of
 from .image import open_image
 
 # %% auto #0
-__all__ = ['class_counts', 'plot_class_counts', 'show_samples', 'plot_sizes', 'channel_means', 'plot_channel_means']
+__all__ = ['class_counts', 'plot_class_counts', 'show_grid', 'show_samples', 'plot_sizes', 'channel_means', 'plot_channel_means']
 
 # %% ../../nbs/data/03a_look.ipynb #5de7fa6f
 def class_counts(df:pd.DataFrame # A table from `index_images`
@@ -33,6 +35,44 @@ def plot_class_counts(df:pd.DataFrame # A table from `index_images`
     ax.margins(x=0.15)
     return fig
 
+# %% ../../nbs/data/03a_look.ipynb #90562a6c
+def _tiles(rows, side, gap):
+    "One picture of all images, each scaled to fit a square, and `gap` pixels above each row."
+    wide = max(map(len, rows))
+    canvas = Image.new("RGB", ((side + 6)*wide, (side + gap)*len(rows)), "white")
+    for i, images in enumerate(rows):
+        for j, img in enumerate(images):
+            img = ImageOps.contain(_picture(img), (side, side))
+            canvas.paste(img, ((side + 6)*j + (side - img.width)//2, (side + gap)*i + gap))
+    return canvas
+
+def _picture(img):
+    if isinstance(img, Image.Image): return img.convert("RGB")
+    a = np.asarray(img)
+    return Image.fromarray((a*255).astype(np.uint8) if a.dtype.kind == "f" else a).convert("RGB")
+
+# %% ../../nbs/data/03a_look.ipynb #5e64fec2
+def show_grid(images, # A list of images for each row: PIL images, or arrays of bytes or of numbers from 0 to 1
+              labels=(), # Of the rows
+              titles=(), # Of the columns, or for every row a list of them
+              size:float=1.5 # Of an image, in inches
+             ): # matplotlib's Figure
+    "Show images in rows and columns."
+    def wrapped(text): return fill(str(text), int(9*size))
+    titles = [titles] if isinstance(next(iter(titles), ""), str) else titles
+    side, gap = int(100*size), 24 if len(titles) > 1 else 6
+    high, wide = len(images), max(map(len, images))
+    fig, ax = subplots(figsize=(size*wide + .3*(len(labels) > 0), (side + gap)/100*high + .3))
+    ax.imshow(_tiles(images, side, gap))
+    ax.axis("off")
+    for i, label in enumerate(labels):
+        ax.text(-6, (side + gap)*i + gap + side/2, wrapped(label), rotation=90, ha="right", va="center")
+    for i, row in enumerate(titles):
+        for j, title in enumerate(row):
+            at = (side + 6)*j + side/2, (side + gap)*i + gap - 4
+            ax.text(*at, wrapped(title), ha="center", va="bottom")
+    return fig
+
 # %% ../../nbs/data/03a_look.ipynb #602642de
 def show_samples(df:pd.DataFrame, # A table from `index_images`
                  n:int=1, # Images for each class
@@ -40,25 +80,15 @@ def show_samples(df:pd.DataFrame, # A table from `index_images`
                  margin:int=CROP_MARGIN, # Pixels
                  seed=42 # Which images are drawn
                 ): # matplotlib's Figure
-    "Show `n` images of each class: one row for `n=1`, else one row for each class."
-    names = list(class_counts(df).index)
-    rows, columns = _grid(len(names), n)
-    fig, axs = subplots(rows, columns, squeeze=False, figsize=(1.5*columns, 1.7*rows))
-    for ax in axs.flat: ax.axis("off")
-    for i, name in enumerate(names):
-        row = [axs.flat[i]] if n == 1 else axs[i]
-        row[0].set_title(name, loc="center" if n == 1 else "left", fontsize=10)
-        for ax, path in zip(row, _sample(df[df.label == name], n, (seed, name)).filepath):
-            img = open_image(path)
-            box = (margin, margin, img.width - margin, img.height - margin)
-            ax.imshow(img.crop(box) if cropped else img)
-    return fig
-
-def _grid(classes, n):
-    "Rows and columns: at most six pictures side by side where each class has one."
-    if n > 1: return classes, n
-    columns = min(classes, 6)
-    return -(-classes//columns), columns
+    "Show `n` images of each class: six side by side for `n=1`, else one row for each class."
+    names, rows = list(class_counts(df).index), []
+    for name in names:
+        files = _sample(df[df.label == name], n, (seed, name)).filepath
+        rows.append([ImageOps.crop(o, margin) if cropped else o for o in map(open_image, files)])
+    if n > 1: return show_grid(rows, names)
+    parts = range(0, len(names), 6)
+    images = [[row[0] for row in rows[i:i+6]] for i in parts]
+    return show_grid(images, titles=[names[i:i+6] for i in parts])
 
 def _sample(df, n, key): return df.sample(min(n, len(df)), random_state=stable_seed(*key))
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 import hashlib, os
 from collections import Counter
 from pathlib import Path
-import matplotlib.pyplot as plt, numpy as np, pandas as pd
+import numpy as np, pandas as pd
 from PIL import Image
-from ..core import ConfigError, DataError, pick, stable_seed, track
+from ..core import ConfigError, DataError, pick, stable_seed, subplots, track
 from ..store import full_disk, read_json, write_json
 from .classes import STUDY_CLASSES, as_labels, classes_of, name_classes
 from .draw import LESIONS, Phantom, make_phantom, mask_corners
@@ -173,13 +173,12 @@ def show_phantoms(data=4, # A table of `make_phantoms`, or how many of each kind
     "Show synthetic slices, one row per class."
     rows = _invented(data) if isinstance(data, int) else _loaded(data, n)
     if not rows: raise ConfigError("There is nothing to show: expected a table of make_phantoms, or a number above 0.")
-    cols, how = max(map(len, rows)), dict(squeeze=False, layout="constrained", dpi=80)
-    fig, axes = plt.subplots(len(rows), cols, figsize=(1.4*cols, 1.6*len(rows)), **how)
+    cols = max(map(len, rows))
+    fig, axes = subplots(len(rows), cols, squeeze=False, figsize=(1.4*cols, 1.6*len(rows)))
     for ax in axes.flat: ax.axis("off")
     for phantoms, line in zip(rows, axes):
         line[0].set_title(phantoms[0].label, fontsize=9)
         for p, ax in zip(phantoms, line): ax.imshow(p.outline() if box else np.dstack([p.image]*3))
-    plt.close(fig)
     return fig
 
 # %% ../../nbs/data/01_phantom.ipynb #86597a02

@@ -15,7 +15,7 @@ from .image import open_image
 
 # %% auto #0
 __all__ = ['PROBES', 'Probe', 'look', 'probe_features', 'out_of_fold', 'class_f1', 'score_probe', 'probe_warning', 'class_codes',
-           'shortcut_probes', 'plot_probes']
+           'drawn', 'shortcut_probes', 'plot_probes']
 
 # %% ../../nbs/data/07_shortcuts.ipynb #b3977628
 def _file_facts(df):
@@ -28,11 +28,12 @@ def _file_facts(df):
 def _brightness(img):
     "Mean, spread, quantiles, entropy, share of black, and how colorful the image is."
     from scipy.special import xlogy
-    gray = np.asarray(img.convert("L"))
-    p = np.bincount(gray.ravel(), minlength=256)/gray.size
+    p, levels = np.array(img.convert("L").histogram())/(img.width*img.height), np.arange(256)
+    mean = p @ levels
     quantiles = np.searchsorted(p.cumsum(), (.01, .05, .25, .5, .75, .95, .99))
     few = np.asarray(img.resize((32, 32), Image.Resampling.BOX), dtype=float)
-    return np.array([gray.mean(), gray.std(), *quantiles, -xlogy(p, p).sum(), p[0], few.std(-1).mean()])
+    moments = mean, (p @ (levels - mean)**2)**.5
+    return np.array([*moments, *quantiles, -xlogy(p, p).sum(), p[0], few.std(-1).mean()])
 
 # %% ../../nbs/data/07_shortcuts.ipynb #b7941889
 def _shrunk(img, w, h): return np.array(img.convert("L").resize((w, h), Image.Resampling.BOX))
@@ -106,8 +107,8 @@ def out_of_fold(x, # Features, (images, features)
         f"{counted(len(n), 'class', 'classes')}, one of them with {counted(n.min(), 'group')}.")
     seeds = [stable_seed(seed, o) for o in ("folds", "forest")]
     cv = StratifiedGroupKFold(min(5, n.min()), shuffle=True, random_state=seeds[0])
-    jobs = 1 if len(y) < 1000 else min(8, os.cpu_count())
-    forest = ExtraTreesClassifier(100, min_samples_leaf=2, random_state=seeds[1], n_jobs=jobs)
+    jobs = 1 if len(y) < 500 else min(8, os.cpu_count())
+    forest = ExtraTreesClassifier(25, min_samples_leaf=2, random_state=seeds[1], n_jobs=jobs)
     return cross_val_predict(forest, x, y, groups=groups, cv=cv, method="predict_proba")
 
 # %% ../../nbs/data/07_shortcuts.ipynb #3c92af66
@@ -167,16 +168,32 @@ def class_codes(df # A table from `index_images`
     classes = [c for c in classes_of(df) if (df.label == c).any()]
     return pd.Categorical(df.label, classes).codes.astype(int), classes
 
+def drawn(df, # A table from `index_images`
+          groups, # Group of each image
+          n, # Images to draw, about
+          seed=42 # Of the draw
+         )->np.ndarray: # Row positions, sorted
+    "Draw images for the probes: each class with its share, and different groups first."
+    t = pd.DataFrame(dict(label=np.asarray(df.label.astype(str)), group=np.asarray(groups)))
+    t = t.sample(frac=1, random_state=stable_seed(seed, "probes"))
+    t = t.loc[t.groupby("group").cumcount().sort_values(kind="stable").index]
+    of_class = t.groupby("label").label
+    share = of_class.transform("size")*n/len(t)
+    return np.sort(t.index[of_class.cumcount() < share.clip(lower=20)])
+
+# %% ../../nbs/data/07_shortcuts.ipynb #23bffd98
 def shortcut_probes(df, # A table from `index_images`
                     groups, # Group of each image, from `find_groups`
                     features=None, # From `probe_features`, if they are there already
-                    seed=42 # Of the folds, the trees and the deals
+                    seed=42, # Of the sample, the folds, the trees and the deals
+                    n:int=1000 # Images that the probes see, about
                    )->pd.DataFrame: # By probe: macro_f1, its interval, f1_CLASS …, images, warning
     "How well each of `PROBES` predicts the label of images of other groups."
     features = probe_features(df) if features is None else features
-    (y, classes), found = class_codes(df), {}
+    rows = drawn(df, groups, n, seed) if n < len(df) else np.arange(len(df))
+    (y, classes), groups, found = class_codes(df.iloc[rows]), np.asarray(groups)[rows], {}
     for name, x in features.items():
-        t = score_probe(x, y, groups, seed)
+        t = score_probe(x[rows], y, groups, seed)
         mean = t.iloc[-1].rename(dict(f1="macro_f1")).to_dict()
         each = {f"f1_{c}": v for c, v in zip(classes, t.f1)}
         warning = probe_warning(PROBES[name], t, classes)

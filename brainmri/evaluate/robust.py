@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from fastcore.basics import listify
 from PIL import Image, ImageEnhance
+from scipy import fft
 from scipy.ndimage import gaussian_filter
 from scipy.stats import binomtest
 from ..core import ConfigError, DataError, ImageError, pick, stable_seed, thread_map, track
@@ -19,8 +20,8 @@ from ..core import subplots
 from .metrics import scores
 
 # %% auto #0
-__all__ = ['ARTIFACTS', 'BORDERS', 'Artifact', 'list_artifacts', 'degrade', 'show_artifacts', 'robustness', 'plot_robustness',
-           'border_test', 'say_border', 'refusals', 'say_refusals']
+__all__ = ['ARTIFACTS', 'BORDERS', 'Artifact', 'list_artifacts', 'degrade', 'show_artifacts', 'sample_rows', 'robustness',
+           'plot_robustness', 'border_test', 'say_border', 'refusals', 'say_refusals']
 
 # %% ../../nbs/evaluate/03_robust.ipynb #7b5d5982
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ def _grainy(noisy, x):
     return x + _resized(noisy(small) - small, x.shape)
 
 # %% ../../nbs/evaluate/03_robust.ipynb #624f41dd
-def _to_kspace(x): return np.fft.fftshift(np.fft.fft2(x))
-def _to_image(k): return np.fft.ifft2(np.fft.ifftshift(k)).real
+def _to_kspace(x): return fft.fftshift(fft.fft2(x))
+def _to_image(k): return fft.ifft2(fft.ifftshift(k)).real
 
 @_add("gibbs", "frequencies that are kept, in waves along the longer side", 80, 60, 44, 32, 22)
 def _gibbs(x, amount, seed):
@@ -90,10 +91,11 @@ def _ghost(x, amount, seed):
     rng = np.random.default_rng(seed)
     turned = rng.random() < .5
     period, start = rng.uniform(2.5, 6), rng.uniform(0, 2*np.pi)
-    k = np.fft.fft(x.T if turned else x, axis=0)
-    line = np.fft.fftfreq(len(k))*len(k)
+    k = fft.fft(x.T if turned else x, axis=0)
+    line = fft.fftfreq(len(k))*len(k)
     shift = amount*np.sin(2*np.pi*line/period + start)
-    out = np.abs(np.fft.ifft(k*np.exp(-2j*np.pi*line*shift)[:, None], axis=0))
+    phase = np.exp(-2j*np.pi*line*shift).astype(k.dtype)
+    out = np.abs(fft.ifft(k*phase[:, None], axis=0))
     return out.T if turned else out
 
 # %% ../../nbs/evaluate/03_robust.ipynb #952458e0
@@ -178,8 +180,12 @@ def show_artifacts(img, # A path, a PIL image or an array of bytes
     return fig
 
 # %% ../../nbs/evaluate/03_robust.ipynb #bb30b1c3
-def _sample(df, n, seed, classes):
-    "At most `n` rows of `df`, each class with its share and none left out, in the order of `df`."
+def sample_rows(df, # Columns filepath and y, and group if images belong together
+                n, # Images at most
+                seed, # Of the draw
+                classes # Class names, in the order of `y`
+               )->pd.DataFrame: # Rows of `df` in its order, numbered anew
+    "Draw images so that each class has its share and none is left out."
     if n < 1 or not len(df) or not {"filepath", "y"} <= set(df):
         raise DataError(f"Expected n of at least 1, and rows with filepath and y; found n={n}, and {len(df)} rows "
                         f"with {', '.join(map(str, df))}.")
@@ -192,13 +198,16 @@ def _sample(df, n, seed, classes):
 # %% ../../nbs/evaluate/03_robust.ipynb #a257fa77
 def _answers(predictor, files, ways, what, progress):
     "Class numbers of the images after each of `ways`: name → function of an image and its number."
-    found = {name: [] for name in ways}
-    for start in track(range(0, len(files), 16), what, progress):
-        batch = thread_map(open_image, files[start:start+16], progress=False)
-        for name, change in ways.items():
-            x = thread_map(lambda i: change(batch[i], start + i), range(len(batch)), progress=False)
-            found[name] += [p.top for p in predictor.predict(x)]
-    return {name: np.array([predictor.classes.index(o) for o in v]) for name, v in found.items()}
+    found, step = {name: [] for name in ways}, max(1, 64//len(ways))
+    for start in track(range(0, len(files), step), what, progress):
+        batch = thread_map(open_image, files[start:start+step], progress=False)
+        todo = [(change, img, start + i) for change in ways.values() for i, img in enumerate(batch)]
+        x = thread_map(lambda o: o[0](*o[1:]), todo, progress=False)
+        numbers = _numbers(predictor, predictor.predict(x))
+        for name, part in zip(ways, numbers.reshape(len(ways), -1)): found[name] += part.tolist()
+    return {name: np.array(v) for name, v in found.items()}
+
+def _numbers(predictor, answers): return np.array([predictor.classes.index(o.top) for o in answers])
 
 # %% ../../nbs/evaluate/03_robust.ipynb #3c73c15e
 def _row(df, pred, clean, classes):
@@ -215,15 +224,17 @@ def robustness(predictor, # Has `predict(list of arrays)` and `classes`, as `Pre
                strengths=(1, 2, 3, 4, 5), # Which strengths
                n:int=150, # Images at most, each class with its share
                seed=42, # Of the draw and of what is random in an artifact
-               progress:bool=True # Show a progress bar?
+               progress:bool=True, # Show a progress bar?
+               answers=None # What `predictor` answers for all of `df`, if it was asked already
               )->pd.DataFrame: # artifact, strength, images, macro_f1, low and high (95 %), accuracy, changed
     "Measure how well `predictor` does under each artifact; the first row is of the clean images."
-    df = _sample(df, n, seed, predictor.classes)
-    ways = {("clean", 0): lambda img, i: np.asarray(img)}
+    if answers is None: df = sample_rows(df, n, seed, predictor.classes)
+    ways = {} if answers else {("clean", 0): lambda img, i: np.asarray(img)}
     for a in listify(artifacts) or list_artifacts():
         for s in listify(strengths):
             if _amount(a, s): ways[a, int(s)] = lambda img, i, a=a, s=s: degrade(img, a, s, (seed, i))
     found = _answers(predictor, list(df.filepath), ways, "worse images", progress)
+    if answers: found = {("clean", 0): _numbers(predictor, answers)} | found
     clean = found["clean", 0]
     return pd.DataFrame([dict(artifact=a, strength=s, **_row(df, pred, clean, predictor.classes))
                          for (a, s), pred in found.items()])
@@ -292,11 +303,13 @@ def border_test(predictor, # Has `predict`, `classes` and `bundle["margin"]`, as
                 n:int=150, # Images at most, each class with its share
                 share:float=.1, # Width of the border: share of each side of what the network sees
                 seed=42, # Of the draw and of the donors
-                progress:bool=True # Show a progress bar?
+                progress:bool=True, # Show a progress bar?
+                answers=None # What `predictor` answers for all of `df`, if it was asked already
                )->pd.DataFrame: # Index: `BORDERS`; as `robustness`, and drawn: share called by the donor's class
     "Measure how `predictor` does when the border is blanked or exchanged."
     if not 0 < share < .5: raise ConfigError(f"share is {share}: expected a share of each side, between 0 and 0.5.")
-    df, classes = _sample(df, n, seed, predictor.classes), predictor.classes
+    classes = predictor.classes
+    if answers is None: df = sample_rows(df, n, seed, classes)
     same, other = _donors(df, seed, classes)
     margin = getattr(predictor, "bundle", {}).get("margin", 0)
     def lend(rows):
@@ -304,7 +317,9 @@ def border_test(predictor, # Has `predict`, `classes` and `bundle["margin"]`, as
     def keep(img, i): return np.asarray(img)
     def blank(img, i): return _bordered(img, None, margin, share)
     ways = dict(zip(BORDERS, (keep, blank, lend(same), lend(other))))
+    if answers: del ways[BORDERS[0]]
     found = _answers(predictor, list(df.filepath), ways, "borders", progress)
+    if answers: found = {BORDERS[0]: _numbers(predictor, answers)} | found
     rows = [_row(df, pred, found[BORDERS[0]], classes) for pred in found.values()]
     table = pd.DataFrame(rows, index=pd.Index(BORDERS, name="border"))
     table["drawn"] = [np.nan]*3 + [float((found[BORDERS[3]] == df.y.to_numpy()[other]).mean())]
@@ -349,15 +364,17 @@ def say_border(table:pd.DataFrame # From `border_test`
 def refusals(predictor, # Has `predict`, as `Predictor` has
              df:pd.DataFrame, # Brain images, with a column filepath
              others:dict, # Kind → list of other pictures, such as from `ood_pictures`
-             progress:bool=True # Show a progress bar?
+             progress:bool=True, # Show a progress bar?
+             answers=None # What `predictor` answers for `df`, if it was asked already
             )->pd.DataFrame: # Index: kind; images, refused (share), low and high (95 %)
     "Count how often `predictor` refuses brain images, and pictures that are none."
-    rows = []
-    for kind, x in track([("brain images", list(df.filepath)), *others.items()], "refusals", progress):
-        parts = [predictor.predict(x[i:i+64]) for i in range(0, len(x), 64)]
-        k = sum(p.verdict == "rejected" and not p.failed for part in parts for p in part)
-        low, high = binomtest(k, len(x)).proportion_ci()
-        rows.append(dict(kind=kind.replace("_", " "), images=len(x), refused=k/len(x), low=low, high=high))
+    def ask(x): return [p for i in range(0, len(x), 64) for p in predictor.predict(x[i:i+64])]
+    found, rows = {"brain images": answers or ask(list(df.filepath))}, []
+    for kind in track(list(others), "refusals", progress): found[kind] = ask(others[kind])
+    for kind, each in found.items():
+        k = sum(p.verdict == "rejected" and not p.failed for p in each)
+        low, high = binomtest(k, len(each)).proportion_ci()
+        rows.append(dict(kind=kind.replace("_", " "), images=len(each), refused=k/len(each), low=low, high=high))
     return pd.DataFrame(rows).set_index("kind")
 
 # %% ../../nbs/evaluate/03_robust.ipynb #f50d45ff

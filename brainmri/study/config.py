@@ -54,7 +54,7 @@ class RunConfig:
     early_stop:int=None # End a phase after so many epochs without a better validation macro-F1
     test_top:int=2 # For how many of the leading recipes the test set is opened
     n_seeds:int=1 # Trainings of each recipe; with more than one, mean and spread are reported
-    n_robust:int=None # Images on which the best recipe is tried under artifacts and other borders; 0 for none
+    n_robust:int=None # Images to try artifacts and borders on; 0 for none, by default as time allows
     out:str=None # The run's folder; by default one in `runs/`, named by data and settings
     resume:bool=True # Continue a run that was interrupted?
     progress:bool=True # Report progress, with bars?
@@ -97,13 +97,12 @@ class Preset:
     rates:dict=None # Part that learns → rate, instead of the recipe's
     bs:int=None # Images per batch, instead of the recipe's
     aug_views:int=2 # Stored augmented views of each training image, on a CPU
-    n_robust:int=150 # Images on which the best recipe is tried under artifacts and other borders
 
 # %% ../../nbs/study/03a_config.ipynb #dd7d99b0
 PRESETS = dict( #: What `preset` may be
     study=Preset(),
     fine_tune=Preset("fine_tune", rates=dict(head=2e-3, last=1e-3)),
-    quick=Preset(img_size=96, epochs=5, lr=1e-4, bs=16, aug_views=1, n_robust=30),
+    quick=Preset(img_size=96, epochs=5, lr=1e-4, bs=16, aug_views=1),
 )
 
 # %% ../../nbs/study/03a_config.ipynb #cedd8225
@@ -115,9 +114,8 @@ def settle(config:RunConfig, # As the caller gave it
     name = config.preset or ("study" if with_data else "quick")
     preset, on_gpu = PRESETS[name], device.startswith("cuda")
     views = config.aug_views if config.aug_views is not None else 0 if on_gpu else preset.aug_views
-    n_robust = preset.n_robust if config.n_robust is None else config.n_robust
     split_seed = config.seed if config.split_seed is None else config.split_seed
-    return replace(config, preset=name, device=device, aug_views=views, n_robust=n_robust, split_seed=split_seed)
+    return replace(config, preset=name, device=device, aug_views=views, split_seed=split_seed)
 
 # %% ../../nbs/study/03a_config.ipynb #3ae91db2
 _NOT_RECORDED = ("recipes", "classes", "group", "turned", "audited", "img_size", "epochs",

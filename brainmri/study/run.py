@@ -71,11 +71,13 @@ def environment(device:str="cpu", # Where the run computes
     "List the machine, the packages and the processes that train together."
     import torch
     from brainmri.train.distributed import processes
-    installed = {p.metadata["Name"].lower(): p.version for p in importlib.metadata.distributions()}
     gpu = torch.cuda.get_device_name() if device.startswith("cuda") else None
     machine = dict(python=platform.python_version(), platform=platform.system(), cpu=_processor(), cores=os.cpu_count(), gpu=gpu)
-    versions = {p: installed.get(p) for p in _PACKAGES}
+    versions = {p: _version(p) for p in _PACKAGES}
     return dict(**machine, device=device, precision=precision, processes=processes(), **versions)
+
+def _version(package):
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError): return importlib.metadata.version(package)
 
 def _processor():
     try: lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

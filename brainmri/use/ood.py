@@ -4,6 +4,7 @@
 
 # %% ../../nbs/use/00_ood.ipynb #4da0c8ed
 from __future__ import annotations
+import functools
 from dataclasses import dataclass, replace
 import numpy as np  # what is slow to import waits until it is called: a bundle answers with this module
 from PIL import Image, ImageDraw
@@ -145,20 +146,31 @@ def _text(rng):
     return im
 
 # %% ../../nbs/use/00_ood.ipynb #6cb1cf5a
+def _curves(rng, draw):
+    color = ["black", "steelblue"][rng.integers(2)]
+    walks = rng.normal(size=(rng.integers(1, 4), 40)).cumsum(1)
+    heights = 340 - 280*(walks - walks.min())/np.ptp(walks)
+    for o in heights: draw.line(list(zip(np.linspace(64, 346, 40), o)), fill=color, width=2)
+
+def _bars(rng, draw):
+    gray = (int(rng.integers(205)),)*3
+    for i, height in enumerate(rng.random(8)):
+        draw.rectangle((64 + 36*i, 355 - 290*height, 92 + 36*i, 355), fill=gray)
+
 def _chart(rng):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    fig = Figure(figsize=(4, 4), dpi=100)
-    ax = fig.add_subplot()
-    if rng.random() < .5:
-        ax.plot(rng.normal(size=(40, int(rng.integers(1, 4)))).cumsum(0), color="k" if rng.random() < .5 else None)
-    else: ax.bar(range(8), rng.random(8), color=str(rng.random()*.8))
-    ax.set(title="Chart", xlabel="time", ylabel="value")
-    canvas = FigureCanvasAgg(fig)
-    canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
+    im = Image.new("RGB", (400, 400), "white")
+    draw = ImageDraw.Draw(im)
+    draw.rectangle((50, 48, 360, 355), outline="black")
+    for i in range(7):
+        draw.text((24, 340 - 48*i), f"{rng.integers(5)*i}", fill="black")
+        draw.text((64 + 46*i, 362), f"{5*i}", fill="black")
+    words = dict(Chart=(190, 30), time=(190, 380), value=(4, 30))
+    for word, at in words.items(): draw.text(at, word, fill="black")
+    [_bars, _curves][rng.integers(2)](rng, draw)
+    return im
 
 # %% ../../nbs/use/00_ood.ipynb #e3473715
+@functools.cache
 def _photographs():
     "The photographs that installed packages carry, as arrays."
     from sklearn.datasets import load_sample_images
