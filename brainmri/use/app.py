@@ -4,7 +4,7 @@
 
 # %% ../../nbs/use/06_app.ipynb #91707eb3
 from __future__ import annotations
-import base64, io, os, socket
+import base64, io, os, socket, threading
 from dataclasses import replace
 from pathlib import Path
 import numpy as np
@@ -39,6 +39,7 @@ def looking(predictor:Predictor # From `load`
 
 # %% ../../nbs/use/06_app.ipynb #4bd01765
 MOST_CARDS = 12  #: Pictures that are shown with their maps; the table has all
+_one_pass = threading.Lock()
 
 def answer_many(predictor:Predictor, # From `load`
                 asked:list, # For each person a list of paths, or None
@@ -46,7 +47,8 @@ def answer_many(predictor:Predictor, # From `load`
                )->list: # Of `Predictions`, one for each person
     "Answer several people at once: their files go through the network together."
     each = [[o for item in _items(files) for o in open_safely(item)] for files in asked]
-    answers = iter(predictor.answer([o for items in each for o in items], level=level))
+    with _one_pass:  # while other files are opened
+        answers = iter(predictor.answer([o for items in each for o in items], level=level))
     return [Predictions(next(answers) for _ in items) for items in each]
 
 def _items(files):
@@ -146,7 +148,7 @@ def make_app(bundle # A folder or an .onnx file, as `load` takes it, or a `Predi
                 level = gr.Dropdown(levels, value=middle, label="How often the set holds the right class")
                 button = gr.Button("Answer", variant="primary", elem_id="go")
             with gr.Column(scale=2, min_width=320): said = gr.HTML(label="Answer", elem_id="answer")
-        together = dict(batch=True, max_batch_size=8, api_name="answer")
+        together = dict(batch=True, max_batch_size=4, concurrency_limit=2, api_name="answer")
         gr.on([button.click, files.upload], _asked(predictor), [files, level], [said], **together)
     return app.queue(max_size=100, status_update_rate=2)
 
