@@ -12,6 +12,7 @@ import pandas as pd
 
 from . import measure
 from .gpu import gpu
+from .load import load
 
 HERE = Path(__file__).parent
 #: Least ratio of the reference loop's seconds to ours, on two CPU cores; on a GPU it is 10 for each.
@@ -307,12 +308,12 @@ def machine(device):
 
 MEASUREMENTS = dict(limit=limit, steps=steps, startup=startup, predict=predict, recipes=recipes, study=study, views=views, precision=precision, growth=growth,
                     audit=audit, shortcuts=shortcuts, labels=labels)
-ASKED_FOR = dict(gpu=gpu)  #: Only when they are named
+ASKED_FOR = dict(gpu=gpu, load=lambda a, data: load(data, a.weights))  #: Only when they are named
 
 
 def main():
     p = argparse.ArgumentParser(prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("what", nargs="*", help=f"measurements, by default all: {', '.join(MEASUREMENTS)}; and gpu")
+    p.add_argument("what", nargs="*", help=f"measurements, by default all: {', '.join(MEASUREMENTS)}; and gpu, load")
     p.add_argument("--data", help="folder of class folders; phantoms unless given")
     p.add_argument("--weights", help="file with VGG16's weights; random ones unless given")
     p.add_argument("--out", type=Path, default=Path("bench_results"), help="folder of the tables")

@@ -256,7 +256,7 @@ def named():
     from brainmri.models.recipes import Phase, Recipe, add_recipe
     from brainmri.study.report import write_audit
     from brainmri.study.study import train_all
-    from brainmri.use.app import answer_file
+    from brainmri.use.app import answer_html, answer_many
     from brainmri.use.predict import load
     here, out = Path("."), Path(f"{IMG}run")
     evil_images(here)
@@ -281,7 +281,8 @@ def named():
                  explanations=Explanations([some.explain()]))
     views = {k: o._repr_html_() for k, o in shown.items()}
     uploads = dict(app=some.source, app_refused=files[-1], app_missing=f"{IMG}gone.png")
-    views |= {k: answer_file(predictor, os.path.abspath(o))[0] for k, o in uploads.items()}
+    app = answer_many(predictor, [[os.path.abspath(o)] for o in uploads.values()])
+    views |= {k: answer_html(predictor, o) for k, o in zip(uploads, app)}
     for k, v in views.items(): Path(f"view-{k}.html").write_text(v, encoding="utf-8")
     again = index_images(pd.read_csv(out/"index.csv")[["filepath", "label"]])
     print(json.dumps(dict(run=str(out), files=sorted(df.filepath), again=sorted(again.filepath), same=sorted(df.sha) == sorted(again.sha))))
@@ -293,7 +294,7 @@ def alive(text):
     for o in html.fromstring(f"<div>{text}</div>" if "<html" not in text else text).iter():
         if not isinstance(o.tag, str): continue
         if o.tag in ("script", "svg", "iframe", "object", "embed", "form", "link", "base"): yield f"<{o.tag}>"
-        yield from (f"{o.tag} {k}={v}"[:80] for k, v in o.attrib.items() if k.startswith("on") or k in ("src", "href") and not v.startswith(("data:image/png", "#", "https://", "http://")))
+        yield from (f"{o.tag} {k}={v}"[:80] for k, v in o.attrib.items() if k.startswith("on") or k in ("src", "href") and not v.startswith(("data:image/png", "data:text/csv;base64,", "#", "https://", "http://")))
 
 
 def formulas(text):
@@ -360,7 +361,7 @@ def form(name, data):
 
 def answered(address, value):
     "The HTML that the app's function gives for an input, as a program would call it; None if it refuses."
-    status, _, body = ask(address, "POST", "/gradio_api/call/answer", json.dumps(dict(data=[value, .9])), **{"Content-Type": "application/json"})
+    status, _, body = ask(address, "POST", "/gradio_api/call/answer", json.dumps(dict(data=[[value], .9])), **{"Content-Type": "application/json"})
     if status != 200: return None
     said = ask(address, "GET", f"/gradio_api/call/answer/{json.loads(body)['event_id']}")[2].decode()
     data = json.loads(said.rpartition("data: ")[2]) if "event: complete" in said else None

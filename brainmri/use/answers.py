@@ -8,6 +8,7 @@ import os, re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import InitVar, dataclass
+from functools import cache
 from importlib import import_module
 from importlib.resources import files
 from statistics import mean
@@ -84,9 +85,13 @@ def render_answer(name:str, # A file of this folder
            **values # What its variables stand for
           )->str: # HTML if the name says so, with all values escaped
     "Fill in a Jinja2 template."
+    return _template(name).render(**values)
+
+@cache
+def _template(name):
     from jinja2 import Template
     text = (files("brainmri.use")/name).read_text(encoding="utf-8")
-    return Template(text, autoescape=".html" in name).render(**values)
+    return Template(text, autoescape=".html" in name)
 
 # %% ../../nbs/use/00a_answers.ipynb #2c976e89
 def summarize_series(slices:list # The `Prediction`s of one series
