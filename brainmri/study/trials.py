@@ -41,7 +41,7 @@ def plan_trials(self:Study,
     each = (perf_counter() - start)/len(files[:4])
     room = seconds/each/len(list_artifacts())
     strengths = next((o for o in _STRENGTHS if room/len(o) >= 24), _STRENGTHS[-1])
-    return min(150, max(6, int(room/len(strengths)))), strengths
+    return min(150, max(8, int(room/len(strengths)))), strengths
 
 # %% ../../nbs/study/05c_trials.ipynb #e95f6c55
 @patch
