@@ -12,7 +12,7 @@ from pathlib import Path
 __all__ = ['CROP_MARGIN', 'IMAGE_SUFFIXES', 'IMAGENET_MEAN', 'IMAGENET_STD', 'one_line', 'BrainMRIError', 'DataError',
            'ImageError', 'ConfigError', 'WeightsError', 'RunError', 'DataWarning', 'pick', 'need_package',
            'refuse_first', 'counted', 'listed', 'size_text', 'stable_seed', 'seeded', 'pick_device', 'track',
-           'thread_map', 'walk_folders', 'has_content', 'find_file', 'subplots', 'lazy_attributes']
+           'thread_map', 'walk_folders', 'has_content', 'find_file', 'subplots', 'save_png', 'lazy_attributes']
 
 # %% ../nbs/00_core.ipynb #ebf86660
 CROP_MARGIN = 12  #: Pixels cut from each side of every image
@@ -212,6 +212,18 @@ def subplots(*args, # As for `plt.subplots`
     plt.close(fig)
     for ax in fig.axes: ax.spines[["top", "right"]].set_visible(False)
     return fig, axs
+
+# %% ../nbs/00_core.ipynb #0b47ecca
+def save_png(fig, # matplotlib's Figure
+             file, # A path, or a file open for writing
+             dpi:int=110 # Pixels per inch
+            ):
+    "Write a figure as PNG; it is drawn once, where `savefig` draws it twice."
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    before = fig.dpi
+    fig.set_dpi(dpi)
+    FigureCanvasAgg(fig).print_png(file)
+    fig.set_dpi(before)
 
 # %% ../nbs/00_core.ipynb #99a33494
 def lazy_attributes(package:str # The package's `__name__`

@@ -127,11 +127,13 @@ class _View:
         self.bend = [self.warp(rng) for _ in range(2)]
 
     def warp(self, rng):
+        "A smooth shift of all pixels, in mm."
         return _smooth(rng, self.shape, rng.uniform(4, 7)) * rng.uniform(.8, 2.2)
 
 # %% ../../nbs/data/00b_draw.ipynb #e3f05077
 @patch
 def pixels(self:_View, step=1):
+    "Columns and rows, counted from the middle."
     h, w = self.shape
     r, c = np.mgrid[0:h:step, 0:w:step].astype(np.float32)
     return c - (w - 1)/2, r - (h - 1)/2
@@ -139,6 +141,7 @@ def pixels(self:_View, step=1):
 # %% ../../nbs/data/00b_draw.ipynb #3612d78b
 @patch
 def xyz(self:_View, step=1, shift=(0, 0)):
+    "Places in the head, in mm."
     c, r = (o + by for o, by in zip(self.pixels(step), shift))
     (cols, rows, depth), A = self.axes, self.matrix
     flat = [self.center[i] + A[i, 0]*c + A[i, 1]*r for i in range(2)]
@@ -150,6 +153,7 @@ def xyz(self:_View, step=1, shift=(0, 0)):
 # %% ../../nbs/data/00b_draw.ipynb #b060bb60
 @patch
 def maps(self:_View, shift=(0, 0)):
+    "What lies at each pixel: `xyz`, T1, and the smooth volumes."
     xyz = self.xyz(shift=shift)
     half = [(a[::2, ::2] + a[1::2, 1::2])/2 for a in xyz]
     smooth = {k: _stretch(_at(k, half), self.shape) for k in ("wm", "dura", "skin", "soft")}
@@ -220,6 +224,7 @@ def _ticks(draw, x, y):
 
 # %% ../../nbs/data/00b_draw.ipynb #84cc4004
 class _Lesion:
+    "What all lesions have: a center, a radius, a force, and distances from the center."
     def __init__(self, rng, view):
         self.rng, self.view = rng, view
         self.center, self.radius, self.force = self.place(rng, view)
@@ -229,12 +234,14 @@ class _Lesion:
         return [o - at for o, at in zip(self.view.pixels(), self.center)]
 
     def level(self, rough, cells):
+        "0 at the center and 1 at the edge, roughened by noise."
         noise = _smooth(self.rng, self.view.shape, cells)
         return np.hypot(*self.pixels())/self.radius + rough*noise
 
 # %% ../../nbs/data/00b_draw.ipynb #02760519
 @patch
 def shift(self:_Lesion):
+    "How far each pixel is pushed away, in pixels."
     c, r = self.pixels()
     near = -self.force * np.exp(-(c**2 + r**2) / (1.7*self.radius)**2)
     dura = _stretch(_at("dura", self.view.xyz(4)), self.view.shape)
@@ -248,6 +255,7 @@ def _pixel(view, i, step):
 # %% ../../nbs/data/00b_draw.ipynb #7958b91b
 class _Glioma(_Lesion):
     def place(self, rng, view):
+        "Somewhere deep in the white matter."
         xyz = view.xyz(4)
         dura = _at("dura", xyz)
         ok = (_at("wm", xyz) > .55) & (dura < -rng.uniform(7, 20))
@@ -258,6 +266,7 @@ class _Glioma(_Lesion):
 # %% ../../nbs/data/00b_draw.ipynb #1016d5a5
 @patch
 def inside(self:_Glioma, rng, level, patches):
+    "Intensities of a ring around a core, of patches, or of a dull stain."
     kind = rng.random()
     ring, core = rng.uniform(.68, .95)*(1 + .13*patches), rng.uniform(.12, .28)
     if kind < .66: return _mix(core, ring, _sigmoid((level - rng.uniform(.5, .68) - .1*patches) / .05))
@@ -267,6 +276,7 @@ def inside(self:_Glioma, rng, level, patches):
 # %% ../../nbs/data/00b_draw.ipynb #8e025612
 @patch
 def paint(self:_Glioma, v, maps):
+    "A ragged mass with edema around it."
     rng, noise = self.rng, functools.partial(_smooth, self.rng, v.shape)
     cells = max(v.shape) / self.radius * 1.3
     level = self.level(.2, cells) - .2*(maps.wm - .5) + .08*noise(3*cells)
@@ -280,6 +290,7 @@ def paint(self:_Glioma, v, maps):
 # %% ../../nbs/data/00b_draw.ipynb #dbce0c8b
 class _Meningioma(_Lesion):
     def place(self, rng, view):
+        "Just inside the dura, away from the sella."
         xyz = view.xyz(4)
         dura = _at("dura", xyz)
         down, right = np.gradient(dura)
@@ -293,6 +304,7 @@ class _Meningioma(_Lesion):
 # %% ../../nbs/data/00b_draw.ipynb #dc8993dd
 @patch
 def paint(self:_Meningioma, v, maps):
+    "A bright ball on the dura, with a cleft beneath it and often a tail."
     rng, dura = self.rng, maps.dura
     bright = rng.uniform(.72, .95)
     level = self.level(.05, max(v.shape) / self.radius)
@@ -307,10 +319,12 @@ def paint(self:_Meningioma, v, maps):
 # %% ../../nbs/data/00b_draw.ipynb #26ddc003
 class _Pituitary(_Lesion):
     def place(self, rng, view):
+        "In the sella."
         i = sum((a - s)**2 for a, s in zip(view.xyz(2), _SELLA)).argmin()
         return _pixel(view, i, 2), rng.uniform(9, 16) / view.mm, rng.uniform(.1, .35)
 
     def balls(self, rng, xyz):
+        "The level of the nearer of two balls."
         mm = self.radius*self.view.mm
         seat = np.array(_SELLA) + rng.uniform(-2, 2, 3) + [0, 0, .25*mm]
         top = seat + [rng.uniform(-3, 3), rng.uniform(-2, 2), mm*rng.uniform(.5, .9)]
@@ -321,6 +335,7 @@ class _Pituitary(_Lesion):
 # %% ../../nbs/data/00b_draw.ipynb #1a4e22ec
 @patch
 def paint(self:_Pituitary, v, maps):
+    "Two balls above the sella, some with a cyst."
     rng, noise = self.rng, functools.partial(_smooth, self.rng, v.shape)
     bright = rng.uniform(.68, .95)
     level = self.balls(rng, maps.xyz) + .07*noise(max(v.shape) / self.radius * 1.4)

@@ -7,9 +7,9 @@ from __future__ import annotations
 from functools import partial
 import numpy as np, pandas as pd, torch
 from PIL import Image, ImageDraw
-from fastai.vision.all import Categorize, CategoryMap, ColReader, DataBlock, DataLoader, DataLoaders
-from fastai.vision.all import IntToFloatTensor, Normalize, PILImage, RandTransform, TensorCategory, TensorImage
-from fastai.vision.all import Transform, TransformBlock
+from fastai.data.all import Categorize, CategoryMap, ColReader, DataBlock, DataLoader, DataLoaders
+from fastai.data.all import IntToFloatTensor, Normalize, TensorCategory, TensorImage, Transform, TransformBlock
+from fastai.vision.core import PILImage  # not all of fastai.vision, which loads torchvision and timm
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from ..core import *
@@ -71,11 +71,12 @@ def view_numbers(shas, # Content hashes of the images
 
 # %% ../../nbs/data/11_loaders.ipynb #c24575b2
 @delegates(mild_affine)
-class MildAugment(RandTransform):
+class MildAugment(Transform):
     "Rotate, crop and flip each image of a training batch a little; a fastai batch transform."
     order = 20  # after IntToFloatTensor (10), before Normalize (99)
+    split_idx = 0  # training only
     def __init__(self, **kwargs):
-        super().__init__(p=1.)
+        super().__init__()
         self.kwargs = kwargs
     def encodes(self, x:TensorImage): return warp(x, mild_affine(torch.rand(len(x), 6), **self.kwargs))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import torch
-from fastai.vision.all import ClassificationInterpretation, Learner
+from fastai.basics import ClassificationInterpretation, Learner
 from ..core import DataError, counted
 from ..data.classes import STUDY_CLASSES
 from ..data.image import open_image

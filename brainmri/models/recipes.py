@@ -144,7 +144,7 @@ def adam(params, **kwargs): # Parameters or groups, and `torch.optim.Adam`'s opt
 
 def learner_args()->dict: # Keyword arguments of fastai's `Learner`
     "Loss, optimizer and metrics that all recipes share; frozen layers keep their BatchNorm statistics."
-    from fastai.vision.all import CrossEntropyLossFlat, F1Score, accuracy
+    from fastai.basics import CrossEntropyLossFlat, F1Score, accuracy
     return dict(loss_func=CrossEntropyLossFlat(), opt_func=adam, metrics=[F1Score(average="macro"), accuracy],
                 train_bn=False, wd_bn_bias=True)
 
@@ -171,7 +171,8 @@ def make_learner(dls, # Loaders of images, normalized as the body wants it
                  **kwargs # For fastai's `Learner`
                 )->"Learner": # With its body frozen as the first phase asks
     "Make a fastai `Learner` for the network of a recipe, with as many outputs as `dls` has classes."
-    from fastai.vision.all import BnFreeze, L, Learner
+    from fastai.basics import L, Learner
+    from fastai.callback.training import BnFreeze
     net = recipe_network(recipe, body, len(dls.vocab), img_size, state, seed)
     cbs = [BnFreeze(), *L(kwargs.pop("cbs", None))]
     learn = Learner(dls, net, splitter=layer_groups, cbs=cbs, **{**learner_args(), **kwargs})

@@ -21,6 +21,7 @@ from .report import write_card, write_report
 from .results import Results
 from .run import environment, expect_same, note_opening
 from .training import Study, initial_weights
+from .trials import TRIAL_FILES
 from ..train.distributed import from_first
 
 # %% auto #0
@@ -186,8 +187,6 @@ def note_nested(self:FoldedStudy,
     write_json(self.folder/"nested.json", dict(chosen=chosen, **self.judged(p)))
 
 # %% ../../nbs/study/05b_folds.ipynb #5fdfeb0b
-_TRIALS = ("robustness.csv", "robustness.png", "border.csv", "border.json", "refused.csv", "refused.json")
-
 @patch
 def conclude(self:FoldedStudy):
     "Open the test folds, try the best recipe, and write the report."
@@ -195,7 +194,7 @@ def conclude(self:FoldedStudy):
     best = choose(read_run(self.folder))
     first = self.study(1, self.numbers[0])
     first.try_best(best)
-    for name in _TRIALS:
+    for name in TRIAL_FILES:
         file = first.folder/best/name
         if file.exists(): shutil.copy(file, self.folder/best/name)
     for repeat, fold in self.places: shutil.rmtree(self.place(repeat, fold)/"shared", ignore_errors=True)

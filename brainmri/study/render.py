@@ -13,7 +13,7 @@ import numpy as np, pandas as pd
 import jinja2
 from jinja2.defaults import DEFAULT_FILTERS
 from markupsafe import Markup
-from ..core import ConfigError, one_line
+from ..core import ConfigError, one_line, save_png
 from ..store import atomic
 
 # %% auto #0
@@ -159,7 +159,7 @@ def figure_html(picture, # Path of a PNG, or a matplotlib figure
     if isinstance(picture, (str, Path)): data = Path(picture).read_bytes()
     else:
         file = io.BytesIO()
-        picture.savefig(file, format="png", dpi=110)
+        save_png(picture, file)
         data = file.getvalue()
     wide = int.from_bytes(data[16:20], "big") > 780  # where a PNG keeps its width
     return Markup(render("figure.html.jinja", data=base64.b64encode(data).decode(), alt=alt, wide=wide))

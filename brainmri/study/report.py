@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 import numpy as np, pandas as pd
+from ..core import save_png
 from ..store import atomic, read_json
 from ..data.look import plot_class_counts
 from ..data.registry import registry_about, subject_leakage
@@ -201,7 +202,7 @@ def _save(run, figs):
     "Write figures to the folder of `run`: name → path."
     files = {k: run.path/"figures"/f"{k}.png" for k in figs}
     for k, file in files.items():
-        with atomic(file) as tmp: figs[k].savefig(tmp, format="png", dpi=110)
+        with atomic(file) as tmp: save_png(figs[k], tmp)
     return files
 
 # %% ../../nbs/study/01_report.ipynb #337d37bd

@@ -13,11 +13,13 @@ from fastcore.meta import delegates
 from ..core import RunError, counted, listed, pick
 from ..store import read_json, write_csv, write_json
 from ..data.classes import as_labels
+from ..data.image import open_image
 from ..data.loaders import mri_dls, rows_dl
 from ..evaluate.calibrate import coverage_table, softmax
 from ..evaluate.metrics import judge
 from ..evaluate.patients import patient_scores, patient_table
 from ..evaluate.plots import MRIInterpretation
+from ..evaluate.robust import border_test, refusals, robustness, sample_rows
 from ..models.bodies import get_body, load_weights
 from ..models.recipes import Recipe, make_learner
 from .external import External, validate_run
@@ -27,6 +29,7 @@ from .render import table_html
 from .report import headline, readable_table, summary_text, write_card, write_report
 from .run import keep_predictions, note_opening, only_writer
 from ..use.bundle import read_bundle
+from ..use.ood import ood_pictures
 from ..use.predict import Predictor, load
 
 # %% auto #0
@@ -270,16 +273,45 @@ def open_test(self:Results,
         write_card(self.path)
     return Results(self.path, self.images)
 
-# %% ../../nbs/study/05_results.ipynb #979ac5cc
+# %% ../../nbs/study/05_results.ipynb #c1923745
 @patch
-def robustness(self:Results)->pd.DataFrame: # artifact, strength, images, macro_f1, low, high, accuracy, changed
-    "How the best recipe does on images with artifacts."
-    file = self.path/self.best/"robustness.csv"
-    if not file.exists():
-        raise RunError(f"There is no {file}: the run was made with n_robust=0. "
-                       "Call train_all again with n_robust=150 and the same `out`.")
-    return read_run_table(file)
+def trial(self:Results)->tuple: # A predictor, and a table of images
+    "The best recipe, and the images that judge it."
+    index = self.run.index
+    return self.predictor(), self.located(index[index["split"] == self.run.part(self.best)])
 
+@patch
+@delegates(robustness, but=["predictor", "df", "answers"])
+def robustness(self:Results,
+               n:int=None, # Images to try now; by default the table is read that the run kept
+               **kwargs
+              )->pd.DataFrame: # artifact, strength, images, macro_f1, low, high, accuracy, changed
+    "How the best recipe does on images with artifacts."
+    if n: return robustness(*self.trial(), n=n, **kwargs)
+    file = self.path/self.best/"robustness.csv"
+    if file.exists(): return read_run_table(file)
+    raise RunError(f"There is no {file}: the run was made with n_robust=0. Say on how many images to try it: n=150.")
+
+# %% ../../nbs/study/05_results.ipynb #e78f542a
+@patch
+@delegates(border_test, but=["predictor", "df", "answers"])
+def border_test(self:Results,
+                **kwargs
+               )->pd.DataFrame: # One row per border: images, macro_f1, low, high, accuracy, changed, drawn
+    "How the best recipe does when the border of images is blanked or exchanged."
+    return border_test(*self.trial(), **kwargs)
+
+@patch
+def refusals(self:Results,
+             n:int=20 # Pictures of each kind; of brains ten times as many
+            )->pd.DataFrame: # Indexed by kind: images, refused (share), low, high
+    "How often the best recipe refuses brain images, and pictures that are none."
+    predictor, rows = self.trial()
+    rows = sample_rows(rows, 10*n, self.run.config["seed"], self.run.classes)
+    others = ood_pictures(n, brains=[open_image(o) for o in rows.filepath[:10]])
+    return refusals(predictor, rows, others, progress=False)
+
+# %% ../../nbs/study/05_results.ipynb #979ac5cc
 @patch
 @delegates(validate_run, but=["run", "predictor", "recipe"])
 def validate_on(self:Results,

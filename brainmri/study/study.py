@@ -50,7 +50,7 @@ def conclude(self:Study):
     self.open_repeats()
     self.try_best()
     self.finish()
-    self.say(f"\n{Results(self.folder)}")
+    if self.config.progress: self.say(f"\n{Results(self.folder)}")
 
 # %% ../../nbs/study/06_study.ipynb #4ed67e02
 @takes_settings

@@ -7,39 +7,35 @@ from __future__ import annotations
 import gc, json, os
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from time import perf_counter
 import numpy as np
 import pandas as pd
 import torch
 from fastcore.basics import patch
 from .. import __version__
-from ..core import CROP_MARGIN, ConfigError, DataError, stable_seed, thread_map
-from ..store import atomic, cache_dir, read_json, write_csv, write_json
-from ..data.audit import Audit, audit
+from ..core import CROP_MARGIN, ConfigError, stable_seed
+from ..store import cache_dir, read_json, write_csv, write_json
+from ..data.audit import audit
 from ..data.cache import cache_lock, content_key, need_room, normalize, pixel_cache, to_float
 from ..data.classes import classes_of
-from ..data.image import image_array, open_image
+from ..data.image import image_array
 from ..data.index import index_images
 from ..data.phantom import make_phantoms
 from ..data.folds import fold_images, fold_split
 from ..data.split import sealed, split_images
 from ..evaluate.calibrate import fit_calibration
 from ..evaluate.metrics import judge
-from ..evaluate.robust import border_test, degrade, list_artifacts, plot_robustness, refusals, robustness
-from ..evaluate.robust import sample_rows, say_border, say_refusals
 from ..models.bodies import body_weights, build_network, count_params, get_body, make_body, settle_batchnorm
 from ..models.recipes import STUDY_RECIPES, Recipe, get_recipe, list_recipes, set_phase
 from .config import PRESETS, RunConfig, to_record
-from .records import choose, chosen_by, comparison_table, read_recipe, read_run, read_run_table
+from .records import chosen_by, comparison_table, read_recipe, read_run_table
 from .results import recipe_learner
 from .run import environment, expect_same, keep_predictions, note_opening, only_writer, prepare_folder
 from ..train.distributed import from_first, is_first, processes
 from ..train.features import FeatureCache, weights_key
 from ..train.loop import Training, TrainOptions
 from ..models.recipes import phase_key
-from ..use.bundle import file_hash, read_bundle, write_bundle
-from ..use.ood import Gate, fit_gate, ood_pictures, plain_checks
-from ..use.predict import load
+from ..use.bundle import read_bundle, write_bundle
+from ..use.ood import Gate, fit_gate, plain_checks
 
 # %% auto #0
 __all__ = ['N_PHANTOMS', 'plan_recipes', 'adapt', 'read_data', 'initial_weights', 'Study', 'begin']
@@ -399,103 +395,6 @@ def open_repeats(self:Study):
                 o["test_macro_f1"] = self.score(t, "test", self.folder/r.name/f"seed-{o['seed']}")[0]["macro_f1"]
             write_json(self.folder/r.name/"metrics.json", metrics)
         for o in kept: o.unlink()
-
-# %% ../../nbs/study/05a_training.ipynb #cc20a2fc
-_STRENGTHS = (1, 2, 3, 4, 5), (1, 3, 5), (3,)  # the fewer, the less time there is
-
-@patch
-def plan_trials(self:Study,
-                predictor, # From `load`
-                files # Paths of some images
-               )->tuple: # Images, and strengths
-    "Fit the trials into a fifth of the time that the training took, or into four seconds."
-    if self.config.n_robust: return self.config.n_robust, _STRENGTHS[0]
-    seconds = max(4, sum(self.metrics(r)["seconds"] for r in self.recipes)/5)
-    predictor.predict(list(files[:2]))  # the first answers take longer
-    start = perf_counter()
-    predictor.predict(thread_map(lambda o: degrade(o, "ghost", 3), files[:4], progress=False))
-    each = (perf_counter() - start)/len(files[:4])
-    room = seconds/each/len(list_artifacts())
-    strengths = next((o for o in _STRENGTHS if room/len(o) >= 24), _STRENGTHS[-1])
-    return min(150, max(6, int(room/len(strengths)))), strengths
-
-# %% ../../nbs/study/05a_training.ipynb #e95f6c55
-@patch
-def try_best(self:Study,
-             best:str=None # A recipe; the one that is best on validation by default
-            ):
-    "Measure the best recipe on artifacts and other borders, and what its gate refuses."
-    best = best or choose(read_run(self.folder))
-    folder, part = self.folder/best, "test" if self.metrics(best)["test"] else "valid"
-    if self.config.n_robust == 0 or _was_tried(folder, part, self.config.n_robust): return
-    self.say(f"Trying “{self.metrics(best)['title']}” on {part} images with artifacts")
-    predictor = load(folder, self.config.precision, self.config.device)
-    rows = self.index[self.index["split"] == part]
-    n, strengths = self.plan_trials(predictor, rows.filepath)
-    rows = sample_rows(rows, n, self.config.seed, self.classes)
-    answers = predictor.predict(list(rows.filepath), progress=False)  # for all three
-    options = dict(seed=self.config.seed, progress=self.config.progress, answers=answers)
-    self.try_artifacts(folder, robustness(predictor, rows, strengths=strengths, **options))
-    says = dict(border=self.try_borders(folder, predictor, rows, options))
-    says["refused"] = self.try_gate(folder, predictor, rows, answers)
-    _note_trials(folder, part, n, says)
-
-@patch
-def try_artifacts(self:Study,
-                  folder, # Of a recipe
-                  table # From `robustness`
-                 ):
-    "Keep a table of artifacts, and its picture."
-    write_csv(folder/"robustness.csv", table)
-    with atomic(folder/"robustness.png") as tmp: plot_robustness(table).savefig(tmp, format="png", dpi=110)
-
-# %% ../../nbs/study/05a_training.ipynb #378f531b
-@patch
-def try_borders(self:Study,
-                folder, # Of a recipe
-                predictor, # Its predictor
-                rows, # Images to try
-                options # For `border_test`
-               )->str: # In words
-    "Keep the table of other borders, if there are two images of each class."
-    (folder/"border.csv").unlink(missing_ok=True)
-    try: table = border_test(predictor, rows, **options)
-    except DataError as e: return f"It couldn't be: {e}"
-    write_csv(folder/"border.csv", table, index=True)
-    return say_border(table)
-
-@patch
-def try_gate(self:Study,
-             folder, # Of a recipe
-             predictor, # Its predictor
-             rows, # Images to try
-             answers # To these
-            )->str: # In words
-    "Keep the table of what the gate refuses."
-    brains = [open_image(o) for o in rows.filepath[:10]]
-    others = ood_pictures(min(20, max(3, len(rows)//3)), self.config.seed, brains)
-    table = refusals(predictor, rows, others, self.config.progress, answers)
-    write_csv(folder/"refused.csv", table, index=True)
-    return say_refusals(table)
-
-# %% ../../nbs/study/05a_training.ipynb #6aefc10c
-_TRIALS = dict(border=("robustness.csv", "border.csv"), refused=("refused.csv",))
-
-def _note_trials(folder, part, n, says):
-    "Record what the trials say, and the hashes of their tables."
-    for name, tables in _TRIALS.items():
-        files = {o: file_hash(folder/o) for o in tables if (folder/o).is_file()}
-        write_json(folder/f"{name}.json", dict(says=says[name], split=part, n=n, files=files))
-
-def _was_tried(folder, part, n):
-    "Are there trials on these images, whose tables are as they were written?"
-    for name in _TRIALS:
-        if not (folder/f"{name}.json").exists(): return False
-        was = read_json(folder/f"{name}.json", dict, ["split", "n", "files"])
-        if was["split"] != part or was["n"] != (n or was["n"]): return False
-        for o, sha in was["files"].items():
-            if not (folder/o).is_file() or file_hash(folder/o) != sha: return False
-    return True
 
 # %% ../../nbs/study/05a_training.ipynb #7afc9319
 _PARTS = dict(head="the head", last="the last stage and the head", all="all layers")

@@ -7,7 +7,8 @@ from __future__ import annotations
 import time
 import numpy as np, torch
 from fastai.callback.training import GradientAccumulation
-from fastai.vision.all import Callback, CancelBatchException, Learner, TrackerCallback, find_bs, get_model
+from fastai.basics import Callback, CancelBatchException, Learner, find_bs, get_model
+from fastai.callback.tracker import TrackerCallback
 from ..models.recipes import Phase
 
 # %% auto #0

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from fastcore.meta import delegates
-from fastai.vision.all import (CrossEntropyLossFlat, DataLoaders, EarlyStoppingCallback, Learner, Pipeline,
-                               TensorImage, noop, params)
+from fastai.basics import CrossEntropyLossFlat, DataLoaders, Learner, Pipeline, TensorImage, noop, params
+from fastai.callback.tracker import EarlyStoppingCallback
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
