@@ -12,7 +12,7 @@ from ..core import counted, listed, refuse_first, thread_map, walk_folders
 from .classes import STUDY_CLASSES, as_labels, classes_of, known_class
 from .figshare import figshare_table
 from .image import READABLE, holds_slices, open_image, read_file, refuse
-from .tables import TABLE_SUFFIXES, choose_classes, drop_repeats, locate, match_split, read_table
+from .tables import MASK_FOLDERS, TABLE_SUFFIXES, choose_classes, drop_repeats, locate, match_split, read_table
 
 # %% auto #0
 __all__ = ['FACTS', 'find_images', 'class_folders', 'name_problems', 'find_rows', 'check_image', 'index_images', 'problems']
@@ -26,8 +26,6 @@ def find_images(folder # Any folder
     return [o for o, yes in zip(files, held) if yes], [o for o, yes in zip(files, held) if not yes]
 
 # %% ../../nbs/data/03_index.ipynb #160ed537
-_NO_CLASSES = {"mask", "masks", "labels", "annotation", "annotations", "segmentation", "segmentations", "boxes"}
-
 def class_folders(root # A folder
                  )->pd.DataFrame: # path, name, folder ("train", "valid", "test" or None)
     "List the folders that hold one class each."
@@ -39,7 +37,7 @@ def class_folders(root # A folder
     if stray: raise DataError(f"{root} has {mixed}: expected one or the other; move one of them away.")
     rows = [(o, o.name, match_split(part.name)) for part in parts for o in _subfolders(part)]
     if not parts: rows = [(o, o.name, None) for o in subs]
-    rows = [row for row in rows if row[1].lower() not in _NO_CLASSES]
+    rows = [row for row in rows if row[1].lower() not in MASK_FOLDERS]
     return pd.DataFrame(rows, columns=["path", "name", "folder"])
 
 def _subfolders(path):

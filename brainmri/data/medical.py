@@ -333,7 +333,7 @@ def order_in_space(places:list # From `slice_place`, none of them None
     for _, stack in itertools.groupby(order, lambda i: places[i][0]):
         stack = list(stack)
         found += zip(stack, (last + k for k in numbered([places[i][1] for i in stack])))
-        last = found[-1][1]
+        last = found[-1][1] + 1  # no neighbor
     return found
 
 # %% ../../nbs/data/02c_medical.ipynb #c95ce5ed
