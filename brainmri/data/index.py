@@ -40,6 +40,7 @@ def class_folders(root # A folder
     rows = [row for row in rows if row[1].lower() not in MASK_FOLDERS]
     return pd.DataFrame(rows, columns=["path", "name", "folder"])
 
+# %% ../../nbs/data/03_index.ipynb #f11f5548
 def _subfolders(path):
     folder, files = next(walk_folders(path))
     found = (Path(folder)/o for o in sorted(os.listdir(folder)) if o not in files)
@@ -77,6 +78,7 @@ def _is_figshare(root, folders):
     found = [o for files in folders.files for o in files] or find_images(root)[0]
     return len(found) > 0 and all(o.suffix.lower() == ".mat" for o in found)
 
+# %% ../../nbs/data/03_index.ipynb #baa780e7
 def _folder_problems(root, folders, others):
     empty = folders[folders.n == 0]
     known = empty.path[empty.name.map(known_class).notna()]
@@ -138,6 +140,7 @@ def find_rows(data # As for `index_images`
     path = Path(data).expanduser()
     return _from_folder(path) if path.is_dir() else _from_table(path, path.parent)
 
+# %% ../../nbs/data/03_index.ipynb #1219a0f5
 def _kind_problems(data):
     "What `data` is, if it's no folder, CSV or name of a Kaggle set."
     expected = f"expected a folder of class folders, a CSV with {_TABLE}, a DataFrame, or 'kaggle:owner/name'"
