@@ -15,6 +15,7 @@ from .data.phantom import *
 from .data.image import *
 from .data.worker import *
 from .data.gray import *
+from .data.slices import *
 from .data.medical import *
 from .data.tables import *
 from .data.nifti import *

@@ -43,7 +43,7 @@ def bundle(folder):
 
 def dicom(folder):
     "The slices of a DICOM."
-    from brainmri.data.medical import read_slices
+    from brainmri.data.slices import read_slices
     return lambda data: read_slices(data, "a.dcm")
 
 READERS = {o.__name__: o for o in (image, table, bundle, dicom)}

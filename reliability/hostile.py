@@ -21,7 +21,7 @@ SECONDS, MEGABYTES, LETTERS = 10, 1000, 500
 
 def calls(case, predictor):
     "What users do with `case`: names, and functions that return the lines in which something was refused."
-    from brainmri.data.medical import read_slices
+    from brainmri.data.slices import read_slices
     from brainmri.core import DataWarning
     from brainmri.data.image import image_array, open_image
     from brainmri.data.worker import untrusted
@@ -45,7 +45,7 @@ def calls(case, predictor):
         return refused(found)
     predict = {"predict a list": lambda: answer([path, path.parent/"whole.png"]), "predict its folder": lambda: answer(path.parent)}
     if case.kind == "picture": return {"index": lambda: index(root), "open_image": lambda: open_image(path) and None, "image_array": lambda: pixels(path), "predict": lambda: answer(path), **predict}
-    if case.kind == "bomb": return {"untrusted": lambda: untrusted("brainmri.data.medical.read_arrays", path, seconds=5) and None}
+    if case.kind == "bomb": return {"untrusted": lambda: untrusted("brainmri.data.slices.read_arrays", path, seconds=5) and None}
     if case.kind == "several": return {"read_slices, by three threads": lambda: [None for _ in ThreadPoolExecutor(3).map(lambda o: (read_slices(o), None)[1], [path]*3)] and None}
     if case.kind == "volume": return {"read_slices": lambda: read_slices(path) and None, **predict}
     if case.kind == "table": return {"index": lambda: index(path)}

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from ..core import (IMAGE_SUFFIXES, DataError, DataWarning, ImageError, counted, listed, thread_map,
-                           walk_folders)
+from ..core import IMAGE_SUFFIXES, DataError, DataWarning, ImageError
+from ..core import counted, listed, need_package, thread_map, walk_folders
 from ..store import atomic
 
 # %% auto #0
@@ -57,12 +57,7 @@ def show_int16(a:np.ndarray # Whole numbers that 16 bits hold, height × width
     return Image.fromarray(gray[a.astype(np.int32) - low])
 
 # %% ../../nbs/data/00a_figshare.ipynb #a0da33c7
-_NEEDS = "A .mat file needs h5py: pip install 'brainmri[figshare]'."
-
-def _h5py():
-    try: import h5py
-    except ImportError: raise DataError(_NEEDS) from None
-    return h5py
+def _h5py(): return need_package("h5py", "brainmri[figshare]")
 
 # %% ../../nbs/data/00a_figshare.ipynb #9d8250d6
 def write_figshare(path, # The file to write

@@ -12,7 +12,7 @@ from ..core import counted, listed, refuse_first, thread_map, walk_folders
 from .classes import STUDY_CLASSES, as_labels, classes_of, known_class
 from .figshare import figshare_table
 from .image import READABLE, holds_slices, open_image, read_file, refuse
-from .tables import TABLE_SUFFIXES, choose_classes, drop_repeats, locate, match_split, read_table
+from .tables import MASK_FOLDERS, TABLE_SUFFIXES, choose_classes, drop_repeats, locate, match_split, read_table
 
 # %% auto #0
 __all__ = ['FACTS', 'find_images', 'class_folders', 'name_problems', 'find_rows', 'check_image', 'index_images', 'problems']
@@ -26,8 +26,6 @@ def find_images(folder # Any folder
     return [o for o, yes in zip(files, held) if yes], [o for o, yes in zip(files, held) if not yes]
 
 # %% ../../nbs/data/03_index.ipynb #160ed537
-_NO_CLASSES = {"mask", "masks", "labels", "annotation", "annotations", "segmentation", "segmentations", "boxes"}
-
 def class_folders(root # A folder
                  )->pd.DataFrame: # path, name, folder ("train", "valid", "test" or None)
     "List the folders that hold one class each."
@@ -39,9 +37,10 @@ def class_folders(root # A folder
     if stray: raise DataError(f"{root} has {mixed}: expected one or the other; move one of them away.")
     rows = [(o, o.name, match_split(part.name)) for part in parts for o in _subfolders(part)]
     if not parts: rows = [(o, o.name, None) for o in subs]
-    rows = [row for row in rows if row[1].lower() not in _NO_CLASSES]
+    rows = [row for row in rows if row[1].lower() not in MASK_FOLDERS]
     return pd.DataFrame(rows, columns=["path", "name", "folder"])
 
+# %% ../../nbs/data/03_index.ipynb #f11f5548
 def _subfolders(path):
     folder, files = next(walk_folders(path))
     found = (Path(folder)/o for o in sorted(os.listdir(folder)) if o not in files)
@@ -79,6 +78,7 @@ def _is_figshare(root, folders):
     found = [o for files in folders.files for o in files] or find_images(root)[0]
     return len(found) > 0 and all(o.suffix.lower() == ".mat" for o in found)
 
+# %% ../../nbs/data/03_index.ipynb #baa780e7
 def _folder_problems(root, folders, others):
     empty = folders[folders.n == 0]
     known = empty.path[empty.name.map(known_class).notna()]
@@ -140,6 +140,7 @@ def find_rows(data # As for `index_images`
     path = Path(data).expanduser()
     return _from_folder(path) if path.is_dir() else _from_table(path, path.parent)
 
+# %% ../../nbs/data/03_index.ipynb #1219a0f5
 def _kind_problems(data):
     "What `data` is, if it's no folder, CSV or name of a Kaggle set."
     expected = f"expected a folder of class folders, a CSV with {_TABLE}, a DataFrame, or 'kaggle:owner/name'"

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from .gray import check_size, shown_together, square_pixels, to_gray
 from .image import NIFTI_HEADS, refuse
-from .medical import MAX_VOLUME_BYTES, need_module, quietly
+from .medical import need_module, quietly
+from .slices import MAX_VOLUME_BYTES
 
 # %% auto #0
 __all__ = ['upright_volume', 'cut_axis', 'read_nifti', 'read_gzip', 'write_nifti']

@@ -7,21 +7,22 @@ from __future__ import annotations
 import io, os, re, unicodedata, warnings
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import unquote
 import numpy as np
 import pandas as pd
 from ..core import ConfigError, DataError, DataWarning, counted, find_file, listed, one_line, pick, refuse_first
 from .classes import known_class, name_classes
 
 # %% auto #0
-__all__ = ['COLUMN_NAMES', 'TABLE_SUFFIXES', 'MAX_TABLE', 'bare_name', 'find_column', 'patient_column', 'match_split',
-           'split_column', 'read_parts', 'cell_text', 'as_numbers', 'read_table', 'choose_classes', 'given_names',
-           'locate', 'path_key', 'match_path', 'repeat_problems', 'drop_repeats']
+__all__ = ['COLUMN_NAMES', 'TABLE_SUFFIXES', 'MAX_TABLE', 'MASK_FOLDERS', 'bare_name', 'find_column', 'patient_column',
+           'match_split', 'split_column', 'read_parts', 'cell_text', 'as_numbers', 'read_table', 'choose_classes',
+           'given_names', 'locate', 'path_key', 'match_path', 'repeat_problems', 'drop_repeats']
 
 # %% ../../nbs/data/02d_tables.ipynb #3e22d503
 COLUMN_NAMES = dict( #: What a column is for → how people call it, the best name first
     filepath="filepath imagepath imgpath path filename imagefilename imagename imgname file imagefile image img",
     label="label class diagnosis category target classname labels classes tumortype tumourtype",
-    split="split subset partition datasplit datasetsplit set phase fold")
+    split="split subset partition datasplit datasetsplit set phase fold usage stage traintest dataset")
 
 def bare_name(name # Of a column
              )->str: # Without what doesn't count
@@ -61,9 +62,9 @@ def split_column(df # A table
                 ): # The name of a column, or None
     "Find the column that says which part of a split each row is in."
     if "split" in df: return "split"
-    column = find_column("split", [c for c in df if df[c].map(match_split).notna().all()])
-    return column if len(df) else None
+    return find_column("split", [c for c in df if len(df) and all(map(match_split, df[c]))])
 
+# %% ../../nbs/data/02d_tables.ipynb #8e8e393e
 def read_parts(df, # A table
                column="split" # Which column to read; `split` may have another name
               )->pd.Series: # "train", "valid" or "test", for each row
@@ -72,9 +73,9 @@ def read_parts(df, # A table
     if column not in df: raise DataError(f"The table has no column {column}: expected train, valid or test for each image.")
     part = pd.Series([match_split(o) for o in df[column]], df.index, dtype=object)
     odd = df[column][part.isna()]
-    if not len(odd): return part
-    raise DataError(f"The column {column} must say train, valid or test for every image; "
-                    f"{len(odd)} say something else: {listed(odd.astype(object).unique())}.")
+    found = f"{len(odd)} say something else: {listed(odd.astype(object).unique())}"
+    if len(odd): raise DataError(f"The column {column} must say train, valid or test for every image; {found}.")
+    return part
 
 # %% ../../nbs/data/02d_tables.ipynb #83509cbc
 _MISSING = {"", "nan", "na", "n/a", "#n/a", "<na>", "nat", "null"}  # "None" is a class in use
@@ -98,29 +99,30 @@ def as_numbers(column # Cells
 # %% ../../nbs/data/02d_tables.ipynb #dfcf3d0c
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")  #: File endings that count as tables
 MAX_TABLE = dict(bytes=40_000_000, columns=200, rows=500_000, letters=2**16)  #: Limits of a CSV; letters of one line
+_EXPECTED = "one row for each, and at most {bytes:,} bytes, {rows:,} rows, {columns} columns".format(**MAX_TABLE)
 
+def _decoded(path):
+    "The text of a file, whatever program wrote it."
+    large = os.path.getsize(path) > MAX_TABLE["bytes"]
+    if large: raise DataError(f"{path} is too large for a table of images: expected {_EXPECTED}.")
+    data = Path(path).read_bytes()
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"): return data.decode("utf-16", "replace")
+    try: return data.decode("utf-8-sig")
+    except UnicodeDecodeError: return data.decode("cp1252", "replace")
+
+# %% ../../nbs/data/02d_tables.ipynb #6c74af14
 def _csv_text(path):
     "The text of a CSV and its separator."
-    large = os.path.getsize(path) > MAX_TABLE["bytes"]
-    data = b"" if large else Path(path).read_bytes()
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"): text = data.decode("utf-16", "replace")
-    else:
-        try: text = data.decode("utf-8-sig")
-        except UnicodeDecodeError: text = data.decode("cp1252", "replace")
+    text = _decoded(path)
     said = re.match(r"sep=([,;\t|])\r?\n", text)
     if said: text = text[said.end():]
     lines = re.split(r"[\r\n]+", text)
     header = next((o for o in lines if o.strip()), "")
     sep = said[1] if said else max(",;\t|", key=header.count)
-    if large or _is_large(lines, sep): raise DataError(
-        f"{path} is too large for a table of images: expected one row for each, and at most "
-        "{bytes:,} bytes, {rows:,} rows, {columns} columns.".format(**MAX_TABLE))
+    wide = any(o.split('"')[0].count(sep) >= MAX_TABLE["columns"] for o in lines)
+    if wide or len(lines) > MAX_TABLE["rows"] or max(map(len, lines)) > MAX_TABLE["letters"]:
+        raise DataError(f"{path} is too large for a table of images: expected {_EXPECTED}.")
     return text, sep
-
-def _is_large(lines, sep):
-    if len(lines) > MAX_TABLE["rows"]: return True
-    if any(len(o) > MAX_TABLE["letters"] for o in lines): return True
-    return any(o.split('"')[0].count(sep) >= MAX_TABLE["columns"] for o in lines)
 
 # %% ../../nbs/data/02d_tables.ipynb #2f54d333
 def _is_text(column):
@@ -198,64 +200,85 @@ def choose_classes(labels, # As they were found
                    classes=None # Some of them; or their names, as a list from 0 on or a mapping
                   )->dict: # Label → class name, in the order of the classes
     "Name the classes of `labels`, and keep those that `classes` asks for."
-    if classes is None: return name_classes(labels)
-    given = given_names(labels, classes)
-    if given:
-        names = list(dict.fromkeys(given.values()))
-        if all(map(known_class, names)): names = name_classes(names)
-        else: names = {o: o for o in names}
-        return {label: new for old, new in names.items() for label, name in given.items() if name == old}
-    names = name_classes(labels)
+    names, given = name_classes(labels), None if classes is None else given_names(labels, classes)
+    if given: return _named(given)
+    refuse_first(_spelling_problems(names.values()))
+    if classes is None: return names
     asked = [classes] if isinstance(classes, (str, int)) else [cell_text(o) for o in classes]
     there = list(dict.fromkeys(names.values()))
     wanted = [known_class(o) if known_class(o) in there else pick(str(o), there, "class") for o in asked]
     return {label: name for label, name in names.items() if name in wanted}
 
+# %% ../../nbs/data/02d_tables.ipynb #2e1a7c9d
+def _named(given):
+    "The names of labels in order: that of the labels, or the library's own."
+    names = list(dict.fromkeys(given.values()))
+    names = name_classes(names) if all(map(known_class, names)) else {o: o for o in names}
+    return {label: new for old, new in names.items() for label, name in given.items() if name == old}
+
+def _spelling_problems(names):
+    "Sentences about classes that differ in spelling only."
+    spellings = {}
+    for name in dict.fromkeys(names): spellings.setdefault(" ".join(name.casefold().split()), []).append(name)
+    for same in spellings.values():
+        if len(same) > 1: yield f"The classes {listed(same)} differ in spelling only: write them in one way."
+
 # %% ../../nbs/data/02d_tables.ipynb #9187aecf
 _BOOLEANS = {"False": "0", "True": "1"}
+
+def _number(o): return _BOOLEANS.get(cell_text(o), cell_text(o))
 
 def given_names(labels, # As text
                 classes # As for `choose_classes`
                )->dict: # Label → name; None if `classes` only chooses
     "Match labels with the names that `classes` gives them."
-    def number(o): return _BOOLEANS.get(cell_text(o), cell_text(o))
-    labels = sorted(set(labels), key=str)
-    found = ", ".join(labels)
-    if isinstance(classes, Mapping): given = {number(k): str(v) for k, v in classes.items()}
-    elif isinstance(classes, str) or not all(number(o).isdecimal() for o in labels): return None
-    else:
-        given = {str(i): str(o) for i, o in enumerate(classes)}
-        if not {cell_text(o) for o in classes}.isdisjoint(labels): return None
-        lacking = [o for o in labels if number(o) not in given]
-        if lacking: raise ConfigError(
-            f"classes={list(given.values())}: expected names for the labels {found}, from 0 on. "
-            f"Give a mapping from each label to its name, such as {{{lacking[-1]}: {given['0']!r}}}.")
-    unused = [k for k in given if k not in map(number, labels)] if isinstance(classes, Mapping) else []
-    if unused: raise ConfigError(f"classes={dict(classes)}: no image has the label {listed(unused)}; found {found}.")
-    return {o: given[number(o)] for o in name_classes(labels) if number(o) in given}
+    numbers = {o: _number(o) for o in name_classes(labels)}
+    if isinstance(classes, Mapping): given = {_number(k): str(v) for k, v in classes.items()}
+    elif isinstance(classes, str) or not all(map(str.isdecimal, numbers.values())): return None
+    elif not {cell_text(o) for o in classes}.isdisjoint(numbers): return None
+    else: given = {str(i): str(o) for i, o in enumerate(classes)}
+    refuse_first(_naming_problems(numbers, given, classes), ConfigError)
+    return {o: given[number] for o, number in numbers.items() if number in given}
+
+# %% ../../nbs/data/02d_tables.ipynb #cea7fee9
+def _naming_problems(numbers, given, classes):
+    "Sentences about names without labels, or labels without names."
+    found = ", ".join(sorted(numbers))
+    unused = [k for k in given if k not in numbers.values()]
+    lacking = sorted(o for o, number in numbers.items() if number not in given)
+    if isinstance(classes, Mapping):
+        if unused: yield f"classes={dict(classes)}: no image has the label {listed(unused)}; found {found}."
+    elif lacking: yield (f"classes={list(given.values())}: expected names for the labels {found}, from 0 on. "
+                         f"Give a mapping from each label to its name, such as {{{lacking[-1]}: {given['0']!r}}}.")
 
 # %% ../../nbs/data/02d_tables.ipynb #56b155c6
-_NO_IMAGES = {"mask", "masks", "labels", "annotation", "annotations", "segmentation", "segmentations", "boxes"}
+MASK_FOLDERS = { #: Names of folders that hold no images
+    "mask", "masks", "labels", "annotation", "annotations", "segmentation", "segmentations", "boxes"}
 
 def _places(df, base):
     "Folders and relative paths that `df` may mean, besides `base` and its column filepath."
     near = [*base.iterdir(), *base.parent.iterdir()]
-    inside = sorted(o for o in near if o.name[0] != "." and o.name.lower() not in _NO_IMAGES and o.is_dir())
+    inside = sorted(o for o in near if o.name[0] != "." and o.name.lower() not in MASK_FOLDERS and o.is_dir())
     in_class = [f"{label}/{o}" for label, o in zip(df.label, df.filepath)]
     named = list(df.filepath)
     homes = {os.path.realpath(o): o for o in [base, base.parent, Path("."), *inside]}.values()
     return [(home, paths) for paths in (named, in_class) for home in homes]
 
+def _find(path, home, listings):
+    "The file that `path` means, which may be written as in a URL."
+    return find_file(path, home, listings) or find_file(unquote(path.removeprefix("file://")), home, listings)
+
+# %% ../../nbs/data/02d_tables.ipynb #3f929c7f
 def locate(df, # From `read_table`, with filepath and label
            base, # The folder that its paths are relative to
            what # What it is, for messages
           )->list: # The path of each file on this machine
     "Find the files that a table names."
     listings = {}
-    def found(paths, home): return [find_file(o, home, listings) for o in paths]
+    def found(paths, home): return [_find(str(o), home, listings) for o in paths]
     files = found(df.filepath, base)
     if not any(files):
-        places = [o for o in _places(df, Path(base)) if find_file(o[1][0], o[0], listings)]
+        places = [o for o in _places(df, Path(base)) if _find(o[1][0], o[0], listings)]
         full = {tuple(found(paths, home)): home for home, paths in places}
         full = {o: home for o, home in full.items() if all(o)}
         if len(full) > 1: raise DataError(

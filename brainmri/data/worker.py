@@ -38,7 +38,7 @@ def receive_arrays(stream # A binary stream
 
 # %% ../../nbs/data/02a_worker.ipynb #50878530
 def _answer_calls():
-    "Answer calls until nobody asks any more: what the second process does."
+    "Answer calls as long as there are any: what the second process does."
     stream = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a decoder prints isn't an answer
     while True:
@@ -76,8 +76,7 @@ class Worker:
     "A second Python that answers calls."
     def __init__(self):
         here = Path(importlib.import_module("brainmri").__path__[0]).parent
-        folders = [*filter(None, sys.path), str(here)]
-        command = [sys.executable, "-I", "-c", _START, *folders]
+        command = [sys.executable, "-I", "-c", _START, *filter(None, sys.path), str(here)]
         threads = dict(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # each takes memory
         pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.process = subprocess.Popen(command, env=os.environ | threads, **pipes)
@@ -113,9 +112,10 @@ def untrusted(read:str, # Dotted name of a reader: of `source` and `name`, it gi
     data = [np.frombuffer(source, np.uint8)] if isinstance(source, bytes) else []
     question = [read, None if data else os.path.abspath(source), name, seconds]
     with _one_call: answer, arrays = _ask(question, data)
-    if answer and "value" in answer: return answer["value"], arrays
-    if answer and answer["error"]: raise ImageError(answer["error"])
-    refuse(name, "takes too much time or memory, or ends its reader", "don't open it")
+    if not answer or answer.get("error", "") is None:
+        refuse(name, "takes too much time or memory, or ends its reader", "don't open it")
+    if "error" in answer: raise ImageError(answer["error"])
+    return answer["value"], arrays
 
 def _ask(question, data):
     worker = _kept.get(os.getpid()) or Worker()

@@ -10,8 +10,9 @@ from pathlib import Path
 from PIL import Image
 from ..core import DataError, DataWarning, counted, has_content, listed, walk_folders
 from ..data.image import HEAD_BYTES, READABLE, file_kind, holds_slices
-from ..data.medical import MAX_VOLUME_BYTES, Slice, first_number, frame_header, is_mosaic
-from ..data.medical import numbered, order_in_space, quietly, read_header, slice_place
+from ..data.medical import first_number, frame_header, is_mosaic, numbered
+from ..data.medical import order_in_space, quietly, read_header, slice_place
+from ..data.slices import MAX_VOLUME_BYTES, Slice
 
 # %% auto #0
 __all__ = ['walk_files', 'find_slices', 'place_slices']

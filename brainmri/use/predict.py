@@ -14,7 +14,7 @@ from PIL import Image
 from ..core import *
 from ..store import *
 from ..data.image import from_array, image_array, is_picture, open_image
-from ..data.medical import Slice, read_slices
+from ..data.slices import Slice, read_slices
 from ..evaluate.calibrate import calibrate, conformal_sets, softmax
 from .answers import Prediction, Predictions, verdict_of
 from .bundle import bundle_gate, check_bundle, check_seal, read_bundle
