@@ -4,7 +4,7 @@
 
 # %% ../../nbs/use/02_engine.ipynb #3973823e
 from __future__ import annotations
-import json, warnings
+import copy, json, warnings
 from pathlib import Path
 import numpy as np, torch
 from fastcore.basics import patch
@@ -14,13 +14,14 @@ from ..core import *
 from ..store import *
 from ..models.bodies import load_weights
 from ..models.recipes import Recipe, gate_features, recipe_network
+from ..train.features import weights_key
 from ..train.frozen import FrozenNet, fold_batchnorm, own_state, pick_precision
 from .answers import render_answer
 from .bundle import WEIGHTS, seal_onnx
 from .ood import Gate
 
 # %% auto #0
-__all__ = ['EndToEnd', 'TorchEngine', 'open_engine', 'write_onnx']
+__all__ = ['EndToEnd', 'TorchEngine', 'Averaged', 'average', 'open_engine', 'write_onnx']
 
 # %% ../../nbs/use/02_engine.ipynb #26e8b291
 class EndToEnd(nn.Module):
@@ -54,14 +55,21 @@ def features(self:EndToEnd,
 
 # %% ../../nbs/use/02_engine.ipynb #1ed2c38b
 @patch
-def forward(self:EndToEnd,
-            pictures # uint8, (n, size, size, 3)
-           )->tuple: # Logits, (n, classes); distance, (n,), or the features without a gate
-    "Run the whole network on `pictures`."
-    maps, features = self.features(pictures)
+def decide(self:EndToEnd,
+           maps, # What the head sees
+           features # For the gate, (n, d)
+          )->tuple: # Logits, (n, classes); distance, (n,), or the features without a gate
+    "Run the head, and measure the distance."
     if not self.gated: return self.head(maps), features
     z = features @ self.whiten
     return self.head(maps), (z[:, None] - self.means).square().sum(2).min(1).values.sqrt()
+
+@patch
+def forward(self:EndToEnd,
+            pictures # uint8, (n, size, size, 3)
+           )->tuple: # As `decide` gives them
+    "Run the whole network on `pictures`."
+    return self.decide(*self.features(pictures))
 
 # %% ../../nbs/use/02_engine.ipynb #cda6167d
 class TorchEngine:
@@ -77,6 +85,7 @@ class TorchEngine:
         self.precision = pick_precision(precision, device)
         self.gated = gate is not None
         self.model = model.eval().requires_grad_(False).to(self.device)
+        self.parts = [(self.model, bundle, gate)]
         frozen = any(True for _ in model[0].parameters())
         body = FrozenNet(model[0], self.precision, self.device, half=False) if frozen else None
         self.net = EndToEnd(self.model, bundle, gate, body).eval().to(self.device)
@@ -100,6 +109,51 @@ def features(self:TorchEngine,
     with own_state(self.device), torch.no_grad():
         return self.net.features(torch.as_tensor(pictures, device=self.device))[1].cpu().numpy()
 
+# %% ../../nbs/use/02_engine.ipynb #6824ac27
+class Averaged(nn.Module):
+    "Several networks end to end, which answer with the mean of their probabilities."
+    def __init__(self,
+                 nets # `EndToEnd`s; the first one gives the distance
+                ):
+        super().__init__()
+        self.nets = nn.ModuleList(nets)
+
+    def features(self,
+                 pictures # uint8, (n, size, size, 3)
+                )->tuple: # What the first head sees, and the features for the gate
+        "Run the first body on `pictures`."
+        return self.nets[0].features(pictures)
+
+    def forward(self, pictures):
+        seen, found = {}, []
+        for net in self.nets:
+            if net.body not in seen: seen[net.body] = net.features(pictures)
+            found.append(net.decide(*seen[net.body]))
+        probs = torch.stack([logits.softmax(1) for logits, _ in found]).mean(0)
+        return probs.clamp(min=1e-12).log(), found[0][1]
+
+# %% ../../nbs/use/02_engine.ipynb #6b5b107c
+def average(engines # `TorchEngine`s of the same classes
+           )->TorchEngine: # Their mean
+    "Let several networks answer as one."
+    engine, bodies = copy.copy(engines[0]), {}
+    engine.parts = [part for o in engines for part in o.parts]
+    nets = [net for o in engines for net in getattr(o.net, "nets", [o.net])]
+    for net, (model, *_) in zip(nets, engine.parts):
+        net.body = bodies.setdefault(weights_key(model[0]), net.body)
+    engine.net = Averaged(nets)
+    return engine
+
+@patch
+def portable(self:TorchEngine)->nn.Module: # An `EndToEnd`, or an `Averaged`
+    "The network in float32 on the CPU, with BatchNorm folded."
+    bodies, nets = {}, []
+    for model, bundle, gate in self.parts:
+        body = bodies.setdefault(weights_key(model[0]), fold_batchnorm(model[0]))
+        nets.append(EndToEnd(model, bundle, gate, body))
+    net = Averaged(nets) if len(nets) > 1 else nets[0]
+    return net.eval().cpu()
+
 # %% ../../nbs/use/02_engine.ipynb #78e9df33
 @delegates(TorchEngine, but=["model"])
 @own_state()
@@ -118,13 +172,12 @@ def open_engine(folder, # Holds model.safetensors
     return TorchEngine(model, bundle, **kwargs)
 
 # %% ../../nbs/use/02_engine.ipynb #f3c33e7a
-def write_onnx(model:nn.Module, # `nn.Sequential(body, head)`, with its weights
+def write_onnx(engine:TorchEngine, # Any
                bundle:dict, # What `bundle.json` holds
-               gate:Gate, # The bundle's, or None
                path # The .onnx file to write
               )->Path: # `path`
     "Write the network of `bundle`, from bytes to logits and distance, as an ONNX file."
-    net = EndToEnd(model, bundle, gate, fold_batchnorm(model[0])).eval().cpu()
+    net = engine.portable()
     side = bundle["img_size"]
     example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     need_package("onnxscript", "brainmri[onnx]")

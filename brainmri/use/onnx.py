@@ -12,6 +12,7 @@ from fastcore.meta import delegates
 from ..core import *
 from ..store import *
 from ..evaluate.calibrate import softmax
+from .bundle import bundle_files
 from .engine import write_onnx
 from .predict import OnnxEngine, Predictor, load
 
@@ -56,7 +57,7 @@ def export_onnx(bundle, # Folder of a bundle
     path = Path(path or Path(bundle)/"model.onnx")
     if path.is_dir(): raise ConfigError(f"{path} is a folder: expected the name of the file to write.")
     with atomic(path) as tmp:
-        write_onnx(ours.model, ours.bundle, ours.gate, tmp)
+        write_onnx(ours.engine, ours.bundle, tmp)
         engine = OnnxEngine(tmp)
         probability, distance = parity(ours, Predictor(engine, engine.bundle))
         if probability < PARITY and distance < 10*PARITY: return path
@@ -88,7 +89,9 @@ def push_to_hub(bundle, # Folder of a bundle
     if onnx.exists() and load(onnx).bundle["checksum"] != about["checksum"]:
         raise RunError(f"{onnx} is of another bundle than {folder}: delete it, or export again.")
     with tempfile.TemporaryDirectory() as tmp:
-        for o in (*about["files"], "bundle.json"): shutil.copy(folder/o, tmp)
+        for o in bundle_files(folder):
+            (Path(tmp)/o).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(folder/o, Path(tmp)/o)
         if onnx.exists(): shutil.copy(onnx, tmp)
         shutil.copy(card, Path(tmp)/"README.md")
         api = hub.HfApi(token=token)
@@ -106,7 +109,7 @@ def from_hub(repo:str, # "owner/name"
             )->Predictor: # Ready to answer
     "Download a bundle from the Hub and load it; nothing in it is run as code."
     hub = need_package("huggingface_hub", "brainmri[hub]")
-    options = dict(revision=revision, token=token, allow_patterns=["bundle.json", "*.safetensors"])
+    options = dict(revision=revision, token=token, allow_patterns=["*bundle.json", "*.safetensors"])
     with _connected(repo): folder = hub.snapshot_download(repo, **options)
     return load(folder, **kwargs)
 

@@ -313,6 +313,12 @@ def _load_onnx(path):
 def _load_bundle(path, precision, device):
     from brainmri.use.engine import open_engine
     bundle = read_bundle(path)
+    if "members" in bundle: return _load_average(path, bundle, precision, device)
     gate = bundle_gate(path, bundle)
     engine = open_engine(path, bundle, gate=gate, precision=precision, device=device)
     return Predictor(engine, bundle, gate, path)
+
+def _load_average(path, bundle, *args):
+    from brainmri.use.engine import average
+    found = [_load_bundle(path/f"member-{i}", *args) for i in range(1, bundle["members"] + 1)]
+    return Predictor(average([o.engine for o in found]), bundle, found[0].gate, path)
