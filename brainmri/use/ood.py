@@ -80,7 +80,7 @@ def fit_gate(features, # (n, d) of the training images
              precision:str="fp32" # Arithmetic that computed the features: "fp32", "winograd" or "bf16"
             )->Gate: # With the limits found
     "Fit clouds to the training images, and limits that the validation images keep."
-    from scipy.linalg import pinvh
+    from scipy.linalg import solve_triangular
     from sklearn.covariance import LedoitWolf
     x, y = np.asarray(features, dtype=float), np.asarray(y)
     if len(x) != len(y) or not len(held_features):
@@ -91,8 +91,9 @@ def fit_gate(features, # (n, d) of the training images
     scale = inside.std(0)
     scale = np.maximum(scale, .01*scale.max() or 1)  # a feature that is still in training may move elsewhere
     step = ROUNDING[pick(precision, ROUNDING, "precision")]*np.abs(x).mean(0)/scale
-    spread = LedoitWolf(assume_centered=True).fit(inside/scale).covariance_ + np.diag(step**2)
-    whiten = np.linalg.cholesky(pinvh(spread))/scale[:, None]
+    shrunk = LedoitWolf(assume_centered=True, store_precision=False).fit(inside/scale)
+    root = np.linalg.cholesky(shrunk.covariance_ + np.diag(step**2))
+    whiten = solve_triangular(root, np.eye(len(root)), lower=True).T/scale[:, None]
     contrast, color, grain = np.concatenate([plain, held_plain]).T
     gate = Gate((means @ whiten).astype(np.float32), whiten.astype(np.float32), np.inf,
                 float(contrast.min()/2), float(color.max()*1.5 + 5), float(grain.max()*1.5))
