@@ -16,10 +16,9 @@ __all__ = ['ROUNDING', 'plain_checks', 'Gate', 'fit_gate', 'gate_arrays', 'read_
 def plain_checks(images # uint8, (n, h, w, 3), as `image_array` makes them
                 )->np.ndarray: # (n, 3)
     "Contrast in gray levels, colorfulness, and grain of each image."
-    images = images.astype(float)
     step = max(1, images.shape[1]//56)
-    here = images[:, ::step, :-1:step].reshape(len(images), -1, 3)
-    beside = images[:, ::step, 1::step].reshape(len(images), -1, 3)
+    here = images[:, ::step, :-1:step].reshape(len(images), -1, 3).astype(float)
+    beside = images[:, ::step, 1::step].reshape(len(images), -1, 3).astype(float)
     r, g, b = np.moveaxis(here, 2, 0)
     rg, yb = r - g, (r + g)/2 - b
     color = np.hypot(rg.std(1), yb.std(1)) + .3*np.hypot(rg.mean(1), yb.mean(1))
