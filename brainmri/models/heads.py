@@ -72,8 +72,12 @@ class BothStages(nn.Module):
                 ):
         super().__init__()
         self.last = last
-    def forward(self, x):
-        y = self.last(x)
+    def forward(self, x): return self.join(x, self.last(x))
+    def join(self,
+             x, # What enters the last stage
+             y # What leaves it
+            ):
+        "Put what enters and what leaves the last stage side by side."
         if y.dim() == 3: return torch.cat([x, y], 2)
         return torch.cat([adaptive_avg_pool2d(x, y.shape[2:]), y], 1)
 

@@ -20,8 +20,12 @@ class FineStages(nn.Module):
                 ):
         super().__init__()
         self.last = last
-    def forward(self, x):
-        y = self.last(x)
+    def forward(self, x): return self.join(x, self.last(x))
+    def join(self,
+             x, # What enters the last stage
+             y # What leaves it
+            ):
+        "Stretch what leaves the last stage to the cells of what enters it."
         if y.dim() != 4: raise ConfigError("A map needs rows and columns: choose a body without tokens.")
         return torch.cat([x, interpolate(y, size=x.shape[2:], mode="bilinear")], 1)
 

@@ -42,6 +42,7 @@ class Recipe:
     bs:int = 32 # Images per batch
     img_size:int = 224 # Side of the square that the network sees, in pixels
     augment:bool = False # Rotate, crop and flip the training images a little?
+    parts:tuple = () # Recipes whose probabilities are averaged, in place of a network of its own
 
     @property
     def epochs(self)->int:
@@ -52,7 +53,7 @@ class Recipe:
                   d:dict # From `asdict`, as JSON keeps it
                  )->Recipe: # As it was
         "The recipe that `asdict` turned into `d`."
-        return cls(**{**d, "phases": tuple(Phase(**p) for p in d["phases"])})
+        return cls(**{**d, "phases": tuple(Phase(**p) for p in d["phases"]), "parts": tuple(d.get("parts", ()))})
 
 # %% ../../nbs/models/02_recipes.ipynb #ad654fe8
 _tuned = (Phase(8, 1e-3, 1e-4, "head"), Phase(6, 1e-4, 1e-5, "last"))
@@ -65,9 +66,12 @@ _study = (
 STUDY_RECIPES = tuple(r.name for r in _study)  #: The five recipes of the study
 
 # %% ../../nbs/models/02_recipes.ipynb #580d05af
+_solved = (Phase(0, 0., train="head"),)
 _others = (
-    Recipe("vgg16_probe", "VGG16 probe", "probe", (Phase(0, 0., train="last"),)),
-    Recipe("vgg16_guided", "VGG16 guided", "guided", (Phase(0, 0., train="last"),)),
+    Recipe("vgg16_probe", "VGG16 probe", "probe", _solved),
+    Recipe("vgg16_guided", "VGG16 guided", "guided", _solved),
+    Recipe("lite0_guided", "EfficientNet-Lite0 guided", "guided", _solved, "efficientnet_lite0"),
+    Recipe("both_guided", "Both guided, averaged", "", (), parts=("vgg16_guided", "lite0_guided")),
     Recipe("vgg16_pool", "VGG16, fastai's head", "pool", _tuned),
     Recipe("convnext_tiny", "ConvNeXt tiny", "pool", _tuned, "convnext_tiny"),
     Recipe("efficientnet_b0", "EfficientNet B0", "torchvision", _tuned, "efficientnet_b0"))
@@ -89,6 +93,8 @@ _DEPTH = dict(head=2, last=1, all=0)
 def check_recipe(recipe:Recipe # Any recipe
                 )->Recipe: # `recipe`
     "Raise `ConfigError` if `recipe` can't be built or trained."
+    for o in recipe.parts: pick(o, _registry, "recipe")
+    if recipe.parts: return recipe
     pick(recipe.head, list_heads(), "head")
     if recipe.body not in (None, "pixels"): get_body(recipe.body)
     pixels, problem = recipe.body == "pixels", None

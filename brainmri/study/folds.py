@@ -23,6 +23,7 @@ from .run import environment, expect_same, note_opening
 from .training import Study, initial_weights
 from .trials import TRIAL_FILES
 from ..train.distributed import from_first
+from ..use.bundle import write_average
 
 # %% auto #0
 __all__ = ['FoldedStudy']
@@ -120,6 +121,7 @@ def pool(self:FoldedStudy,
     pooled = {**metrics[0], **parts, **fitted, "folds": each, "seeds": self.repeated(name), "epochs": len(history),
               "seconds": round(sum(m["seconds"] for m in metrics), 2)}
     write_json(folder/"metrics.json", pooled)
+    write_average(folder, [self.place(1, o)/name for o in self.numbers], **fitted)
     return pooled
 
 # %% ../../nbs/study/05b_folds.ipynb #576cc4d2

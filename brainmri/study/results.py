@@ -15,7 +15,7 @@ from ..store import read_json, write_csv, write_json
 from ..data.classes import as_labels
 from ..data.image import open_image
 from ..data.loaders import mri_dls, rows_dl
-from ..evaluate.calibrate import coverage_table, softmax
+from ..evaluate.calibrate import coverage_table
 from ..evaluate.metrics import judge
 from ..evaluate.patients import patient_scores, patient_table
 from ..evaluate.plots import MRIInterpretation
@@ -30,10 +30,10 @@ from .report import headline, readable_table, summary_text, write_card, write_re
 from .run import keep_predictions, note_opening, only_writer
 from ..use.bundle import read_bundle
 from ..use.ood import ood_pictures
-from ..use.predict import Predictor, load
+from ..use.predict import load
 
 # %% auto #0
-__all__ = ['Results', 'recipe_learner', 'FoldsEngine']
+__all__ = ['Results', 'recipe_learner']
 
 # %% ../../nbs/study/05_results.ipynb #2bae8862
 class Results:
@@ -201,20 +201,6 @@ def recipe_learner(r:Recipe, # As it was or will be trained, with its body
     dls = mri_dls(df, r.img_size, r.bs, device=device, augment=r.augment, mean=body.mean, std=body.std)
     return make_learner(dls, r, r.body, state, r.img_size, seed)
 
-# %% ../../nbs/study/05_results.ipynb #28ffdc3d
-class FoldsEngine:
-    "The networks of several folds as one function of pictures."
-    def __init__(self,
-                 engines # One per fold
-                ):
-        self.engines = engines
-        for k in ("model", "device", "precision"): setattr(self, k, getattr(engines[0], k))
-    def __call__(self, pictures # uint8, (n, size, size, 3)
-                )->tuple: # Logarithms of the mean probabilities, (n, classes); distance, (n,)
-        found = [engine(pictures) for engine in self.engines]
-        probs = np.mean([softmax(logits) for logits, _ in found], axis=0)
-        return np.log(np.maximum(probs, 1e-12)), found[0][1]
-
 # %% ../../nbs/study/05_results.ipynb #9cd9fbdf
 @patch
 def learner(self:Results,
@@ -222,7 +208,11 @@ def learner(self:Results,
            ): # fastai's `Learner`
     "The fastai learner of a recipe with its trained weights and the run's images."
     folder = self.path/self.name_of(recipe)
-    r = Recipe.from_dict(read_bundle(folder)["recipe"])
+    bundle = read_bundle(folder)
+    if "members" in bundle: raise RunError(
+        f"{folder.name} is the average of {bundle['members']} networks, and a learner is one: "
+        f"take that of a fold, as in Results({str(self.path)!r}).folds[0], or of another recipe.")
+    r = Recipe.from_dict(bundle["recipe"])
     learn = recipe_learner(r, self.located(self.run.index), self.run.config["seed"])
     load_weights(learn.model, folder/"model.safetensors")
     return learn
@@ -232,11 +222,7 @@ def predictor(self:Results,
               recipe:str=None # One of the run's recipes; the best by default
              ): # A `Predictor`
     "The trained network of a recipe, ready to answer."
-    name = self.name_of(recipe)
-    if not self.run.fold_paths: return load(self.path/name)
-    found, m = [load(o/name) for o in self.run.fold_paths], self.run.metrics[name]
-    bundle = {**found[0].bundle, **{k: m[k] for k in ("temperature", "conformal")}}
-    return Predictor(FoldsEngine([o.engine for o in found]), bundle, found[0].gate, self.path/name)
+    return load(self.path/self.name_of(recipe))
 
 # %% ../../nbs/study/05_results.ipynb #c0265bba
 @patch
@@ -258,6 +244,8 @@ def open_test(self:Results,
              )->Results: # The run with the new figures
     "Score a recipe on the test images, and record that the test set was opened again."
     name = self.name_of(recipe)
+    if self.run.fold_paths: raise RunError(f"{self.path} has folds: their test images are opened together, by "
+                                           "train_all with the same `out` and a larger `test_top`.")
     file = self.path/name/"metrics.json"
     if read_json(file)["test"]:
         raise RunError(f"The test set was opened for {name} already: its figures are in the table.")

@@ -34,7 +34,7 @@ from ..train.distributed import from_first, is_first, processes
 from ..train.features import FeatureCache, weights_key
 from ..train.loop import Training, TrainOptions
 from ..models.recipes import phase_key
-from ..use.bundle import read_bundle, write_bundle
+from ..use.bundle import read_bundle, write_average, write_bundle
 from ..use.ood import Gate, fit_gate, plain_checks
 
 # %% auto #0
@@ -47,6 +47,9 @@ def plan_recipes(config:RunConfig # Settled or not; without a preset, the study'
     asked = STUDY_RECIPES if config.recipes is None else config.recipes
     asked = asked.split(",") if isinstance(asked, str) else [asked] if isinstance(asked, Recipe) else list(asked)
     found = [get_recipe(r) for r in asked]
+    given = {r.name for r in found}
+    found = [*(get_recipe(p) for r in found for p in r.parts if p not in given), *found]
+    found.sort(key=lambda r: bool(r.parts))  # an average comes after what it averages
     names = [r.name for r in found]
     if not names or len(set(names)) < len(names):
         raise ConfigError(f"recipes={names}: expected different names out of {', '.join(list_recipes())}.")
@@ -64,7 +67,7 @@ def adapt(r:Recipe, # Any recipe
     phases = tuple(map(change, r.phases))
     if r.body == "pixels": return replace(r, phases=phases)
     size = config.img_size or preset.img_size or r.img_size
-    return replace(r, phases=phases, img_size=size, bs=preset.bs or r.bs, body=r.body or config.body)
+    return replace(r, phases=phases, img_size=size, bs=preset.bs or r.bs, body=r.body or (None if r.parts else config.body))
 
 # %% ../../nbs/study/05a_training.ipynb #1c77b015
 N_PHANTOMS = 400  #: Phantoms that are drawn when no data is given
@@ -96,8 +99,9 @@ def initial_weights(recipes, # As `plan_recipes` gives them
     "Get the weights that the bodies of `recipes` start from."
     states, sources = {}, {}
     for r in recipes:
-        if r.body == "pixels" or r.body in states: continue
-        state, source = body_weights(config.weights, r.body, download=not synthetic)
+        if r.body in (None, "pixels", *states): continue
+        given = config.weights.get(r.body, "imagenet") if isinstance(config.weights, dict) else config.weights
+        state, source = body_weights(given, r.body, download=not synthetic)
         if state is None: state, source = _random_weights(r, df, config.seed, source)
         states[r.body], sources[r.body] = state, source
     if len(sources) < 2: return states, next(iter(sources.values()), "not needed")
@@ -220,13 +224,15 @@ def kept_parts(self:Study,
                body:str # A name
               )->tuple: # "last", "head", or both
     "The parts of a body from whose input some recipe starts."
-    trained = {p.train for r in self.recipes if r.body == body for p in r.phases}
+    own = [r for r in self.recipes if r.body == body]
+    trained = {p.train for r in own for p in r.phases}
+    if any(r.head in ("probe", "guided") for r in own): trained.add("last")  # they see both stages
     return tuple(part for part in ("last", "head") if part in trained)
 
 @patch
 def caches(self:Study)->list: # `RowCache`s, none of them made by this
     "What the recipes that are still to be trained keep on disk."
-    todo = [r for r in self.recipes if not (self.folder/r.name/"metrics.json").exists()]
+    todo = [r for r in self.recipes if not (r.parts or (self.folder/r.name/"metrics.json").exists())]
     found = [pixel_cache(self.df, r.img_size, CROP_MARGIN, make=False) for r in todo]
     for r in (o for o in todo if o.body != "pixels"):
         views = [None, *range(self.config.aug_views if r.augment else 0)]
@@ -266,6 +272,7 @@ def train(self:Study,
     "Train and calibrate a recipe, unless that was done."
     folder = self.folder/r.name
     if from_first(lambda: self.is_trained(r)): return
+    if r.parts: return self.average(r) if is_first() else None
     t = self.training(r)
     history = t.fit(PRESETS[self.config.preset].schedule, folder, shared=self.shared())
     if not is_first(): return
@@ -283,6 +290,33 @@ def shared(self:Study)->dict: # `phase_key` → folder
     "Beginnings that several recipes of the run have in common."
     keys = [phase_key(r, i) for r in self.recipes for i in range(len(r.phases))]
     return {k: self.folder/"shared"/k for k in keys if keys.count(k) > 1}
+
+# %% ../../nbs/study/05a_training.ipynb #48cd77d7
+class _Average:
+    "The trainings of several recipes as one."
+    def __init__(self, parts): self.parts, self.df = parts, parts[0].df
+    def probs(self, rows):
+        for t in self.parts: t.df = self.df
+        return np.mean([t.probs(rows) for t in self.parts], axis=0)
+
+@patch
+def average(self:Study,
+            r:Recipe # With `parts`, which are trained
+           ):
+    "Score and calibrate the average of several recipes."
+    folder, own = self.folder/r.name, [self.metrics(o) for o in r.parts]
+    folder.mkdir(exist_ok=True)
+    valid, y, probs = self.score(self.trained(r), "valid", folder)
+    fitted = fit_calibration(y, probs, self.classes)
+    loss = -np.log(probs[np.arange(len(y)), y].clip(1e-12)).mean()
+    row = dict(epoch=1, phase=1, train_loss=np.nan, valid_loss=loss, macro_f1=valid["macro_f1"], accuracy=valid["accuracy"], seconds=0.)
+    write_csv(folder/"history.csv", pd.DataFrame([row]))
+    scores = {k: v for k, v in valid.items() if k != "measures"}
+    write_average(folder, [self.folder/o for o in r.parts], recipe=asdict(r), valid=scores, **fitted)
+    params = {k: sum(m["params"][k] for m in own) for k in own[0]["params"]}
+    write_json(folder/"metrics.json", dict(
+        recipe=r.name, title=r.title, valid=valid, test=None, epochs=1, held=own[0]["held"], params=params,
+        seconds=round(sum(m["seconds"] for m in own), 2), processes=own[0]["processes"], **fitted))
 
 # %% ../../nbs/study/05a_training.ipynb #9ebad5f2
 @patch
@@ -336,7 +370,7 @@ def repeat(self:Study,
            r:Recipe # Which recipe
           ):
     "Train a recipe from the other seeds, unless that was done."
-    for seed in self.more_seeds():
+    for seed in [] if r.parts else self.more_seeds():
         folder, metrics = self.folder/r.name/f"seed-{seed}", from_first(lambda: self.metrics(r))
         if any(o["seed"] == seed for o in metrics.get("seeds", [])): continue
         t = self.training(r, seed)
@@ -376,6 +410,7 @@ def trained(self:Study,
             seed:int=None # Of a repetition
            )->Training: # With the weights that were kept
     "Read a trained network back."
+    if r.parts: return _Average([self.trained(o) for o in self.recipes if o.name in r.parts])
     t = self.training(r, seed)
     t._resume(self.folder/r.name/(f"seed-{seed}" if seed is not None else ""))
     return t
@@ -405,7 +440,8 @@ def train_recipes(self:Study):
     room = from_first(lambda: need_room(self.caches())) if self.config.cache else None
     if room: self.say(f"Up to {room}")
     for i, r in enumerate(self.recipes, 1):
-        phases = ", then ".join(f"{p.epochs} epochs of {_PARTS[p.train]}" for p in r.phases)
+        phases = ", then ".join(f"{p.epochs} epochs of {_PARTS[p.train]}" if p.epochs else "solved" for p in r.phases)
+        if r.parts: phases = f"the average of {' and '.join(r.parts)}"
         self.say(f"[{i}/{len(self.recipes)}] {r.title}: {phases}")
         self.train(r)
         self.repeat(r)

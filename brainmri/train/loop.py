@@ -138,8 +138,10 @@ def fetch(self:Training,
     "What enters `part` for `rows`: from stored activations if there are any, else from decoded pixels."
     rows = np.asarray(rows)
     if self._is_stored(part, view, training):
-        stored = self.features.fill(rows, view)[part]
-        return send(stored[rows], self.device).float()
+        stored, join = self.features.fill(rows, view), getattr(self.learn.model[0][1], "join", None)
+        both = part == "head" and join  # a head that sees what enters the last stage, too
+        found = [send(stored[o][rows], self.device).float() for o in (["last", part] if both else [part])]
+        return join(*found) if both else found[0]
     pixels = decoded(self.df, self.img_size, self.options.margin, rows, self.options.progress)
     return self.inputs(part, to_float(send(pixels[rows], self.device)), rows, view, training)
 
@@ -363,7 +365,9 @@ def solve(self:Training,
     C = .03 if guided else 1.  # what is under a map says so much that more would overfit
     _solve_layer(head[-1], x, self.df["y"].values[rows], self.options.class_weights, C)
     learn = self.stage(self.recipe.phases[i])
-    with learn.no_bar(): (train_loss, *_), scores = (learn.validate(dl=dl) for dl in learn.dls.loaders)
+    labels = torch.as_tensor(self.df["y"].values[rows], device=self.device)
+    with torch.no_grad(): train_loss = learn.loss_func(head[-1](torch.as_tensor(x, device=self.device)), labels)
+    with learn.no_bar(): scores = learn.validate()
     self.best.best = scores[1]
     return self._rows(i, learn, [[train_loss, *scores]], [time.perf_counter() - start])
 

@@ -36,10 +36,10 @@ def fit_projection(net:PointingMap, # It is changed
                    x:torch.Tensor # Activations of some training images, (n, channels, h, w)
                   ):
     "Let `net` describe cells by their principal components."
-    x = x.movedim(1, -1).flatten(0, -2).double()
+    x = x.movedim(1, -1).flatten(0, -2)
     mean, scale = x.mean(0), x.std(0) + 1e-3
     x = (x - mean)/scale
-    values, axes = torch.linalg.eigh(x.T @ x/len(x))
+    values, axes = (o.float() for o in torch.linalg.eigh((x.T @ x/len(x)).double()))
     kept = axes.flip(1)[:, :net.project.out_channels]
     weight = (kept*4/values[-1].clamp(min=1e-6).sqrt()).T/scale
     net.project.weight.copy_(weight[:, :, None, None])

@@ -4,7 +4,7 @@
 
 # %% ../../nbs/use/01_bundle.ipynb #ee14daae
 from __future__ import annotations
-import hashlib, json, os, re
+import hashlib, json, os, re, shutil
 from dataclasses import asdict
 from pathlib import Path
 from ..core import *
@@ -14,7 +14,8 @@ from .ood import Gate, gate_arrays, read_gate
 
 # %% auto #0
 __all__ = ['BUNDLE_SCHEMA', 'LICENSE', 'INTENDED_USE', 'WEIGHTS', 'GATE', 'MOST_BYTES', 'MOST_PIXELS', 'file_hash',
-           'bundle_checksum', 'write_bundle', 'check_bundle', 'read_bundle', 'bundle_gate', 'seal_onnx', 'check_seal']
+           'bundle_checksum', 'write_bundle', 'check_bundle', 'read_bundle', 'bundle_gate', 'bundle_files',
+           'write_average', 'seal_onnx', 'check_seal']
 
 # %% ../../nbs/use/01_bundle.ipynb #cf3450b9
 BUNDLE_SCHEMA = 3  #: Version of the format; a reader refuses any other
@@ -73,7 +74,9 @@ def _write_gate(file, gate):
     with atomic(file) as tmp: save_file(arrays, tmp)
     return limits
 
-def _files_of(gate): return [WEIGHTS, GATE] if gate else [WEIGHTS]
+def _files_of(gate, members=None):
+    if members: return [f"member-{i}/bundle.json" for i in range(1, members + 1)]
+    return [WEIGHTS, GATE] if gate else [WEIGHTS]
 
 # %% ../../nbs/use/01_bundle.ipynb #6542709f
 def check_bundle(bundle, # What was found
@@ -87,6 +90,7 @@ def check_bundle(bundle, # What was found
     elif not isinstance(side, int) or not 0 < side <= MOST_PIXELS: fault = "has no usable image size"
     elif not isinstance(heat, (int, float)) or not 0 < heat < float("inf"): fault = "has no usable temperature"
     elif not _BODY.fullmatch(str(bundle.get("body"))): fault = "has no usable body"
+    elif bundle.get("members", 1) not in range(1, 101): fault = "has no usable members"
     else: return bundle
     raise RunError(f"{file} {fault}: restore it, train again with this version, or upgrade brainmri.")
 
@@ -99,7 +103,8 @@ def read_bundle(path # A folder with bundle.json and the files that it names
     if several and not (path/"bundle.json").exists():
         raise RunError(f"{path} is a run: name the folder of one network, such as {several[0]}.")
     bundle = check_bundle(read_json(path/"bundle.json"), path/"bundle.json")
-    for name in _files_of(bundle["gate"]): _check_file(path/name, bundle["files"].get(name))
+    for name in _files_of(bundle["gate"], bundle.get("members")): _check_file(path/name, bundle["files"].get(name))
+    for i in range(1, bundle.get("members", 0) + 1): read_bundle(path/f"member-{i}")
     return bundle
 
 # %% ../../nbs/use/01_bundle.ipynb #99ca231c
@@ -118,6 +123,37 @@ def bundle_gate(path, # The folder of a bundle
     if not bundle["gate"]: return None
     from safetensors.numpy import load_file
     return read_gate(load_file(Path(path)/GATE), bundle["gate"])
+
+# %% ../../nbs/use/01_bundle.ipynb #0dedd03d
+def bundle_files(folder # Of a bundle
+                )->list: # Relative paths
+    "List all files of a bundle, those of its members too."
+    folder, bundle = Path(folder), read_bundle(folder)
+    files = ["bundle.json", *bundle["files"]]
+    for i in range(1, bundle.get("members", 0) + 1):
+        inner = bundle_files(folder/f"member-{i}")
+        files += [f"member-{i}/{o}" for o in inner if o != "bundle.json"]
+    return files
+
+# %% ../../nbs/use/01_bundle.ipynb #d74bda88
+def write_average(folder, # For the average
+                  members, # Folders of bundles with the same classes
+                  **about # Entries that differ from those of the first one, such as temperature
+                 )->Path: # bundle.json
+    "Describe the average of several bundles, and link their files."
+    folder, first = Path(folder), read_bundle(members[0])
+    places = {f"member-{i}": Path(o) for i, o in enumerate(members, 1)}
+    for place, member in places.items():
+        for name in bundle_files(member): _link(member/name, folder/place/name)
+    files = {f"{o}/bundle.json": file_hash(folder/o/"bundle.json") for o in places}
+    bundle = json.loads(json.dumps({**first, **about, "files": files, "members": len(files)}))
+    return write_json(folder/"bundle.json", {**bundle, "checksum": bundle_checksum(bundle)})
+
+def _link(file, place):
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    try: os.link(file, place)
+    except OSError: shutil.copy(file, place)
 
 # %% ../../nbs/use/01_bundle.ipynb #5cd6687c
 _SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"  # the property sha256; 64 hexadecimal digits follow

@@ -4,7 +4,7 @@
 
 # %% ../../nbs/use/02_engine.ipynb #3973823e
 from __future__ import annotations
-import json, warnings
+import copy, json, warnings
 from pathlib import Path
 import numpy as np, torch
 from fastcore.basics import patch
@@ -15,13 +15,14 @@ from ..store import *
 from ..models.bodies import load_weights
 from ..models.pointing import pointing_map
 from ..models.recipes import Recipe, gate_features, recipe_network
+from ..train.features import weights_key
 from ..train.frozen import FrozenNet, fold_batchnorm, own_state, pick_precision
 from .answers import render_answer
 from .bundle import WEIGHTS, seal_onnx
 from .ood import Gate
 
 # %% auto #0
-__all__ = ['EndToEnd', 'TorchEngine', 'open_engine', 'write_onnx']
+__all__ = ['EndToEnd', 'TorchEngine', 'Averaged', 'average', 'open_engine', 'write_onnx']
 
 # %% ../../nbs/use/02_engine.ipynb #26e8b291
 class EndToEnd(nn.Module):
@@ -83,7 +84,8 @@ class TorchEngine:
         frozen = any(True for _ in body.parameters())
         self.maps = FrozenNet(body, self.precision, self.device, half=False) if frozen else body
         self.net = EndToEnd(self.model, bundle, gate, lambda x: self.pooling(self.maps(x)))
-        self.net.eval().to(self.device)
+        self.first = self.net.eval().to(self.device)  # gives distance and map, also of several
+        self.parts = [(self.model, bundle, gate)]
 
 def _without_pooling(body):
     "A body up to its last pooling, before which maps are finer; and that pooling."
@@ -108,8 +110,52 @@ def features(self:TorchEngine,
             )->np.ndarray: # float32, (n, d)
     "The features of `pictures` for `fit_gate`."
     with own_state(self.device), torch.no_grad():
-        x = self.net.normalize(torch.as_tensor(pictures, device=self.device))
-        return gate_features(self.net.body(x)).cpu().numpy()
+        x = self.first.normalize(torch.as_tensor(pictures, device=self.device))
+        return gate_features(self.first.body(x)).cpu().numpy()
+
+# %% ../../nbs/use/02_engine.ipynb #6824ac27
+class Averaged(nn.Module):
+    "Several networks end to end, which answer with the mean of their probabilities."
+    def __init__(self,
+                 nets # `EndToEnd`s; the first one gives the distance
+                ):
+        super().__init__()
+        self.nets = nn.ModuleList(nets)
+
+    def forward(self, pictures): return self.mean_of(pictures, {})
+
+    def mean_of(self,
+                pictures, # uint8, (n, size, size, 3)
+                seen # Body → what it makes of `pictures`, as far as known
+               )->tuple: # Logarithms of the mean probabilities, (n, classes), and the first one's distance
+        "Run each body once, and average what the heads say."
+        for net in self.nets:
+            if net.body not in seen: seen[net.body] = net.body(net.normalize(pictures))
+        found = [net.judge(seen[net.body]) for net in self.nets]
+        probs = torch.stack([logits.softmax(1) for logits, _ in found]).mean(0)
+        return probs.clamp(min=1e-12).log(), found[0][1]
+
+# %% ../../nbs/use/02_engine.ipynb #6b5b107c
+def average(engines # `TorchEngine`s of the same classes
+           )->TorchEngine: # Their mean
+    "Let several networks answer as one."
+    engine, bodies = copy.copy(engines[0]), {}
+    engine.parts = [part for o in engines for part in o.parts]
+    nets = [net for o in engines for net in getattr(o.net, "nets", [o.net])]
+    for net, (model, *_) in zip(nets, engine.parts):
+        net.body = bodies.setdefault(weights_key(model[0]), net.body)
+    engine.net = Averaged(nets)
+    return engine
+
+@patch
+def portable(self:TorchEngine)->nn.Module: # An `EndToEnd`, or an `Averaged`
+    "The network in float32 on the CPU, with BatchNorm folded."
+    bodies, nets = {}, []
+    for model, bundle, gate in self.parts:
+        body = bodies.setdefault(weights_key(model[0]), fold_batchnorm(model[0]))
+        nets.append(EndToEnd(model, bundle, gate, body))
+    net = Averaged(nets) if len(nets) > 1 else nets[0]
+    return net.eval().cpu()
 
 # %% ../../nbs/use/02_engine.ipynb #33982b2f
 @patch
@@ -118,13 +164,15 @@ def look(self:TorchEngine,
         )->tuple: # Logits and distance as from a call; maps, (n, h, w), 0 to 1, or None for each
     "Say in one pass what pictures show, and where the network looked."
     with own_state(self.device), torch.no_grad():
-        maps = self.maps(self.net.normalize(torch.as_tensor(pictures, device=self.device)))
+        x = torch.as_tensor(pictures, device=self.device)
+        maps = self.maps(self.first.normalize(x))
         if maps.dim() != 4 or maps.shape[1] == 3: return *self(pictures), [None]*len(pictures)
         learned = pointing_map(self.model)
         with torch.set_grad_enabled(learned is None):
             pooled = self.pooling(maps.requires_grad_(learned is None))
-            logits, distance = self.net.judge(pooled)
+            logits, distance = self.first.judge(pooled)
             where = learned(pooled).amax(1) if learned else _grad_cam(logits, maps)
+        if self.net is not self.first: logits, distance = self.net.mean_of(x, {self.first.body: pooled.detach()})
     found = [o.detach().double().cpu().numpy() for o in (logits, distance)]
     return found[0], found[1] if self.gated else None, where.clamp(0, 1).float().cpu().numpy()
 
@@ -151,13 +199,12 @@ def open_engine(folder, # Holds model.safetensors
     return TorchEngine(model, bundle, **kwargs)
 
 # %% ../../nbs/use/02_engine.ipynb #f3c33e7a
-def write_onnx(model:nn.Module, # `nn.Sequential(body, head)`, with its weights
+def write_onnx(engine:TorchEngine, # Any
                bundle:dict, # What `bundle.json` holds
-               gate:Gate, # The bundle's, or None
                path # The .onnx file to write
               )->Path: # `path`
     "Write the network of `bundle`, from bytes to logits and distance, as an ONNX file."
-    net = EndToEnd(model, bundle, gate, fold_batchnorm(model[0])).eval().cpu()
+    net = engine.portable()
     side = bundle["img_size"]
     example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     need_package("onnxscript", "brainmri[onnx]")

@@ -11,6 +11,7 @@ from fastcore.meta import delegates
 from ..core import *
 from ..store import *
 from ..evaluate.calibrate import softmax
+from .bundle import bundle_files
 from .engine import write_onnx
 from .predict import OnnxEngine, Predictor, load
 
@@ -53,7 +54,7 @@ def export_onnx(bundle, # Folder of a bundle
     ours = load(bundle, precision="fp32")
     path = Path(path or Path(bundle)/"model.onnx")
     with atomic(path) as tmp:
-        write_onnx(ours.model, ours.bundle, ours.gate, tmp)
+        write_onnx(ours.engine, ours.bundle, tmp)
         engine = OnnxEngine(tmp)
         probability, distance = parity(ours, Predictor(engine, engine.bundle))
         if probability < PARITY and distance < 10*PARITY: return path
@@ -81,7 +82,7 @@ def push_to_hub(bundle, # Folder of a bundle
     folder = Path(bundle)
     about, onnx = load(folder).bundle, folder/"model.onnx"
     card = find_card(folder, about["recipe"]["name"])
-    files = {o: folder/o for o in (*about["files"], "bundle.json")} | {"README.md": card}
+    files = {o: folder/o for o in bundle_files(folder)} | {"README.md": card}
     if onnx.exists():
         files[onnx.name] = onnx
         if load(onnx).bundle["checksum"] != about["checksum"]:
@@ -101,7 +102,7 @@ def from_hub(repo:str, # "owner/name"
             )->Predictor: # Ready to answer
     "Download a bundle from the Hub and load it; nothing in it is run as code."
     hub = need_package("huggingface_hub", "brainmri[hub]")
-    options = dict(revision=revision, token=token, allow_patterns=["bundle.json", "*.safetensors"])
+    options = dict(revision=revision, token=token, allow_patterns=["*bundle.json", "*.safetensors"])
     with _connected(repo): folder = hub.snapshot_download(repo, **options)
     return load(folder, **kwargs)
 

@@ -17,10 +17,9 @@ __all__ = ['ROUNDING', 'plain_checks', 'Gate', 'fit_gate', 'gate_arrays', 'read_
 def plain_checks(images # uint8, (n, h, w, 3), as `image_array` makes them
                 )->np.ndarray: # (n, 3)
     "Contrast in gray levels, colorfulness, and grain of each image."
-    images = images.astype(float)
     step = max(1, images.shape[1]//56)
-    here = images[:, ::step, :-1:step].reshape(len(images), -1, 3)
-    beside = images[:, ::step, 1::step].reshape(len(images), -1, 3)
+    here = images[:, ::step, :-1:step].reshape(len(images), -1, 3).astype(float)
+    beside = images[:, ::step, 1::step].reshape(len(images), -1, 3).astype(float)
     r, g, b = np.moveaxis(here, 2, 0)
     rg, yb = r - g, (r + g)/2 - b
     color = np.hypot(rg.std(1), yb.std(1)) + .3*np.hypot(rg.mean(1), yb.mean(1))
@@ -81,7 +80,7 @@ def fit_gate(features, # (n, d) of the training images
              precision:str="fp32" # Arithmetic that computed the features: "fp32", "winograd" or "bf16"
             )->Gate: # With the limits found
     "Fit clouds to the training images, and limits that the validation images keep."
-    from scipy.linalg import pinvh
+    from scipy.linalg import solve_triangular
     from sklearn.covariance import LedoitWolf
     x, y = np.asarray(features, dtype=float), np.asarray(y)
     if len(x) != len(y) or not len(held_features):
@@ -92,8 +91,9 @@ def fit_gate(features, # (n, d) of the training images
     scale = inside.std(0)
     scale = np.maximum(scale, .01*scale.max() or 1)  # a feature that is still in training may move elsewhere
     step = ROUNDING[pick(precision, ROUNDING, "precision")]*np.abs(x).mean(0)/scale
-    spread = LedoitWolf(assume_centered=True).fit(inside/scale).covariance_ + np.diag(step**2)
-    whiten = np.linalg.cholesky(pinvh(spread))/scale[:, None]
+    shrunk = LedoitWolf(assume_centered=True, store_precision=False).fit(inside/scale)
+    root = np.linalg.cholesky(shrunk.covariance_ + np.diag(step**2))
+    whiten = solve_triangular(root, np.eye(len(root)), lower=True).T/scale[:, None]
     contrast, color, grain = np.concatenate([plain, held_plain]).T
     gate = Gate((means @ whiten).astype(np.float32), whiten.astype(np.float32), np.inf,
                 float(contrast.min()/2), float(color.max()*1.5 + 5), float(grain.max()*1.5))

@@ -316,7 +316,10 @@ def _open_onnx(path):
     return engine, engine.bundle, limits and read_gate(dict(means=unused, whiten=unused), limits)
 
 def _open_bundle(path, precision, device):
-    from brainmri.use.engine import open_engine
+    from brainmri.use.engine import average, open_engine
     bundle = read_bundle(path)
+    if "members" in bundle:
+        found = [_open_bundle(path/f"member-{i}", precision, device) for i in range(1, bundle["members"] + 1)]
+        return average([engine for engine, *_ in found]), bundle, found[0][2]
     gate = bundle_gate(path, bundle)
     return open_engine(path, bundle, gate=gate, precision=precision, device=device), bundle, gate
