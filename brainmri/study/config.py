@@ -26,7 +26,7 @@ class RunConfig:
     recipes:str=None # Names from `list_recipes()`, in a list or separated by commas; the study's five by default
     preset:str=None # "study", "fine_tune" or "quick"; by default "study" with data and "quick" with phantoms
     body:str="vgg16_bn" # Backbone of the recipes that don't name one: a name from `list_bodies()`, or "timm:NAME"
-    weights:str="imagenet" # Initial weights: "imagenet", a .safetensors or .pth file, or None for random ones
+    weights:str="auto" # Initial weights: "auto", "imagenet", "phantoms" (a stand-in), a file, or None for random ones
     classes:str=None # Classes to use, in a list or separated by commas; all that are found by default
     split:str="grouped" # "grouped", "random" (the study's), "folders" (Training and Testing) or "given" (a column)
     folds:str=None # Test every group once: a number of folds, or a column that names each image's fold
