@@ -66,11 +66,11 @@ def _bytes(url, start, end, stop):
     if len(found) < end - start: raise OSError("The connection was cut.")
     return found
 
-# %% ../../nbs/train/04a_pretrain.ipynb #6386ed29
+# %% ../../nbs/train/04a_pretrain.ipynb #ee923269
 N_OTHERS = 800 #: Phantoms that a body is pretrained on
 
 def other_phantoms(n:int=N_OTHERS, # How many, as many of each class
-                   side:int=64, # Of the square images, in pixels
+                   side:int=60, # Of the square images, in pixels
                    progress:bool=True # Show a progress bar?
                   )->tuple: # uint8 (n, side, side, 3), and class numbers
     "Draw phantoms that no run uses."
