@@ -102,7 +102,7 @@ class Preset:
 PRESETS = dict( #: What `preset` may be
     study=Preset(),
     fine_tune=Preset("fine_tune", rates=dict(head=2e-3, last=1e-3)),
-    quick=Preset(img_size=96, epochs=5, lr=1e-4, bs=16, aug_views=1, n_robust=30),
+    quick=Preset(img_size=96, epochs=5, lr=2e-4, aug_views=1, n_robust=30),
 )
 
 # %% ../../nbs/study/03a_config.ipynb #cedd8225
