@@ -41,6 +41,7 @@ from .train.pointing import *
 from .train.distributed import *
 from .train.callbacks import *
 from .train.loop import *
+from .train.pretrain import *
 from .evaluate.metrics import *
 from .evaluate.calibrate import *
 from .evaluate.plots import *

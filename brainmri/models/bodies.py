@@ -356,15 +356,15 @@ def check_weights(state:dict, # Names to tensors
                                 f"Its names begin with {', '.join(sorted(state)[:2])}.")
 
 # %% ../../nbs/models/00_bodies.ipynb #51b30d22
-def body_weights(weights="imagenet", # "imagenet", a path, or None
+def body_weights(weights="imagenet", # "auto", "imagenet", a path, or None
                  body="vgg16_bn", # A name
-                 download:bool=True # May "imagenet" be fetched? If not and it isn't there, weights are random
+                 download:bool=True # May ImageNet weights be fetched? If not and they aren't there, weights are random
                 )->tuple: # Tensors, or None for random weights; and a line that says what they are
     "Get the initial weights of a body, and say where they come from."
     if weights is None: return None, "random weights: no pretrained features"
     if not isinstance(weights, (str, os.PathLike)):
-        raise ConfigError(f"weights={weights!r}: expected 'imagenet', the path of a file, or None.")
-    if weights == "imagenet": weights = os.environ.get("BRAINMRI_WEIGHTS") or get_body(body).weights(download)
+        raise ConfigError(f"weights={weights!r}: expected 'auto', 'imagenet', 'phantoms', the path of a file, or None.")
+    if weights in ("auto", "imagenet"): weights = os.environ.get("BRAINMRI_WEIGHTS") or get_body(body).weights(download)
     if weights is None: return None, "random weights: no pretrained features on this disk"
     state, source = (weights, "timm") if isinstance(weights, dict) else (read_weights(weights), Path(weights).name)
     check_weights(state, body, source)

@@ -26,7 +26,7 @@ class RunConfig:
     recipes:str=None # Names from `list_recipes()`, in a list or separated by commas; the study's five by default
     preset:str=None # "study", "fine_tune" or "quick"; by default "study" with data and "quick" with phantoms
     body:str="vgg16_bn" # Backbone of the recipes that don't name one: a name from `list_bodies()`, or "timm:NAME"
-    weights:str="imagenet" # Initial weights: "imagenet", a .safetensors or .pth file, None for random ones; in Python also body → one of these
+    weights:str="auto" # "auto", "imagenet", "phantoms" (a stand-in), a file, None for random ones; or body → one of these
     classes:str=None # Classes to use, in a list or separated by commas; all that are found by default
     split:str="grouped" # "grouped", "random" (the study's), "folders" (Training and Testing) or "given" (a column)
     folds:str=None # Test every group once: a number of folds, or a column that names each image's fold
@@ -102,7 +102,7 @@ class Preset:
 PRESETS = dict( #: What `preset` may be
     study=Preset(),
     fine_tune=Preset("fine_tune", rates=dict(head=2e-3, last=1e-3)),
-    quick=Preset(img_size=96, epochs=5, lr=1e-4, bs=16, aug_views=1),
+    quick=Preset(img_size=96, epochs=5, lr=2e-4, aug_views=1),
 )
 
 # %% ../../nbs/study/03a_config.ipynb #cedd8225

@@ -24,7 +24,8 @@ from ..data.folds import fold_images, fold_split
 from ..data.split import sealed, split_images
 from ..evaluate.calibrate import fit_calibration
 from ..evaluate.metrics import judge
-from ..models.bodies import body_weights, build_network, count_params, get_body, make_body, settle_batchnorm
+from ..models.bodies import body_weights, build_network, count_params, get_body, make_body, read_weights
+from ..models.bodies import settle_batchnorm
 from ..models.recipes import STUDY_RECIPES, Recipe, get_recipe, list_recipes, set_phase
 from .config import PRESETS, RunConfig, to_record
 from .records import chosen_by, comparison_table, read_recipe, read_run_table
@@ -33,6 +34,7 @@ from .run import environment, expect_same, keep_predictions, note_opening, only_
 from ..train.distributed import from_first, is_first, processes
 from ..train.features import FeatureCache, weights_key
 from ..train.loop import Training, TrainOptions
+from ..train.pretrain import N_OTHERS, fetch_features, phantom_weights
 from ..models.recipes import phase_key
 from ..use.bundle import read_bundle, write_average, write_bundle
 from ..use.ood import Gate, fit_gate, plain_checks
@@ -94,18 +96,28 @@ def _phantoms(config):
 def initial_weights(recipes, # As `plan_recipes` gives them
                     df, # The images, with their split
                     config:RunConfig, # Settled
-                    synthetic:bool # For phantoms nothing is downloaded
+                    synthetic:bool # Are the images phantoms?
                    )->tuple: # Body → tensors, and what they are in words
     "Get the weights that the bodies of `recipes` start from."
     states, sources = {}, {}
     for r in recipes:
         if r.body in (None, "pixels", *states): continue
-        given = config.weights.get(r.body, "imagenet") if isinstance(config.weights, dict) else config.weights
-        state, source = body_weights(given, r.body, download=not synthetic)
-        if state is None: state, source = _random_weights(r, df, config.seed, source)
-        states[r.body], sources[r.body] = state, source
+        states[r.body], sources[r.body] = _start(r, df, config, synthetic)
     if len(sources) < 2: return states, next(iter(sources.values()), "not needed")
     return states, "; ".join(f"{body}: {source}" for body, source in sources.items())
+
+def _start(r, df, config, synthetic):
+    "The tensors that one body starts from, and what they are in words."
+    w, told, source = config.weights, config.progress, "random weights: no pretrained features"
+    if isinstance(w, dict): w = w.get(r.body, "auto")
+    if w != "phantoms":
+        state, source = body_weights(w, r.body, download=w == "imagenet" or not synthetic)
+        if state is not None: return state, source
+    features = w == "auto" and fetch_features(r.body, progress=told)
+    if features: return read_weights(features), f"ImageNet features, downloaded for {r.body}"
+    stand_in = w in ("auto", "phantoms") and phantom_weights(r.body, progress=told)
+    if not stand_in: return _random_weights(r, df, config.seed, source)
+    return read_weights(stand_in), f"no ImageNet weights: pretrained on {N_OTHERS} other phantoms"
 
 def _random_weights(r, df, seed, source, n=64):
     body, net = get_body(r.body), build_network(r.body, None, seed, r.img_size, top=False)
@@ -158,6 +170,7 @@ def begin(data, # As for `train_all`
     df = df.assign(filepath=[os.path.abspath(o) for o in df.filepath])  # the run may be opened from elsewhere
     first = fold_split(df, 1, config.split_seed, config.split) if config.folds else df
     states, source = initial_weights(recipes, first, config, about["synthetic"])
+    if config.progress and states: print(f"Starting weights: {source}.", flush=True)
     record = _record(config, recipes, df, found, about, states, source)
     key = content_key(json.dumps(record, sort_keys=True))[:6]
     name = f"{about['name']}-{config.preset}-{config.split}-{key}"
@@ -203,8 +216,6 @@ def _write_beginning(folder, record, df, found, config):
     write_json(folder/"audit.json", found.to_json())
     write_json(folder/"environment.json", environment(config.device, config.precision))
     if config.progress: print(f"Groups: {found.groups.nunique():,}, by {found.grouped_by}.", flush=True)
-    random = record["weights"]["source"].startswith("random")
-    if config.progress and random: print(f"The bodies start from {record['weights']['source']}.", flush=True)
 
 # %% ../../nbs/study/05a_training.ipynb #30efee80
 @patch
