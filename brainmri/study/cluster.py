@@ -13,6 +13,7 @@ from ..core import *
 from ..store import *
 from ..data.audit import audit
 from ..data.cache import content_key
+from ..data.channels import file_columns
 from .records import chosen_by, comparison_table
 from .config import make_config, settle
 from .study import train_all
@@ -58,7 +59,7 @@ def seeds_table(metrics:dict # (recipe, seed) → what `metrics.json` holds; the
 # %% ../../nbs/study/08_cluster.ipynb #7ce2ab5d
 def _absolute(o):
     "A path, or a table of paths, as workers find it."
-    if isinstance(o, pd.DataFrame): return o.assign(filepath=o.filepath.map(_absolute))
+    if isinstance(o, pd.DataFrame): return o.assign(**{c: o[c].map(_absolute) for c in file_columns(o) if c in o})
     return os.path.abspath(o) if isinstance(o, (str, Path)) and os.path.exists(o) else o
 
 # %% ../../nbs/study/08_cluster.ipynb #eb0f2a5f

@@ -17,7 +17,7 @@ from ..data.image import from_array, image_array, open_image
 from ..data.medical import Slice, is_picture, read_slices
 from ..evaluate.calibrate import calibrate, conformal_sets, softmax
 from .answers import Prediction, Predictions, verdict_of
-from .bundle import bundle_gate, check_bundle, check_seal, read_bundle
+from .bundle import bundle_gate, check_bundle, check_seal, count_channels, read_bundle
 from .dicom import SliceFile, find_slices, place_slices
 from .ood import Gate, plain_checks, read_gate
 
@@ -88,27 +88,39 @@ def _square_or_error(o, frame):
         return ImageError(why if one_line(o.name) in why else f"{o.name}: {why}")
 
 # %% ../../nbs/use/04_predict.ipynb #2e2c80e1
+def _channels():
+    from brainmri.data import channels  # it imports pandas, which other pictures don't need
+    return channels
+
+def _sequences_in(item, untrusted=False):
+    found = _channels().open_channels(item.image, untrusted)
+    names = [f"{item.name}#{k}" for k in range(1, len(found) + 1)] if len(found) > 1 else [item.name]
+    return [replace(o, name=name) for o, name in zip(found, names)]
+
 def _pictures_in(item):
     "The slices of a file; a picture is left to `as_square`, like the training images."
+    if isinstance(item.image, dict): return _sequences_in(item)
     file = isinstance(item.image, (str, Path, bytes)) and not is_picture(item.image)
     return read_slices(item.image, item.name) if file else [item]
 
 def _opened_safely(item):
     "The slices of a stranger's file, opened in a second process with limits."
-    if not isinstance(item.image, (str, Path, bytes)): return [item]
-    try: found = read_slices(item.image, item.name, untrusted=True)
+    if not isinstance(item.image, (str, Path, bytes, dict)): return [item]
+    is_one = not isinstance(item.image, dict)
+    try: found = read_slices(item.image, item.name, untrusted=True) if is_one else _sequences_in(item, True)
     except (OSError, ValueError) as e: return [replace(item, image=e)]
     return [replace(o, series=id(item)) for o in found] if len(found) > 1 else found
 
 # %% ../../nbs/use/04_predict.ipynb #6fda4202
-def as_square(image, # A path, bytes, a PIL image or an array; an error is raised
+def as_square(image, # A path, bytes, a PIL image, an array, or a dictionary of channels; an error is raised
               img_size:int, # Side of the square, in pixels
               margin:int # Pixels cut from each side
-             )->np.ndarray: # uint8, (img_size, img_size, 3)
+             )->np.ndarray: # uint8, (img_size, img_size, channels)
     "Crop and resize an image as the training images were."
     if isinstance(image, Exception): raise image
     if isinstance(image, np.ndarray): image = from_array(image)
     if isinstance(image, (str, Path, bytes, Image.Image)): return image_array(image, img_size, margin)
+    if isinstance(image, dict): return _channels().picture_array(image, img_size, margin)
     raise _no_image(image)
 
 # %% ../../nbs/use/04_predict.ipynb #8472c399
@@ -156,6 +168,7 @@ class Predictor:
         self.path = path
         self.opened = opened
         self.classes = tuple(bundle["classes"])
+        self.channels = tuple(bundle.get("channels") or ())
         self.frame = {k: bundle[k] for k in ("img_size", "margin")}
         for k in ("model", "device", "precision"): setattr(self, k, getattr(engine, k, None))
     def __repr__(self): return f"Predictor({self.bundle['recipe']['name']}, {', '.join(self.classes)})"
@@ -164,7 +177,7 @@ class Predictor:
     def __deepcopy__(self, memo): return self
 
     def predict(self,
-                x, # A file, a folder, bytes, an open file, a PIL image, an array, or several of them
+                x, # A file, a folder, bytes, an open file, a PIL image, an array, or several; with channels a dict, row or table
                 bs:int=16, # Images in a forward pass
                 level:float=.9, # Of the conformal sets: .8, .9 or .95
                 progress:bool=True, # Show a bar for more than 200 files?
@@ -173,7 +186,7 @@ class Predictor:
         "Classify images; among several, one that can't be used is rejected with the reason."
         if not isinstance(bs, int) or bs < 1: raise ConfigError(f"bs={bs!r}: expected a number of images.")
         conformal_limits(self.bundle, level)  # refuses a wrong level before files are opened
-        items, many = list_slices(x)
+        items, many = _channels().list_channels(x, self.channels) if self.channels else list_slices(x)
         if untrusted: items = [o for item in items for o in _opened_safely(item)]
         found = Predictions()
         for i in track(range(0, len(items), bs), "predicting", progress and len(items) > 200):
@@ -191,6 +204,7 @@ class Predictor:
            )->np.ndarray: # (images, classes)
         "The network's own probabilities: before calibration, and without the gate."
         logits = [np.zeros((0, len(self.classes)))]
+        if self.channels: x = [_channels().pick_channels(o, self.channels) for o in x]
         for i in range(0, len(x), bs):
             squares = thread_map(partial(as_square, **self.frame), x[i:i+bs], progress=False)
             logits.append(self.engine(np.stack(squares))[0])
@@ -217,7 +231,8 @@ def _numbered(found):
 def _answers(predictor, places, level):
     "Judge slices; `places` holds each opened `Slice`, what it came from, and which of its slices it is."
     classes = predictor.classes
-    blank = np.zeros((predictor.frame["img_size"], predictor.frame["img_size"], 3), np.uint8)
+    side = predictor.frame["img_size"]
+    blank = np.zeros((side, side, count_channels(predictor.bundle)), np.uint8)
     pictures = np.stack([blank if isinstance(o.image, ImageError) else o.image for o, _, _ in places])
     logits, distance = predictor.engine(pictures)
     if logits.shape[1] != len(classes) or not np.isfinite(logits).all():
@@ -300,7 +315,8 @@ def _try_out(predictor):
     levels = predictor.bundle.get("conformal") or {}
     uniform = np.full((1, len(predictor.classes)), 1/len(predictor.classes))
     for limits in levels.values(): conformal_sets(uniform, limits, predictor.classes)
-    predictor.predict(Image.new("L", (512, 512)), level=min(levels, default=.9))
+    blank = Image.new("L", (512, 512))
+    predictor.predict(dict.fromkeys(predictor.channels, blank) if predictor.channels else blank, level=min(levels, default=.9))
 
 # %% ../../nbs/use/04_predict.ipynb #cb407ea9
 def _load_onnx(path):
