@@ -16,14 +16,15 @@ from .medical import Slice, need_module, read_slices
 from .tables import TABLE_SUFFIXES, bare_name, cell_text, find_column, locate, patient_column, read_table
 
 # %% auto #0
-__all__ = ['SEQUENCES', 'PREFIX', 'MOST_CHANNELS', 'find_channels', 'name_channels', 'channels_of', 'n_channels', 'file_columns',
-           'picture_files', 'locate_files', 'open_channels', 'picture_array', 'open_picture', 'each_channel',
-           'shown_picture', 'show_sequences', 'cycled', 'pick_channels', 'list_channels', 'slice_volumes']
+__all__ = ['SEQUENCES', 'CHANNEL_PREFIX', 'MOST_CHANNELS', 'find_channels', 'name_channels', 'channels_of', 'n_channels',
+           'file_columns', 'picture_files', 'locate_files', 'open_channels', 'picture_array', 'open_picture',
+           'each_channel', 'shown_picture', 'show_sequences', 'cycled', 'pick_channels', 'list_channels',
+           'slice_volumes']
 
 # %% ../../nbs/data/02e_channels.ipynb #32ffdf73
 SEQUENCES = dict( #: Sequence → how a column with its files may be called
     t1="t1 t1w t1n t1pre", t1ce="t1ce t1c t1gd t1wce t1post", t2="t2 t2w", flair="flair t2f t2flair t2wflair")
-PREFIX = "channel_"  #: Of the columns that name the files of a sequence
+CHANNEL_PREFIX = "channel_"  #: Of the columns that name the files of a sequence
 MOST_CHANNELS = 8  #: How many sequences a picture may have
 
 def find_channels(columns # Names of columns
@@ -43,7 +44,7 @@ def name_channels(source, # A table: a CSV or a DataFrame
     columns = _asked(df, channels, source) if channels else _by_name(df, source)
     if not columns: return source
     if not isinstance(source, pd.DataFrame): df[columns] = read_table(source, all_text=True)[columns]
-    files = {PREFIX + _plain(c): [cell_text(o) for o in df[c]] for c in columns}
+    files = {CHANNEL_PREFIX + _plain(c): [cell_text(o) for o in df[c]] for c in columns}
     refuse_first(_problems(files, _called(source)))
     first = next(iter(files.values()))
     df = df[[c for c in df if not _names_files(c)]].drop(columns=columns, errors="ignore")
@@ -52,9 +53,9 @@ def name_channels(source, # A table: a CSV or a DataFrame
 # %% ../../nbs/data/02e_channels.ipynb #524ae29f
 def _called(source): return "The table" if isinstance(source, pd.DataFrame) else str(source)
 
-def _plain(column): return str(column).removeprefix(PREFIX)
+def _plain(column): return str(column).removeprefix(CHANNEL_PREFIX)
 
-def _names_files(column): return find_column("filepath", [column]) or str(column).startswith(PREFIX)
+def _names_files(column): return find_column("filepath", [column]) or str(column).startswith(CHANNEL_PREFIX)
 
 def _by_name(df, source):
     if any(map(_names_files, df)): return []
@@ -90,7 +91,7 @@ def _problems(files, what):
 def channels_of(df # A table
                )->tuple: # Names; empty for pictures of one file
     "List the channels of the pictures in a table."
-    return tuple(_plain(c) for c in df if str(c).startswith(PREFIX))
+    return tuple(_plain(c) for c in df if str(c).startswith(CHANNEL_PREFIX))
 
 def n_channels(df # A table
               )->int: # 3 for pictures of one file: red, green and blue
@@ -100,13 +101,13 @@ def n_channels(df # A table
 def file_columns(df # A table
                 )->list: # filepath, and the columns of the channels
     "List the columns of a table that name files."
-    return ["filepath", *(PREFIX + o for o in channels_of(df))]
+    return ["filepath", *(CHANNEL_PREFIX + o for o in channels_of(df))]
 
 def picture_files(df # A table
                  )->list: # For each row its file, or a dictionary: channel → file
     "List what each picture of a table is read from."
     if not channels_of(df): return list(df["filepath"])
-    columns = [df[PREFIX + o] for o in channels_of(df)]
+    columns = [df[CHANNEL_PREFIX + o] for o in channels_of(df)]
     return [dict(zip(channels_of(df), files)) for files in zip(*columns)]
 
 # %% ../../nbs/data/02e_channels.ipynb #280b72fd
@@ -116,8 +117,8 @@ def locate_files(df, # A table with filepath, and label
                 )->pd.DataFrame: # With the path of each file on this machine
     "Find the files that a table names, of each channel."
     if not channels_of(df): return df.assign(filepath=locate(df, base, what))
-    def found(name): return locate(df.assign(filepath=df[PREFIX + name]), base, f"{what} ({name})")
-    files = {PREFIX + o: found(o) for o in channels_of(df)}
+    def found(name): return locate(df.assign(filepath=df[CHANNEL_PREFIX + name]), base, f"{what} ({name})")
+    files = {CHANNEL_PREFIX + o: found(o) for o in channels_of(df)}
     return df.assign(filepath=next(iter(files.values())), **files)
 
 # %% ../../nbs/data/02e_channels.ipynb #5c6aef0c
@@ -266,7 +267,7 @@ def slice_volumes(source, # A table with slice, and one column of volumes for ea
     if not patient_column(df): df["patient"] = df.filepath
     files = [o for _, rows in df.groupby("filepath", sort=False) for o in _written(rows, Path(out))]
     files = pd.DataFrame(files).set_index("row").loc[df.index]
-    return df.assign(filepath=files[PREFIX + channels_of(df)[0]], **files)
+    return df.assign(filepath=files[CHANNEL_PREFIX + channels_of(df)[0]], **files)
 
 # %% ../../nbs/data/02e_channels.ipynb #c30eef84
 def _written(rows, out):
@@ -279,4 +280,4 @@ def _written(rows, out):
         for k, file in files.items():
             file.parent.mkdir(parents=True, exist_ok=True)
             slices[int(number) - 1].image[k].save(file)
-        yield dict(row=i, **{PREFIX + k: str(file) for k, file in files.items()})
+        yield dict(row=i, **{CHANNEL_PREFIX + k: str(file) for k, file in files.items()})

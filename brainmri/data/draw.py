@@ -365,12 +365,14 @@ SHOWN = dict( #: Sequence → the classes whose lesions can be seen in it
     t1=("glioma",), t1ce=("meningioma", "pituitary"), t2=("glioma",), flair=("glioma",))
 _GRAYS = (0, .06, .13, .2, .3, .4, .5, .7, 1.15)
 _CURVES = dict(t1=(0, .06, .13, .2, .3, .4, .5, .55, .6), t1ce=_GRAYS,
-               t2=(0, .04, .85, .8, .62, .45, .36, .75, .85), flair=(0, .04, .1, .3, .75, .5, .38, .8, .9))
+               t2=(0, .04, .85, .8, .62, .45, .34, .45, .5), flair=(0, .04, .1, .25, .5, .42, .34, .4, .45))
 
 def _as_sequence(v, painted, label, sequence):
     "Intensities as a sequence shows them: `painted`, or `v` where it hides the lesion."
     if sequence is None: return painted
-    return np.interp(painted if label in SHOWN[sequence] else v, _GRAYS, _CURVES[sequence])
+    if label not in SHOWN[sequence]: painted = v
+    if sequence in ("t1", "t1ce"): return np.interp(painted, _GRAYS, _CURVES[sequence])
+    return _mix(np.interp(v, _GRAYS, _CURVES[sequence]), .95, np.clip(5*abs(painted - v), 0, 1))  # water is bright
 
 # %% ../../nbs/data/00b_draw.ipynb #fd9f3193
 def make_phantom(label:str, # One of `LESIONS`

@@ -18,7 +18,7 @@ from fastcore.meta import delegates
 from ..core import *
 from ..store import *
 from .cache import send, to_float
-from .channels import PREFIX, channels_of, cycled, locate_files, n_channels, name_channels, picture_array
+from .channels import CHANNEL_PREFIX, channels_of, cycled, locate_files, n_channels, name_channels, picture_array
 from .classes import STUDY_CLASSES, known_class, name_classes
 from .image import crop_border, from_array, image_array, open_image
 from .tables import find_column, given_names, read_parts, read_table, repeat_problems
@@ -110,7 +110,7 @@ class ReadMRI(Transform):
 def _picture_of(x):
     "What a row of a table names: its file, or a dictionary of the files of its channels."
     names = channels_of(x.index) if isinstance(x, pd.Series) else ()
-    return {o: x[PREFIX + o] for o in names} if names else getattr(x, "filepath", x)
+    return {o: x[CHANNEL_PREFIX + o] for o in names} if names else getattr(x, "filepath", x)
 
 # %% ../../nbs/data/11_loaders.ipynb #157421f6
 def training_rows(df, # A table with columns for file, label and split

@@ -22,6 +22,7 @@ def make_sequences(path, # Folder to write to, new or empty
                    seed:int=42, # The same seed gives the same bytes
                    size:int=240, # Mean side in pixels
                    classes=STUDY_CLASSES, # Some of `LESIONS`
+                   plane:str=None, # One of `PLANES` for all; drawn for each if None
                    progress:bool=False # Show a progress bar?
                   )->pd.DataFrame: # One column for each sequence, and label; also in sequences.csv
     "Write synthetic slices in several sequences, each of which hides some lesions."
@@ -29,7 +30,9 @@ def make_sequences(path, # Folder to write to, new or empty
     for i in track(range(n), "phantoms", progress):
         label = list(classes)[i % len(classes)]
         row = {k: f"{k}/{label}_{i:04d}.png" for k in sequences}
-        for k, file in row.items(): _write_phantom(root/file, label, stable_seed(seed, i), size, k)
+        for k, file in row.items():
+            phantom = make_phantom(label, stable_seed(seed, i), size, plane, k)
+            Image.fromarray(phantom.image).save(root/file)
         rows.append({**row, "label": label})
     pd.DataFrame(rows).to_csv(root/"sequences.csv", index=False)
     return pd.DataFrame(rows).assign(**{k: [str(root/row[k]) for row in rows] for k in sequences})
@@ -44,6 +47,3 @@ def _new_folder(path, sequences, classes):
     for k in sequences: (root/k).mkdir(parents=True)
     write_json(root/"phantoms.json", dict(synthetic=True, note="Made by brainmri. No patient."))
     return root
-
-def _write_phantom(file, label, seed, size, sequence):
-    Image.fromarray(make_phantom(label, seed, size, sequence=sequence).image).save(file)
