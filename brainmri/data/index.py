@@ -13,7 +13,7 @@ from .channels import locate_files, name_channels, open_channels, picture_files
 from .classes import STUDY_CLASSES, as_labels, classes_of, known_class
 from .figshare import figshare_table
 from .image import READABLE, holds_slices, open_image, read_file, refuse
-from .tables import TABLE_SUFFIXES, choose_classes, drop_repeats, locate, match_split, read_table
+from .tables import TABLE_SUFFIXES, choose_classes, drop_repeats, match_split, read_table
 
 # %% auto #0
 __all__ = ['FACTS', 'find_images', 'class_folders', 'name_problems', 'find_rows', 'check_image', 'index_images', 'problems']

@@ -148,8 +148,9 @@ def brainmri_predict(
 # %% ../../nbs/study/09_cli.ipynb #6f68bbe9
 def _named_files(images):
     "Arguments like t1=FILE as one picture; others as they are."
-    pairs = dict(o.split("=", 1) for o in images if "=" in o)
-    return [*([pairs] if pairs else []), *(o for o in images if "=" not in o)]
+    pairs = [o.split("=", 1) for o in images if "=" in o]
+    if len(dict(pairs)) < len(pairs): raise ConfigError("A sequence is named twice: give several pictures as a CSV.")
+    return [*([dict(pairs)] if pairs else []), *(o for o in images if "=" not in o)]
 
 def _as_csv(found): return csv_text(found.to_frame()).rstrip("\n")
 
