@@ -12,6 +12,7 @@ from .data.classes import *
 from .data.figshare import *
 from .data.draw import *
 from .data.phantom import *
+from .data.sequences import *
 from .data.image import *
 from .data.worker import *
 from .data.gray import *
@@ -19,6 +20,7 @@ from .data.slices import *
 from .data.medical import *
 from .data.tables import *
 from .data.nifti import *
+from .data.channels import *
 from .data.index import *
 from .data.look import *
 from .data.duplicates import *

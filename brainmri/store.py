@@ -135,7 +135,7 @@ def csv_text(table, # A DataFrame; its columns `filepath` and `source` hold path
     safe = table.set_axis([escape_cell(c) for c in table], axis=1)
     for i, name in enumerate(table):
         if table.dtypes.iloc[i].kind in "biufc": continue
-        is_path = name in ("filepath", "source")
+        is_path = name in ("filepath", "source") or str(name).startswith("channel_")
         safe.isetitem(i, [escape_cell(v, is_path) for v in table.iloc[:, i]])
     if index: safe.index = safe.index.map(escape_cell)
     has_return = any("\r" in str(v) for v in safe.select_dtypes(exclude="number").to_numpy().flat)

@@ -11,7 +11,7 @@ from filelock import FileLock
 from joblib import Parallel, delayed
 from ..core import *
 from ..store import *
-from .image import image_array
+from .channels import n_channels, picture_array, picture_files
 
 # %% auto #0
 __all__ = ['content_key', 'RowCache', 'cache_lock', 'cache_limit', 'list_caches', 'need_room', 'pixel_cache', 'decoded',
@@ -159,10 +159,10 @@ def pixel_cache(df, # A table from `index_images`
                 img_size:int=224, # Side of the square, in pixels
                 margin:int=CROP_MARGIN, # Pixels cut from each side first
                 make:bool=True # Take the disk space now?
-               )->RowCache: # uint8, (img_size, img_size, 3) for each image
+               )->RowCache: # uint8, (img_size, img_size, channels) for each image
     "Open the cache that `decoded` fills."
     key = content_key("pixels", 2, img_size, margin, list(df["sha"]))
-    return RowCache("pixels", key, len(df), (img_size, img_size, 3), make=make)
+    return RowCache("pixels", key, len(df), (img_size, img_size, n_channels(df)), make=make)
 
 # %% ../../nbs/data/10_cache.ipynb #f7ba34a5
 def decoded(df, # A table from `index_images`
@@ -177,22 +177,22 @@ def decoded(df, # A table from `index_images`
     todo = cache.missing(np.arange(len(df)) if rows is None else rows)
     if processes is None: processes = len(todo) >= 5000
     work = Parallel(-1, prefer="processes" if processes else "threads", return_as="generator")
-    squares = work(delayed(image_array)(path, img_size, margin) for path in df["filepath"].values[todo])
+    squares = work(delayed(picture_array)(o, img_size, margin) for o in picture_files(df.iloc[todo]))
     chunks = [todo[i:i+64] for i in range(0, len(todo), 64)]
     for idx in track(chunks, "decoding", progress): cache.put(idx, list(itertools.islice(squares, len(idx))))
     next(squares, None)  # joblib warns of a generator that isn't read to its end
     return cache
 
 # %% ../../nbs/data/10_cache.ipynb #24f42a16
-def to_float(a, # uint8 images, (n, h, w, 3): an array, or a tensor on any device
+def to_float(a, # uint8 images, (n, h, w, channels): an array, or a tensor on any device
              device=None # Where the result goes; where `a` is unless given
-            )->torch.Tensor: # float32, (n, 3, h, w), between 0 and 1
+            )->torch.Tensor: # float32, (n, channels, h, w), between 0 and 1
     "Turn images into a network's input."
     if isinstance(a, np.ndarray): a = np.require(a, requirements="W")  # torch warns of read-only memory
     return torch.as_tensor(a, device=device).permute(0, 3, 1, 2).contiguous().float()/255
 
 # %% ../../nbs/data/10_cache.ipynb #adbd8f56
-def normalize(x:torch.Tensor, # (n, 3, h, w), between 0 and 1
+def normalize(x:torch.Tensor, # (n, channels, h, w), between 0 and 1
               mean=IMAGENET_MEAN, # Of each channel; None changes nothing
               std=IMAGENET_STD # Of each channel
              )->torch.Tensor: # (x - mean)/std
@@ -201,7 +201,7 @@ def normalize(x:torch.Tensor, # (n, 3, h, w), between 0 and 1
 
 @functools.cache  # copied to a GPU once: every step would wait for a copy
 @torch.inference_mode(False)  # others will use it, too
-def _channels(values, device): return torch.tensor(values, dtype=torch.float32, device=device).view(3, 1, 1)
+def _channels(values, device): return torch.tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)
 
 # %% ../../nbs/data/10_cache.ipynb #a5a255da
 def send(a, # A numpy array

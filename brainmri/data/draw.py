@@ -16,7 +16,7 @@ from ..core import CROP_MARGIN, ConfigError, pick, stable_seed
 from ..store import atomic, cache_dir
 
 # %% auto #0
-__all__ = ['PLANES', 'LESIONS', 'Phantom', 'mask_corners', 'make_phantom']
+__all__ = ['PLANES', 'LESIONS', 'SHOWN', 'Phantom', 'mask_corners', 'make_phantom']
 
 # %% ../../nbs/data/00b_draw.ipynb #d4519621
 PLANES = ("axial", "sagittal", "coronal")  #: The planes that a slice is cut in
@@ -389,29 +389,47 @@ def _repr_png_(self:Phantom):
     self.outline().save(f, "PNG")
     return f.getvalue()
 
+# %% ../../nbs/data/00b_draw.ipynb #76b9e420
+SHOWN = dict( #: Sequence → the classes whose lesions can be seen in it
+    t1=("glioma",), t1ce=("meningioma", "pituitary"), t2=("glioma",), flair=("glioma",))
+_GRAYS = (0, .06, .13, .2, .3, .4, .5, .7, 1.15)
+_CURVES = dict(t1=(0, .06, .13, .2, .3, .4, .5, .55, .6), t1ce=_GRAYS,
+               t2=(0, .04, .85, .8, .62, .45, .34, .45, .5), flair=(0, .04, .1, .25, .5, .42, .34, .4, .45))
+
+def _as_sequence(v, painted, label, sequence):
+    "Intensities as a sequence shows them: `painted`, or `v` where it hides the lesion."
+    if sequence is None: return painted
+    if label not in SHOWN[sequence]: painted = v
+    if sequence in ("t1", "t1ce"): return np.interp(painted, _GRAYS, _CURVES[sequence])
+    return _mix(np.interp(v, _GRAYS, _CURVES[sequence]), .95, np.clip(5*abs(painted - v), 0, 1))  # water is bright
+
 # %% ../../nbs/data/00b_draw.ipynb #fd9f3193
 def make_phantom(label:str, # One of `LESIONS`
                  seed:int=42, # The same seed gives the same pixels
                  size:int=240, # Mean side in pixels; sides vary by a tenth around it
-                 plane:str=None # One of `PLANES`; drawn from `seed` if None
+                 plane:str=None, # One of `PLANES`; drawn from `seed` if None
+                 sequence:str=None # One of `SHOWN`, of the same slice; contrast-enhanced, with every lesion, if None
                 )->Phantom: # Picture, mask, box
     "Draw one slice of the synthetic head, with a lesion or, for `notumor`, none."
     pick(label, LESIONS, "class")
+    if sequence: pick(sequence, SHOWN, "sequence")
     if size < 96: raise ConfigError(f"size is {size}: expected at least 96 pixels, of which the border takes 24.")
-    keys = ("head", seed), ("lesion", label, seed), ("scan", seed)
+    keys = ("head", seed), ("lesion", label, seed), ("scan", seed, *([sequence] if sequence else []))
     head, lesion, scan = (np.random.default_rng(stable_seed(*key)) for key in keys)
     kind, drawn, sellar = LESIONS[label], PLANES[head.integers(3)], head.random() < .25
     plane = pick(plane or drawn, PLANES, "plane")
     view = _View(head, plane, size, sellar or label == "pituitary")
-    v, mask = _painted(head, view, kind and kind(lesion, view))
+    v, painted, mask = _painted(head, view, kind and kind(lesion, view))
+    v = _as_sequence(v, painted, label, sequence)
     image = _marks(scan, Image.fromarray(_scan(scan, v)))
     return Phantom(np.asarray(image), mask, label, plane, seed)
 
 # %% ../../nbs/data/00b_draw.ipynb #93842088
 def _painted(rng, view, lesion):
-    "Intensities, and the mask of the lesion."
-    if lesion is None: return _tissue(rng, view.maps()), np.zeros(view.shape, bool)
-    maps = view.maps(lesion.shift())
-    v, level = lesion.paint(_tissue(rng, maps), maps)
+    "Intensities without and with the lesion, and its mask."
+    maps = view.maps(lesion.shift() if lesion else (0, 0))
+    v = _tissue(rng, maps)
+    if lesion is None: return v, v, np.zeros(view.shape, bool)
+    painted, level = lesion.paint(v, maps)
     part, _ = parts(level < 1)
-    return v, part == np.bincount(part[part > 0], minlength=2).argmax()
+    return v, painted, part == np.bincount(part[part > 0], minlength=2).argmax()

@@ -9,10 +9,11 @@ from pathlib import Path
 import pandas as pd
 from ..core import CROP_MARGIN, ConfigError, DataError, DataWarning, ImageError
 from ..core import counted, listed, refuse_first, thread_map, walk_folders
+from .channels import locate_files, name_channels, open_channels, picture_files
 from .classes import STUDY_CLASSES, as_labels, classes_of, known_class
 from .figshare import figshare_table
 from .image import READABLE, holds_slices, open_image, read_file, refuse
-from .tables import MASK_FOLDERS, TABLE_SUFFIXES, choose_classes, drop_repeats, locate, match_split, read_table
+from .tables import MASK_FOLDERS, TABLE_SUFFIXES, choose_classes, drop_repeats, match_split, read_table
 
 # %% auto #0
 __all__ = ['FACTS', 'find_images', 'class_folders', 'name_problems', 'find_rows', 'check_image', 'index_images', 'problems']
@@ -109,13 +110,12 @@ def name_problems(paths, # Of files
 # %% ../../nbs/data/03_index.ipynb #a58e4bc0
 _TABLE = "filepath,label[,group]"
 
-def _from_table(source, base):
+def _from_table(source, base, channels=None):
     "The rows of a table, one for each file, with paths below `base`."
     what = "The table" if isinstance(source, pd.DataFrame) else str(source)
-    df = read_table(source, "filepath", "label")
+    df = read_table(name_channels(source, channels), "filepath", "label")
     refuse_first(name_problems(df.filepath, what))
-    df["filepath"] = locate(df, base, what)
-    return drop_repeats(df, what)
+    return drop_repeats(locate_files(df, base, what), what)
 
 # %% ../../nbs/data/03_index.ipynb #521c2de6
 def _from_kaggle(name):
@@ -131,14 +131,17 @@ def _from_kaggle(name):
     raise DataError(f"Kaggle's data set {name} couldn't be fetched: {todo}.")
 
 # %% ../../nbs/data/03_index.ipynb #02fd23bc
-def find_rows(data # As for `index_images`
+def find_rows(data, # As for `index_images`
+              channels=None # Columns of a table that name the sequences of a slice
              )->pd.DataFrame: # filepath, label as it was found, and other columns
     "List the images that `data` names, before any file is opened."
-    if isinstance(data, pd.DataFrame): return _from_table(data, Path("."))
+    if isinstance(data, pd.DataFrame): return _from_table(data, Path("."), channels)
     refuse_first(_kind_problems(data))
     if str(data).startswith("kaggle:"): return _from_folder(_from_kaggle(str(data)[7:]))
     path = Path(data).expanduser()
-    return _from_folder(path) if path.is_dir() else _from_table(path, path.parent)
+    if not path.is_dir(): return _from_table(path, path.parent, channels)
+    if channels: raise ConfigError(f"channels={channels!r} are columns, and {path} is a folder: expected a table.")
+    return _from_folder(path)
 
 # %% ../../nbs/data/03_index.ipynb #1219a0f5
 def _kind_problems(data):
@@ -163,10 +166,11 @@ def _nearest(path):
 # %% ../../nbs/data/03_index.ipynb #a00d3e61
 FACTS = ["width", "height", "mode", "bytes", "sha"]  #: Columns that come from opening each file
 
-def check_image(path, # Of the file
+def check_image(path, # Of the file, or a dictionary: channel → path
                 margin:int=CROP_MARGIN # Pixels that will be cut from each side
                )->dict: # filepath, `FACTS`, and frames of an animation; or filepath, problem and done
     "Open an image file and note its facts, or what is wrong with it."
+    if isinstance(path, dict): return _check_channels(path, margin)
     try:
         data = read_file(path)
         img = open_image(data, name=path)
@@ -178,20 +182,31 @@ def check_image(path, # Of the file
         return dict(filepath=path, **size, mode=img.info["mode"], bytes=len(data), sha=sha, **frames)
     except ImageError as e: return dict(filepath=path, problem=e.found, done="left out")
 
+def _check_channels(files, margin):
+    facts = {k: check_image(o, margin) for k, o in files.items()}
+    first, bad = next(iter(facts.values())), [f"can't be used with its {k}: {o['filepath']} {o['problem']}"
+                                              for k, o in facts.items() if "problem" in o]
+    try: bad or open_channels(files)
+    except ImageError as e: bad = [e.found]
+    if bad: return dict(filepath=first["filepath"], problem=bad[0], done="left out")
+    sha = hashlib.sha256("".join(f"{k}:{o['sha']} " for k, o in facts.items()).encode()).hexdigest()
+    return first | dict(bytes=sum(o["bytes"] for o in facts.values()), sha=sha)
+
 # %% ../../nbs/data/03_index.ipynb #a6a5ce5e
 def index_images(data, # A folder of class folders or figshare's .mat files, a CSV, a DataFrame, or "kaggle:owner/name"
                  classes=None, # Those to use, or names for the labels 0, 1, …, as in `choose_classes`; all by default
+                 channels=None, # Columns of a table that name the sequences of a slice; t1, t1ce, t2 and flair are known
                  margin:int=CROP_MARGIN, # Pixels that will be cut from each side; smaller images are left out
                  max_bad:float=0.05, # Share of unusable files above which the whole is refused
                  workers:int=None, # Threads; by default one for each core, 8 at most
                  progress:bool=True # Show a progress bar for more than 200 files?
                 )->pd.DataFrame: # One row per image: filepath, label, y, `FACTS`, and other columns of the source
     "Make a checked table of images, sorted by class and path; `problems` lists the files left out."
-    rows = find_rows(data)
+    rows = find_rows(data, channels)
     unread, skipped = (rows.attrs.get(k) or [] for k in ("unread", "skipped"))  # they have no label
     names = choose_classes(rows.label, classes)
     rows = rows[rows.label.isin(names)]
-    checked = thread_map(lambda o: check_image(o, margin), rows.filepath, workers, progress)
+    checked = thread_map(lambda o: check_image(o, margin), picture_files(rows), workers, progress)
     moving = [o["filepath"] for o in checked if "frames" in o]
     checked = pd.DataFrame(checked, columns=["filepath", *FACTS, "problem", "done"])
     is_bad = checked.problem.notna()

@@ -15,14 +15,16 @@ from fastcore.meta import delegates
 from ..core import *
 from ..store import *
 from .cache import send, to_float
+from .channels import CHANNEL_PREFIX, channels_of, cycled, locate_files, n_channels, name_channels, picture_array
 from .classes import STUDY_CLASSES, known_class, name_classes
 from .image import crop_border, from_array, image_array, open_image
 from .look import show_grid
-from .tables import find_column, given_names, locate, read_parts, read_table, repeat_problems
+from .tables import find_column, given_names, read_parts, read_table, repeat_problems
 
 # %% auto #0
-__all__ = ['BorderCrop', 'mild_affine', 'warp', 'view_numbers', 'MildAugment', 'ReadMRI', 'training_rows', 'NumberLabels',
-           'train_and_valid', 'mri_block', 'mri_dls', 'rows_dl', 'ArrayDL', 'show_crop', 'show_augmented']
+__all__ = ['BorderCrop', 'mild_affine', 'warp', 'view_numbers', 'MildAugment', 'TensorSequences', 'ReadMRI', 'training_rows',
+           'NumberLabels', 'train_and_valid', 'mri_block', 'mri_dls', 'rows_dl', 'ArrayDL', 'show_crop',
+           'show_augmented']
 
 # %% ../../nbs/data/11_loaders.ipynb #a0489e7f
 class BorderCrop(Transform):
@@ -80,6 +82,13 @@ class MildAugment(Transform):
         self.kwargs = kwargs
     def encodes(self, x:TensorImage): return warp(x, mild_affine(torch.rand(len(x), 6), **self.kwargs))
 
+# %% ../../nbs/data/11_loaders.ipynb #113b2ecf
+class TensorSequences(TensorImage):
+    "A picture whose channels are sequences; it shows them side by side."
+    def show(self, ctx=None, **kwargs):
+        "Show the channels in a row."
+        return show_image(torch.cat(list(self), -1), ctx=ctx, **{"cmap": "gray", **kwargs})
+
 # %% ../../nbs/data/11_loaders.ipynb #60c2d7e2
 class ReadMRI(Transform):
     "Make the square that a network sees of any picture; the first step of a fastai pipeline."
@@ -90,18 +99,24 @@ class ReadMRI(Transform):
                 ):
         super().__init__()
         self.img_size, self.margin = img_size, margin
-    def encodes(self, x)->PILImage:
-        x = getattr(x, "filepath", x)
+    def encodes(self, x)->None:
+        x = _picture_of(x)
         if isinstance(x, np.ndarray): x = from_array(x)
-        return PILImage.create(image_array(x, self.img_size, self.margin))
+        a = picture_array(x, self.img_size, self.margin)
+        return TensorSequences(a.transpose(2, 0, 1).copy()) if isinstance(x, dict) else PILImage.create(a)
+
+def _picture_of(x):
+    "What a row of a table names: its file, or a dictionary of the files of its channels."
+    names = channels_of(x.index) if isinstance(x, pd.Series) else ()
+    return {o: x[CHANNEL_PREFIX + o] for o in names} if names else getattr(x, "filepath", x)
 
 # %% ../../nbs/data/11_loaders.ipynb #157421f6
 def training_rows(df, # A table with columns for file, label and split
                   classes=None # Class names; the table's unless given
                  )->pd.DataFrame: # filepath, label, split, indexed by position in `df`
     "Read a table for training, whatever its form, without its test rows."
-    df = read_table(df, "filepath")
-    df = df.assign(split=read_parts(df), filepath=locate(df, ".", "The table"))
+    df = read_table(name_channels(df), "filepath")
+    df = locate_files(df.assign(split=read_parts(df)), Path("."), "The table")
     refuse_first(repeat_problems(df, "The table"))
     kept = np.flatnonzero(df["split"] != "test")
     rows = read_table(df.iloc[kept], "filepath", "label").set_axis(kept)
@@ -149,12 +164,13 @@ def mri_block(classes=None, # Class names in the order of their numbers; the tab
               augment:bool=False, # Rotate, crop and flip training batches a little?
               mean=IMAGENET_MEAN, # Of each channel; None leaves pixels in [0, 1]
               std=IMAGENET_STD, # Of each channel
+              channels:int=3, # Of a picture, if its sequences are channels; mean and std are cycled
               item_tfms=None, # More fastai transforms, of the squares
               batch_tfms=None # More fastai transforms, of batches between 0 and 1
              )->DataBlock: # For a table with filepath, label and split
     "The study's preprocessing as a fastai `DataBlock`."
     always = [IntToFloatTensor, *([MildAugment()] if augment else [])]
-    if mean is not None: always.append(Normalize.from_stats(mean, std))
+    if mean is not None: always.append(Normalize.from_stats(cycled(mean, channels), cycled(std, channels)))
     blocks = TransformBlock(batch_tfms=always), TransformBlock(type_tfms=NumberLabels(classes))
     rows = partial(training_rows, classes=classes)
     return DataBlock(blocks, get_items=rows, get_x=ReadMRI(img_size, margin), get_y=ColReader("label"),
@@ -171,7 +187,8 @@ def mri_dls(df, # A table from `split_images`
             **kwargs
            )->DataLoaders: # Training rows shuffled, validation rows in order
     "Load the training and validation rows of a table; each file is decoded in every epoch."
-    block = mri_block(img_size=img_size, margin=margin, **kwargs)
+    df = name_channels(df)
+    block = mri_block(img_size=img_size, margin=margin, **{"channels": n_channels(df), **kwargs})
     device = torch.device(pick_device(device))
     dls = block.dataloaders(df, bs=bs, device=device, num_workers=num_workers)
     dls.train.drop_last = dls.train.n % bs == 1  # BatchNorm can't learn from a batch of one

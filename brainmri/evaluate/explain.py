@@ -14,7 +14,8 @@ from PIL import Image
 from torch import nn
 from ..core import CROP_MARGIN, ConfigError, ImageError, pick, thread_map, track
 from ..data.classes import STUDY_CLASSES
-from ..data.image import from_array, image_array, open_image, to_rgb, upright
+from ..data.channels import each_channel, open_picture, picture_array, shown_picture
+from ..data.image import from_array, open_image, to_rgb, upright
 from ..core import subplots
 from ..data.cache import normalize, to_float
 from .calibrate import softmax
@@ -224,7 +225,7 @@ def image_cams(model, # `nn.Sequential(body, head)`
     found = []
     for i in track(range(0, len(images), bs), "CAMs", progress):
         part = slice(i, i + bs)
-        square = lambda o: image_array(o, img_size, margin)
+        square = lambda o: picture_array(o, img_size, margin)
         x = inputs(np.stack(thread_map(square, images[part], progress=False)))
         found.append(grad_cam(model, x, None if target is None else targets[part]))
     return tuple(np.concatenate(o) for o in zip(*found))
@@ -242,7 +243,7 @@ def _on_squares(images, f, img_size=224, margin=CROP_MARGIN, bs=16, inputs=None,
     "What `f`, given the network's input and which images it holds, makes of many images."
     inputs, found = inputs or (lambda a: normalize(to_float(a))), []
     for i in track(range(0, len(images), bs), "maps", progress):
-        square = lambda o: image_array(o, img_size, margin)
+        square = lambda o: picture_array(o, img_size, margin)
         found.append(f(inputs(np.stack(thread_map(square, images[i:i+bs], progress=False)))))
     return tuple(np.concatenate(o) for o in zip(*found))
 
@@ -272,9 +273,10 @@ def explain(model, # `nn.Sequential(body, head)`
     cams, outputs = image_cams(model, opened, img_size, margin, target, **kwargs)
     which = np.broadcast_to(outputs.argmax(1) if target is None else target, len(images))
     probs = softmax(outputs.astype(float)/temperature)[range(len(images)), which]
-    frames = [full_frame(cam, o.size, margin) for cam, o in zip(cams, opened)]
+    shown = [shown_picture(o) for o in opened]
+    frames = [full_frame(cam, o.size, margin) for cam, o in zip(cams, shown)]
     labels = [classes[i] for i in which]
-    found = list(map(Explanation, map(np.asarray, opened), frames, labels, probs.tolist()))
+    found = list(map(Explanation, map(np.asarray, shown), frames, labels, probs.tolist()))
     if pointing_map(model) is None: return Explanations(found)
     points = image_points(model, opened, img_size=img_size, margin=margin, **kwargs)
     points = [full_frame(o, e.image.shape[1::-1], margin) for o, e in zip(points, found)]
@@ -283,6 +285,7 @@ def explain(model, # `nn.Sequential(body, head)`
 
 # %% ../../nbs/evaluate/02_explain.ipynb #a00b9990
 def _opened(source):
+    if isinstance(source, dict): return each_channel(to_rgb, open_picture(source))
     if isinstance(source, np.ndarray): source = from_array(source)
     return to_rgb(upright(source)) if isinstance(source, Image.Image) else open_image(source)
 

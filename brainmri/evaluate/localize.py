@@ -14,6 +14,7 @@ from scipy.stats import spearmanr
 from torch import nn
 from ..core import CROP_MARGIN, DataError, seeded, stable_seed
 from ..data.classes import STUDY_CLASSES
+from ..data.channels import picture_files
 from ..data.image import image_array
 from ..data.regions import find_regions, region_cells, region_mask, region_of
 from ..core import subplots
@@ -128,11 +129,11 @@ def localize(model:nn.Module, # A trained network, `nn.Sequential(body, head)`
     t = df.assign(region=find_regions(df, boxes), group=df.get("group", df.index))
     t = _sample(t[t.region.notna()].reset_index(drop=True), n, seed)
     kwargs["target"] = [list(classes).index(o) for o in t.label] if target else None
-    cams, outputs = image_cams(model, list(t.filepath), **kwargs)
+    cams, outputs = image_cams(model, picture_files(t), **kwargs)
     t["pred"] = [classes[i] for i in outputs.argmax(1)]
     t["right"] = t.pred == t.label.astype(str)
     own = {k: v for k, v in kwargs.items() if k != "target"}
-    points = image_points(model, list(t.filepath), **own) if pointing_map(model) else None
+    points = image_points(model, picture_files(t), **own) if pointing_map(model) else None
     out = localization(t, cams, t.region, kwargs.get("margin", CROP_MARGIN), seed, points)
     return out.join(t[["group", "pred", "right"]], on="image")
 

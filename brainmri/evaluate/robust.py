@@ -6,6 +6,7 @@
 from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from scipy import fft
 from scipy.ndimage import gaussian_filter
 from scipy.stats import binomtest
 from ..core import ConfigError, DataError, ImageError, pick, stable_seed, thread_map, track
+from ..data.channels import each_channel, open_picture, picture_files
 from ..data.image import crop_border, from_array, open_image, to_rgb, upright
 from ..core import subplots
 from .metrics import scores
@@ -200,7 +202,7 @@ def _answers(predictor, files, ways, what, progress):
     "Class numbers of the images after each of `ways`: name → function of an image and its number."
     found, step = {name: [] for name in ways}, max(1, 64//len(ways))
     for start in track(range(0, len(files), step), what, progress):
-        batch = thread_map(open_image, files[start:start+step], progress=False)
+        batch = thread_map(open_picture, files[start:start+step], progress=False)
         todo = [(change, img, start + i) for change in ways.values() for i, img in enumerate(batch)]
         x = thread_map(lambda o: o[0](*o[1:]), todo, progress=False)
         numbers = _numbers(predictor, predictor.predict(x))
@@ -218,6 +220,9 @@ def _row(df, pred, clean, classes):
                 changed=float((pred != clean).mean()))
 
 # %% ../../nbs/evaluate/03_robust.ipynb #c3a6890a
+def _degraded(artifact, strength, seed, img, i):
+    return each_channel(lambda o: degrade(o, artifact, strength, (seed, i)), img)
+
 def robustness(predictor, # Has `predict(list of arrays)` and `classes`, as `Predictor` has
                df:pd.DataFrame, # Columns filepath and y, and group if images belong together
                artifacts=None, # Names; all unless given
@@ -229,11 +234,11 @@ def robustness(predictor, # Has `predict(list of arrays)` and `classes`, as `Pre
               )->pd.DataFrame: # artifact, strength, images, macro_f1, low and high (95 %), accuracy, changed
     "Measure how well `predictor` does under each artifact; the first row is of the clean images."
     if answers is None: df = sample_rows(df, n, seed, predictor.classes)
-    ways = {} if answers else {("clean", 0): lambda img, i: np.asarray(img)}
+    ways = {} if answers else {("clean", 0): lambda img, i: each_channel(np.asarray, img)}
     for a in listify(artifacts) or list_artifacts():
         for s in listify(strengths):
-            if _amount(a, s): ways[a, int(s)] = lambda img, i, a=a, s=s: degrade(img, a, s, (seed, i))
-    found = _answers(predictor, list(df.filepath), ways, "worse images", progress)
+            if _amount(a, s): ways[a, int(s)] = partial(_degraded, a, s, seed)
+    found = _answers(predictor, picture_files(df), ways, "worse images", progress)
     if answers: found = {("clean", 0): _numbers(predictor, answers)} | found
     clean = found["clean", 0]
     return pd.DataFrame([dict(artifact=a, strength=s, **_row(df, pred, clean, predictor.classes))
@@ -311,14 +316,16 @@ def border_test(predictor, # Has `predict`, `classes` and `bundle["margin"]`, as
     classes = predictor.classes
     if answers is None: df = sample_rows(df, n, seed, classes)
     same, other = _donors(df, seed, classes)
+    files = picture_files(df)
     margin = getattr(predictor, "bundle", {}).get("margin", 0)
     def lend(rows):
-        return lambda img, i: _bordered(img, open_image(df.filepath[rows[i]]), margin, share)
-    def keep(img, i): return np.asarray(img)
-    def blank(img, i): return _bordered(img, None, margin, share)
+        return lambda img, i: each_channel(put, img, open_picture(files[rows[i]]))
+    def put(img, donor=None): return _bordered(img, donor, margin, share)
+    def keep(img, i): return each_channel(np.asarray, img)
+    def blank(img, i): return each_channel(put, img)
     ways = dict(zip(BORDERS, (keep, blank, lend(same), lend(other))))
     if answers: del ways[BORDERS[0]]
-    found = _answers(predictor, list(df.filepath), ways, "borders", progress)
+    found = _answers(predictor, files, ways, "borders", progress)
     if answers: found = {BORDERS[0]: _numbers(predictor, answers)} | found
     rows = [_row(df, pred, found[BORDERS[0]], classes) for pred in found.values()]
     table = pd.DataFrame(rows, index=pd.Index(BORDERS, name="border"))
@@ -369,7 +376,7 @@ def refusals(predictor, # Has `predict`, as `Predictor` has
             )->pd.DataFrame: # Index: kind; images, refused (share), low and high (95 %)
     "Count how often `predictor` refuses brain images, and pictures that are none."
     def ask(x): return [p for i in range(0, len(x), 64) for p in predictor.predict(x[i:i+64])]
-    found, rows = {"brain images": answers or ask(list(df.filepath))}, []
+    found, rows = {"brain images": answers or ask(picture_files(df))}, []
     for kind in track(list(others), "refusals", progress): found[kind] = ask(others[kind])
     for kind, each in found.items():
         k = sum(p.verdict == "rejected" and not p.failed for p in each)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 import torch
@@ -14,13 +14,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from ..core import *
+from ..data.channels import cycled
 from ..store import *
 
 # %% auto #0
-__all__ = ['unroll', 'plain_layers', 'no_weights', 'Body', 'add_body', 'list_bodies', 'get_body', 'Tokens', 'FirstToken',
-           'torchvision_layers', 'imagenet_file', 'timm_layers', 'build_network', 'last_stage', 'cut_network',
-           'make_body', 'settle_batchnorm', 'read_weights', 'check_weights', 'body_weights', 'count_params',
-           'save_weights', 'load_weights']
+__all__ = ['unroll', 'plain_layers', 'no_weights', 'Body', 'add_body', 'list_bodies', 'fit_channels', 'first_convolution',
+           'take_channels', 'get_body', 'Tokens', 'FirstToken', 'torchvision_layers', 'imagenet_file', 'timm_layers',
+           'build_network', 'last_stage', 'cut_network', 'make_body', 'settle_batchnorm', 'read_weights',
+           'check_weights', 'body_weights', 'count_params', 'save_weights', 'load_weights']
 
 # %% ../../nbs/models/00_bodies.ipynb #e0d41b9c
 def unroll(modules # Layers, sequences of layers, or lists of them
@@ -75,10 +76,41 @@ def _torchvision_names():
     branched = ("googlenet", "inception_v3")  # no chains of layers; timm's are
     return [o for o in models.list_models(module=models) if o not in branched]
 
+# %% ../../nbs/models/00_bodies.ipynb #56862bb6
+def fit_channels(weight:torch.Tensor, # Of a first convolution, (out, channels, h, w)
+                 n:int # Channels that it shall take
+                )->torch.Tensor: # (out, n, h, w)
+    "Adapt the weights of a first convolution to another number of channels."
+    have = weight.shape[1]
+    if n == 1: return weight.sum(1, keepdim=True)
+    return weight.repeat(1, -(-n//have), 1, 1)[:, :n]*(have/n)
+
+def first_convolution(net:nn.Module # Any network
+                     )->tuple: # Its name and the layer; None and None
+    "Find the layer that takes the channels of a picture."
+    return next(((k, m) for k, m in net.named_modules() if isinstance(m, nn.Conv2d)), (None, None))
+
+def take_channels(net:nn.Module, # It is changed
+                  n:int # Channels of its pictures
+                 )->nn.Module: # The same
+    "Let a network take pictures of `n` channels."
+    conv = first_convolution(net)[1]
+    if conv is None or conv.groups > 1:
+        raise ConfigError(f"{type(net).__name__} begins with no convolution of all colors: give `train_all` another body.")
+    conv.weight, conv.in_channels = nn.Parameter(fit_channels(conv.weight.detach(), n)), n
+    return net
+
 # %% ../../nbs/models/00_bodies.ipynb #6fe4d9e4
-def get_body(name # One of `list_bodies()`, or "timm:NAME"
+def get_body(name, # One of `list_bodies()`, or "timm:NAME"
+             channels:int=3 # Of a picture; for others than 3 the first convolution is adapted
             )->Body: # Its entry
     "Find a backbone by name."
+    body = _find_body(name)
+    if channels == 3: return body
+    network = body.network if name == "pixels" else lambda size: take_channels(body.network(size), channels)
+    return replace(body, network=network, mean=cycled(body.mean, channels), std=cycled(body.std, channels))
+
+def _find_body(name):
     if name in _bodies: return _bodies[name]
     if str(name).startswith("timm:"): return _timm_body(name)
     return _torchvision_body(pick(name, list_bodies(), "body"))
@@ -209,15 +241,22 @@ def build_network(body="vgg16_bn", # A name
                   state:dict=None, # Tensors from `body_weights`; random if None
                   seed:int=42, # Of random weights
                   img_size:int=224, # Side of the images, for bodies that need to know it
-                  top:bool=True # With a VGG's classifier?
+                  top:bool=True, # With a VGG's classifier?
+                  channels:int=3 # Of the images
                  )->nn.Module: # As its library builds it
     "Build the whole network of a body, with weights."
-    body = get_body(body)
+    body = get_body(body, channels)
     with seeded(seed, body.name):
         net = body.network(img_size)
         if body.name.startswith("vgg") and next(net.parameters()).is_meta: _draw_vgg(net, top)
-    if state: _loaded(net, state, "The weights file", strict=False)
+    if state: _loaded(net, state if channels == 3 else _for_channels(net, state, channels), "The weights file", strict=False)
     return net
+
+def _for_channels(net, state, n):
+    "`state` with the weights of the first convolution for `n` channels."
+    name = f"{first_convolution(net)[0]}.weight"
+    fits = name not in state or state[name].shape[1] == n
+    return state if fits else {**state, name: fit_channels(state[name], n)}
 
 # %% ../../nbs/models/00_bodies.ipynb #297baf0c
 def _loaded(model, tensors, source, **kwargs):
@@ -277,21 +316,22 @@ def _two(early=(), last=(), move_between=False, move_after=False):
 @torch.no_grad()
 def cut_network(net:nn.Module, # From `build_network`
                 body="vgg16_bn", # Its name
-                img_size:int=224 # Side of the images
+                img_size:int=224, # Side of the images
+                channels:int=3 # Of the images
                )->tuple: # `nn.Sequential(early, last)`; its own classifier; shapes of what enters and leaves `last`
     "Cut a network in two where its last stage begins, and both from its classifier."
     body = get_body(body)
-    if body.name == "pixels": return _two(), nn.Sequential(), [(3, img_size, img_size)]*2
-    layers, own, outputs = _unrolled(body, net.eval(), 96 if body.any_size else img_size)
+    if body.name == "pixels": return _two(), nn.Sequential(), [(channels, img_size, img_size)]*2
+    layers, own, outputs = _unrolled(body, net.eval(), 96 if body.any_size else img_size, channels)
     start = last_stage(layers, outputs)
     ends = outputs[start-1], outputs[-1]
     shapes = [tuple(_channels_first(x).shape[1:]) for x in ends]
     return _two(layers[:start], layers[start:], *map(_channels_last, ends)), nn.Sequential(*own).train(), shapes
 
 # %% ../../nbs/models/00_bodies.ipynb #03cf3e95
-def _unrolled(body, net, side):
+def _unrolled(body, net, side, n):
     "The layers of `net`, and what each makes of an image; refused if they don't make what `net` makes."
-    image = torch.linspace(-2, 2, 3*side**2, device=next(net.parameters()).device).sin().view(1, 3, side, side)
+    image = torch.linspace(-2, 2, n*side**2, device=next(net.parameters()).device).sin().view(1, n, side, side)
     try:
         expected, outputs = net(image), [image]
         layers, own = body.layers(net)
@@ -307,10 +347,12 @@ def _unrolled(body, net, side):
 def make_body(body="vgg16_bn", # A name
               state:dict=None, # Tensors from `body_weights`; random if None
               seed:int=42, # Of random weights
-              img_size:int=224 # Side of the images
+              img_size:int=224, # Side of the images
+              channels:int=3 # Of the images
              )->nn.Sequential: # `early` and `last`
     "Build a body with weights, cut where its last stage begins."
-    return cut_network(build_network(body, state, seed, img_size, top=False), body, img_size)[0]
+    net = build_network(body, state, seed, img_size, False, channels)
+    return cut_network(net, body, img_size, channels)[0]
 
 # %% ../../nbs/models/00_bodies.ipynb #fe4f9db2
 @torch.no_grad()

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d
 from ..core import *
 from ..data.cache import content_key
+from ..data.channels import MOST_CHANNELS
 from .bodies import build_network, cut_network, get_body
 from .heads import BothStages, both_shapes, list_heads, make_head
 from .pointing import FineStages
@@ -122,13 +123,14 @@ def recipe_network(recipe, # A recipe or its name
                    n_classes:int=4, # Outputs
                    img_size:int=None, # Side of the images; the recipe's unless given
                    state:dict=None, # The body's initial weights, from `body_weights`; random if None
-                   seed:int=42 # Of random weights
+                   seed:int=42, # Of random weights
+                   channels:int=3 # Of the images
                   )->nn.Sequential: # body, head
     "Build the network of a recipe."
     recipe = get_recipe(recipe)
     body, size = recipe.body or body, img_size or recipe.img_size
-    net = build_network(body, state, seed, size, top=recipe.head == "torchvision")
-    (early, last), own, (into, shape) = cut_network(net, body, size)
+    net = build_network(body, state, seed, size, recipe.head == "torchvision", channels)
+    (early, last), own, (into, shape) = cut_network(net, body, size, channels)
     if recipe.head == "probe": last, shape = BothStages(last), both_shapes(into, shape)
     if recipe.head == "guided": last, shape = FineStages(last), (into[0] + shape[0], *into[1:])
     key = ("ann", recipe.head) if body == "pixels" else (recipe.head, "head")
@@ -174,23 +176,25 @@ def make_learner(dls, # Loaders of images, normalized as the body wants it
                  state:dict=None, # The body's initial weights, from `body_weights`; random if None
                  img_size:int=None, # Side of the images; the recipe's unless given
                  seed:int=42, # Of random weights
+                 channels:int=3, # Of the images
                  **kwargs # For fastai's `Learner`
                 )->"Learner": # With its body frozen as the first phase asks
     "Make a fastai `Learner` for the network of a recipe, with as many outputs as `dls` has classes."
     from fastai.basics import L, Learner
     from fastai.callback.training import BnFreeze
-    net = recipe_network(recipe, body, len(dls.vocab), img_size, state, seed)
+    net = recipe_network(recipe, body, len(dls.vocab), img_size, state, seed, channels)
     cbs = [BnFreeze(), *L(kwargs.pop("cbs", None))]
     learn = Learner(dls, net, splitter=layer_groups, cbs=cbs, **{**learner_args(), **kwargs})
     return set_phase(learn, get_recipe(recipe).phases[0])
 
 # %% ../../nbs/models/02_recipes.ipynb #e45fcff8
-def gate_features(x:torch.Tensor # Pixels (n, 3, h, w), maps (n, c, h, w), or tokens (n, tokens, c)
-                 )->torch.Tensor: # float32, (n, 256), (n, 2c) or (n, c)
+def gate_features(x:torch.Tensor # Pixels (n, channels, h, w), maps (n, c, h, w), or tokens (n, tokens, c)
+                 )->torch.Tensor: # float32, (n, 256) of colors, (n, 64·channels) of sequences, (n, 2c) or (n, c)
     "Summarize what enters a head, to compare pictures by."
     x = x.float()
     if x.dim() == 3: return x.mean(1)
     if x.shape[1] == 3: return adaptive_avg_pool2d(x.mean(1, keepdim=True), 16).flatten(1)
+    if x.shape[1] <= MOST_CHANNELS and x.shape[2] >= 32: return adaptive_avg_pool2d(x, 8).flatten(1)
     h, w = x.shape[2:]
     total, middle = x.sum((2, 3)), x[:, :, h//3:h - h//3, w//3:w - w//3].sum((2, 3))
     inside, around = (h - 2*(h//3))*(w - 2*(w//3)), h*w - (h - 2*(h//3))*(w - 2*(w//3))

@@ -123,7 +123,7 @@ def _audit_text(df, found):
 @call_parse
 def brainmri_predict(
     bundle:str, # Folder of a trained recipe, such as runs/NAME/vgg16_finetune, or an .onnx file
-    images:_argument("Image, DICOM or NIfTI files, or folders of them", str, "+"),
+    images:_argument("Image, DICOM or NIfTI files, or folders of them; for a network of sequences t1=FILE t2=FILE, or a CSV", str, "+"),
     level:float=.9, # How often the right class shall be in the set: .8, .9 or .95
     csv:bool=False, # Print comma-separated values?
     json:bool=False, # Print JSON?
@@ -133,13 +133,21 @@ def brainmri_predict(
     with plain_errors("brainmri_predict"):
         from brainmri.use.predict import load
         if csv and json: raise ConfigError("--csv and --json are two forms of the same answer: give one of them.")
-        found = load(bundle).predict(list(images), level=level, progress=not (csv or json))
+        predictor = load(bundle)
+        if predictor.channels: images = _named_files(images)
+        found = predictor.predict(list(images), level=level, progress=not (csv or json))
         if cam: _write_cams(found, Path(cam))  # before anything is printed, since it may be refused
         print(_as_csv(found) if csv else _as_json(found) if json else _as_text(found))
         for p in found.failed: print(f"brainmri_predict: {p.reason}", file=sys.stderr)
         if found.failed: raise SystemExit(2)
 
 # %% ../../nbs/study/09_cli.ipynb #6f68bbe9
+def _named_files(images):
+    "Arguments like t1=FILE as one picture; others as they are."
+    pairs = [o.split("=", 1) for o in images if "=" in o]
+    if len(dict(pairs)) < len(pairs): raise ConfigError("A sequence is named twice: give several pictures as a CSV.")
+    return [*([dict(pairs)] if pairs else []), *(o for o in images if "=" not in o)]
+
 def _as_csv(found): return csv_text(found.to_frame()).rstrip("\n")
 
 def _as_json(found):

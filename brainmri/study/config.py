@@ -28,6 +28,7 @@ class RunConfig:
     body:str="vgg16_bn" # Backbone of the recipes that don't name one: a name from `list_bodies()`, or "timm:NAME"
     weights:str="auto" # "auto", "imagenet", "phantoms" (a stand-in), a file, None for random ones; or body → one of these
     classes:str=None # Classes to use, in a list or separated by commas; all that are found by default
+    channels:str=None # Columns of a table that hold the sequences of a slice, in a list or separated by commas
     split:str="grouped" # "grouped", "random" (the study's), "folders" (Training and Testing) or "given" (a column)
     folds:str=None # Test every group once: a number of folds, or a column that names each image's fold
     nested:bool=False # With folds: choose the recipe in each fold by its validation images alone?
@@ -118,7 +119,7 @@ def settle(config:RunConfig, # As the caller gave it
     return replace(config, preset=name, device=device, aug_views=views, split_seed=split_seed)
 
 # %% ../../nbs/study/03a_config.ipynb #3ae91db2
-_NOT_RECORDED = ("recipes", "classes", "group", "turned", "audited", "img_size", "epochs",
+_NOT_RECORDED = ("recipes", "classes", "channels", "group", "turned", "audited", "img_size", "epochs",
                  "num_workers", "out", "resume", "progress")  # they show in other records, or change no number
 
 def to_record(config:RunConfig # From `settle`

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from ..core import *
 from ..store import *
+from ..data.channels import picture_files
 from ..data.duplicates import image_hashes, nearest
 from ..data.groups import find_groups
 from ..data.index import index_images
@@ -117,10 +118,11 @@ def validate_run(run:Run, # From `read_run`
                 )->External: # Also kept in the run's folder `external`, and in its report
     "Score `predictor` on images from elsewhere, without those that it learned from."
     name = name or ("table" if isinstance(data, pd.DataFrame) else Path(str(data)).stem) or "images"
-    df = index_images(data, classes=classes, progress=progress)
+    df = index_images(data, classes=classes, channels=run.config.get("channels"), progress=progress)
     new, left_out = _new_images(df, run, name, group, progress)
-    batches = np.array_split(new.filepath, -(-len(new)//64))
-    probs = np.concatenate([predictor.raw(list(o)) for o in track(batches, name, progress)])
+    files = picture_files(new)
+    batches = [files[i:i+64] for i in range(0, len(files), 64)]
+    probs = np.concatenate([predictor.raw(o) for o in track(batches, name, progress)])
     scores = judge(new.y, probs, new.group, run.classes)
     measures, about, held = pd.DataFrame(scores.pop("measures")), predictor.bundle, None
     facts = _compare(run, recipe, new, probs)

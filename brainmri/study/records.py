@@ -11,6 +11,7 @@ from fastcore.basics import patch
 from pandas.api.types import is_numeric_dtype
 from ..core import RunError, counted, one_line
 from ..store import read_json, unescape_path
+from ..data.channels import file_columns
 from ..data.classes import STUDY_CLASSES, as_labels, classes_of
 from ..evaluate.calibrate import calibrate, conformal_sets, cross_calibrate
 from ..evaluate.metrics import mcnemar, paired_difference
@@ -46,7 +47,7 @@ def read_run_table(path, # A CSV file whose name is in `RUN_TABLES`
     except (OSError, ValueError, KeyError) as e: problem = one_line(e, 100)
     if problem: raise RunError(f"{path} was changed or cut off ({problem}): expected {rows or 'some'} rows "
                                f"with {', '.join(columns)}. Restore it or train again.")
-    return df.assign(filepath=df.filepath.map(unescape_path)) if "filepath" in df else df
+    return df.assign(**{c: df[c].map(unescape_path) for c in file_columns(df) if c in df})
 
 # %% ../../nbs/study/00_records.ipynb #d34fcc89
 def read_recipe(folder # Folder of a trained recipe

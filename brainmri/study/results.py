@@ -12,6 +12,7 @@ from fastcore.basics import patch
 from fastcore.meta import delegates
 from ..core import RunError, counted, listed, pick
 from ..store import read_json, write_csv, write_json
+from ..data.channels import file_columns, n_channels, picture_files
 from ..data.classes import as_labels
 from ..data.image import open_image
 from ..data.loaders import mri_dls, rows_dl
@@ -176,8 +177,12 @@ def located(self:Results,
             rows # Rows of the run, with filepath
            )->pd.DataFrame: # The same, with the paths at which the images are now
     "Find the images of a run, in the folder `images` if they were moved."
-    if self.images: rows = rows.assign(filepath=_moved(rows.filepath, self.images, list(self.run.index.filepath)))
-    gone = [o for o in rows.filepath if not os.path.isfile(o)]
+    index = self.run.index[file_columns(self.run.index)]
+    others = [c for c in index if c not in rows]
+    if others: rows = rows.merge(index[["filepath", *others]], "left", "filepath")
+    known = list(index.to_numpy().flat)
+    if self.images: rows = rows.assign(**{c: _moved(rows[c], self.images, known) for c in index})
+    gone = [o for o in rows[list(index)].to_numpy().flat if not os.path.isfile(o)]
     if gone: raise RunError(f"{counted(len(gone), 'image')} of the run can't be found, such as {gone[0]}: if they "
                             f"were moved, say where they are by Results({str(self.path)!r}, images=FOLDER).")
     return rows
@@ -197,9 +202,10 @@ def recipe_learner(r:Recipe, # As it was or will be trained, with its body
                    device="cpu" # Where it trains
                   ): # fastai's `Learner`
     "Make the learner of a recipe on the images of a run."
-    body = get_body(r.body)
+    channels = n_channels(df)
+    body = get_body(r.body, channels)
     dls = mri_dls(df, r.img_size, r.bs, device=device, augment=r.augment, mean=body.mean, std=body.std)
-    return make_learner(dls, r, r.body, state, r.img_size, seed)
+    return make_learner(dls, r, r.body, state, r.img_size, seed, channels)
 
 # %% ../../nbs/study/05_results.ipynb #9cd9fbdf
 @patch
@@ -252,7 +258,7 @@ def open_test(self:Results,
     with only_writer(self.path):
         note_opening(self.path, [name], why, self.best)
         rows = self.run.index[self.run.index["split"] == "test"]
-        probs = self.predictor(name).raw(list(self.located(rows).filepath))
+        probs = self.predictor(name).raw(picture_files(self.located(rows)))
         keep_predictions(self.path/name/"predictions.csv", rows, probs, self.run.classes)
         scores = judge(rows["y"].values, probs, rows["group"].values, classes=self.run.classes)
         write_json(file, {**read_json(file), "test": scores})

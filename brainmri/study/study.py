@@ -8,6 +8,7 @@ import contextlib, shutil
 from dataclasses import replace
 from fastcore.basics import patch
 from ..core import pick, pick_device, seeded
+from ..data.channels import channels_of, show_sequences
 from ..data.loaders import show_augmented, show_crop
 from ..data.look import plot_channel_means, plot_sizes, show_samples
 from ..data.split import list_splits
@@ -36,6 +37,7 @@ def finish(self:Study):
         "One sample of each class": show_samples(self.index), "Raw samples": show_samples(self.index, n=5),
         "Widths and heights": plot_sizes(self.index), "Mean red, green and blue": plot_channel_means(self.index),
         "Before and after the border crop": show_crop(self.index), "Augmented examples": show_augmented(train)}
+    if channels_of(self.index): figures = {"The sequences of a slice": show_sequences(self.index), **figures}
     probs = p[[f"prob_{c}" for c in self.classes]].values
     write_report(self.folder, figures, mistakes=plot_top_losses(p, probs, classes=self.classes))
     write_card(self.folder)

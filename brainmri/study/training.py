@@ -17,7 +17,7 @@ from ..store import cache_dir, read_json, write_csv, write_json
 from ..data.audit import audit
 from ..data.cache import cache_lock, content_key, need_room, normalize, pixel_cache, to_float
 from ..data.classes import classes_of
-from ..data.image import image_array
+from ..data.channels import channels_of, file_columns, n_channels, picture_array, picture_files
 from ..data.index import index_images
 from ..data.phantom import make_phantoms
 from ..data.folds import fold_images, fold_split
@@ -80,9 +80,10 @@ def read_data(data, # As for `index_images`; None for phantoms
     "Index the images of a run, or draw phantoms."
     if data is None: return _phantoms(config)
     classes = config.classes.split(",") if isinstance(config.classes, str) else config.classes
-    df = index_images(data, classes=classes, progress=config.progress)
+    df = index_images(data, classes=classes, channels=config.channels, progress=config.progress)
     path = "table" if isinstance(data, pd.DataFrame) else str(data)
-    synthetic = path != "table" and (Path(path)/"phantoms.json").is_file()
+    places = () if path == "table" else (Path(path), Path(path).parent)
+    synthetic = any((o/"phantoms.json").is_file() for o in places)
     return df, dict(name=Path(path.replace(":", "-")).name or "data", path=path, n=len(df), synthetic=synthetic)
 
 def _phantoms(config):
@@ -120,11 +121,12 @@ def _start(r, df, config, synthetic):
     return read_weights(stand_in), f"no ImageNet weights: pretrained on {N_OTHERS} other phantoms"
 
 def _random_weights(r, df, seed, source, n=64):
-    body, net = get_body(r.body), build_network(r.body, None, seed, r.img_size, top=False)
+    channels = n_channels(df)
+    body, net = get_body(r.body, channels), build_network(r.body, None, seed, r.img_size, False, channels)
     rows = df[df["split"] == "train"]
     if not any(isinstance(m, torch.nn.BatchNorm2d) for m in net.modules()): return net.state_dict(), source
     rows = rows.sample(min(n, len(rows)), random_state=stable_seed(seed, "batchnorm"))
-    pictures = np.stack([image_array(o, r.img_size) for o in rows.filepath])
+    pictures = np.stack([picture_array(o, r.img_size) for o in picture_files(rows)])
     x = normalize(to_float(pictures), body.mean, body.std)
     said = f"{source}; BatchNorm statistics of {len(rows)} training images"
     return settle_batchnorm(net, x).state_dict(), said
@@ -167,7 +169,7 @@ def begin(data, # As for `train_all`
     found = config.audited.of(df, config.group) if config.audited else None
     found = found or audit(df, group=config.group, turned=config.turned, progress=config.progress)
     df = _divided(df, found, config).assign(**found.known_slices())
-    df = df.assign(filepath=[os.path.abspath(o) for o in df.filepath])  # the run may be opened from elsewhere
+    df = df.assign(**{c: [os.path.abspath(o) for o in df[c]] for c in file_columns(df)})  # the run may be opened from elsewhere
     first = fold_split(df, 1, config.split_seed, config.split) if config.folds else df
     states, source = initial_weights(recipes, first, config, about["synthetic"])
     if config.progress and states: print(f"Starting weights: {source}.", flush=True)
@@ -187,11 +189,11 @@ def _divided(df, found, config):
 
 def _record(config, recipes, df, found, about, states, source):
     "All that decides a run's numbers, for config.json."
-    keys = [weights_key(make_body(r.body, states[r.body], config.seed, r.img_size)) for r in recipes if r.body in states]
+    keys = [weights_key(make_body(r.body, states[r.body], config.seed, r.img_size, n_channels(df))) for r in recipes if r.body in states]
     data = {**about, "key": content_key(*(list(df[c]) for c in ("sha", "y", "split", "group")))}
     return json.loads(json.dumps(dict(
         version=__version__, recipes=[r.name for r in recipes], trained={r.name: asdict(r) for r in recipes},
-        classes=classes_of(df), margin=CROP_MARGIN, groups=found.grouped_by, data=data,
+        classes=classes_of(df), channels=channels_of(df) or None, margin=CROP_MARGIN, groups=found.grouped_by, data=data,
         **{**to_record(config), "weights": dict(source=source, sha=content_key(*dict.fromkeys(keys)) if keys else None)})))
 
 def _follow(folder, df):
@@ -225,7 +227,7 @@ def feature_cache(self:Study,
     "The activations of the frozen part of a body, for the run's images."
     key, c = (r.body, r.img_size), self.config
     if key not in self.features:
-        body = make_body(r.body, self.states[r.body], c.seed, r.img_size)
+        body = make_body(r.body, self.states[r.body], c.seed, r.img_size, n_channels(self.df))
         self.features[key] = FeatureCache(self.df, body, r.body, r.img_size, CROP_MARGIN, self.kept_parts(r.body),
                                           c.precision, c.device, c.seed, progress=c.progress)
     return self.features[key]
@@ -353,7 +355,7 @@ def write_bundle(self:Study,
     trained_on = dict(images={part: counts.loc[part].to_dict() for part in ("train", "valid")}, split=self.config.split,
                       groups=int(self.index["group"].nunique()), synthetic=self.record["data"]["synthetic"])
     scores = {k: v for k, v in valid.items() if k != "measures"}
-    write_bundle(self.folder/r.name, r, r.body, self.classes, gate=self.fit_gate(t),
+    write_bundle(self.folder/r.name, r, r.body, self.classes, channels=channels_of(df), gate=self.fit_gate(t),
                  weights=self.record["weights"]["source"], valid=scores, trained_on=trained_on, **fitted)
 
 @patch

@@ -10,6 +10,7 @@ from fastcore.basics import patch
 from torch import nn
 from ..core import *
 from ..data.cache import RowCache, content_key, decoded, normalize, to_float
+from ..data.channels import n_channels
 from ..data.loaders import mild_affine, view_numbers, warp
 from ..models.bodies import get_body
 from .frozen import FrozenNet, pick_precision
@@ -33,7 +34,7 @@ class FeatureCache:
                  bs:int=None, # Images per forward pass; 16 on a CPU, 128 elsewhere
                  progress:bool=True # Show a bar?
                 ):
-        self.df, self.body, self.img_size, self.margin, self.keep = df, get_body(body), img_size, margin, tuple(keep)
+        self.df, self.body, self.img_size, self.margin, self.keep = df, get_body(body, n_channels(df)), img_size, margin, tuple(keep)
         self.device, self.seed, self.progress = torch.device(device), seed, progress
         self.precision, self.bs = pick_precision(precision, device), bs or (16 if self.device.type == "cpu" else 128)
         self.early, self.last = (FrozenNet(o, self.precision, device) for o in net)
@@ -51,7 +52,7 @@ def weights_key(module:nn.Module # Any module
 # %% ../../nbs/train/01_features.ipynb #24af0b07
 @patch
 def run(self:FeatureCache,
-        x:torch.Tensor # Images between 0 and 1, (n, 3, h, w)
+        x:torch.Tensor # Images between 0 and 1, (n, channels, h, w)
        )->dict: # Part → its input, float16
     "Run the frozen body, and return what enters its last stage and the head."
     low = self.early(normalize(x, self.body.mean, self.body.std))
@@ -64,7 +65,7 @@ def shape(self:FeatureCache,
          )->tuple: # (c, h, w) of maps, or (tokens, c)
     "The shape of what enters `part` for one image."
     if not hasattr(self, "shapes"):
-        image = torch.zeros(1, 3, self.img_size, self.img_size, device=self.device)
+        image = torch.zeros(1, n_channels(self.df), self.img_size, self.img_size, device=self.device)
         self.shapes = {k: tuple(v.shape[1:]) for k, v in self.run(image).items()}
     return self.shapes[part]
 

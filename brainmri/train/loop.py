@@ -25,7 +25,7 @@ from ..core import *
 from ..store import *
 from ..data.cache import decoded, normalize, send, to_float
 from ..data.classes import classes_of
-from ..data.image import image_array
+from ..data.channels import n_channels, picture_array, picture_files
 from ..data.regions import find_regions
 from ..data.loaders import ArrayDL, mild_affine, mri_dls, rows_dl, view_numbers, warp
 from ..models.bodies import get_body, load_weights, save_weights
@@ -71,7 +71,7 @@ class Training:
                  img_size:int=None, # Side of the input; the recipe's unless given
                  **kwargs):
         self.learn, self.df, self.recipe, self.features = learn, df, get_recipe(recipe), features
-        self.options, self.body = TrainOptions(**kwargs), get_body(self.recipe.body or body)
+        self.options, self.body = TrainOptions(**kwargs), get_body(self.recipe.body or body, n_channels(df))
         self.img_size, self.device = img_size or self.recipe.img_size, torch.device(self.options.device)
         self.precision = pick_precision(self.options.precision, self.device)
         self.batch_tfms = Pipeline(self.options.batch_tfms, split_idx=0)
@@ -344,12 +344,12 @@ def probs(self:Training,
 @patch
 def pictures(self:Training,
              rows # Row positions in `df`
-            )->np.ndarray: # uint8, (len(rows), img_size, img_size, 3)
+            )->np.ndarray: # uint8, (len(rows), img_size, img_size, channels)
     "The images of `rows` as the network sees them, before they are normalized."
     o, rows = self.options, np.asarray(rows)
     if o.cache: return decoded(self.df, self.img_size, o.margin, rows, o.progress)[rows]
-    files = self.df["filepath"].values[rows]
-    return np.stack([image_array(file, self.img_size, o.margin) for file in files])
+    files = picture_files(self.df.iloc[rows])
+    return np.stack([picture_array(file, self.img_size, o.margin) for file in files])
 
 # %% ../../nbs/train/04_loop.ipynb #2a05ca02
 @patch

@@ -14,8 +14,8 @@ from .ood import Gate, gate_arrays, read_gate
 
 # %% auto #0
 __all__ = ['BUNDLE_SCHEMA', 'LICENSE', 'INTENDED_USE', 'WEIGHTS', 'GATE', 'MOST_BYTES', 'MOST_PIXELS', 'file_hash',
-           'bundle_checksum', 'write_bundle', 'check_bundle', 'read_bundle', 'bundle_gate', 'bundle_files',
-           'write_average', 'seal_onnx', 'check_seal']
+           'bundle_checksum', 'write_bundle', 'count_channels', 'check_bundle', 'read_bundle', 'bundle_gate',
+           'bundle_files', 'write_average', 'seal_onnx', 'check_seal']
 
 # %% ../../nbs/use/01_bundle.ipynb #cf3450b9
 BUNDLE_SCHEMA = 3  #: Version of the format; a reader refuses any other
@@ -50,6 +50,7 @@ def write_bundle(folder, # Holds model.safetensors
                  recipe:Recipe, # What was trained
                  body:str="vgg16_bn", # The run's body, used if the recipe names none
                  classes=STUDY_CLASSES, # Class names, in the order of the network's outputs
+                 channels=(), # Names of the sequences that are the picture's channels; none for pictures of one file
                  margin:int=CROP_MARGIN, # Pixels cut from each side
                  gate:Gate=None, # Refuses out-of-distribution images; without it, none is refused
                  **about # Anything else worth keeping, such as temperature, conformal or metrics
@@ -58,14 +59,21 @@ def write_bundle(folder, # Holds model.safetensors
     from brainmri import __version__
     from brainmri.models.bodies import get_body
     folder = Path(folder)
-    body = get_body(recipe.body or body)
+    body = get_body(recipe.body or body, len(channels) or 3)
     limits = gate and _write_gate(folder/GATE, gate)
     files = {f: file_hash(folder/f) for f in _files_of(limits)}
     about.update(schema=BUNDLE_SCHEMA, brainmri=__version__, license=LICENSE, intended_use=INTENDED_USE)
     about.update(recipe=asdict(recipe), img_size=recipe.img_size, classes=classes, margin=margin)
+    about.update(channels=list(channels) or None)
     about.update(body=body.name, mean=body.mean, std=body.std, gate=limits, files=files)
     bundle = json.loads(json.dumps(about))
     return write_json(folder/"bundle.json", {**bundle, "checksum": bundle_checksum(bundle)})
+
+# %% ../../nbs/use/01_bundle.ipynb #42710c2d
+def count_channels(bundle:dict # What `bundle.json` holds
+                  )->int: # 3 for pictures of one file
+    "Count the channels of the pictures that a bundle answers for."
+    return len(bundle.get("channels") or ()) or 3
 
 # %% ../../nbs/use/01_bundle.ipynb #58462ef0
 def _write_gate(file, gate):

@@ -18,7 +18,7 @@ from ..models.recipes import Recipe, gate_features, recipe_network
 from ..train.features import weights_key
 from ..train.frozen import FrozenNet, fold_batchnorm, own_state, pick_precision
 from .answers import render_answer
-from .bundle import WEIGHTS, seal_onnx
+from .bundle import WEIGHTS, count_channels, seal_onnx
 from .ood import Gate
 
 # %% auto #0
@@ -37,9 +37,9 @@ class EndToEnd(nn.Module):
         self.body = body or model[0]
         self.head = model[1]
         self.gated = gate is not None
-        for k, unchanged in dict(mean=[0.]*3, std=[1.]*3).items():
+        for k, unchanged in dict(mean=[0.], std=[1.]).items():
             values = torch.tensor(bundle[k] or unchanged, dtype=torch.float32)
-            self.register_buffer(k, values.view(3, 1, 1))
+            self.register_buffer(k, values.view(-1, 1, 1))
         if self.gated:
             self.register_buffer("whiten", torch.tensor(gate.whiten))
             self.register_buffer("means", torch.tensor(gate.means))
@@ -47,8 +47,8 @@ class EndToEnd(nn.Module):
 # %% ../../nbs/use/02_engine.ipynb #98444ca7
 @patch
 def normalize(self:EndToEnd,
-              pictures # uint8, (n, size, size, 3)
-             )->torch.Tensor: # (n, 3, size, size)
+              pictures # uint8, (n, size, size, channels)
+             )->torch.Tensor: # (n, channels, size, size)
     "Make of `pictures` what the body sees."
     return (pictures.permute(0, 3, 1, 2).float()/255 - self.mean)/self.std
 
@@ -96,7 +96,7 @@ def _without_pooling(body):
 # %% ../../nbs/use/02_engine.ipynb #79f3fb9c
 @patch
 def __call__(self:TorchEngine,
-             pictures # uint8, (n, size, size, 3)
+             pictures # uint8, (n, size, size, channels)
             )->tuple: # Logits, (n, classes); distance, (n,), or None without a gate; float64
     "Logits of `pictures`, and their distance from the training images."
     with own_state(self.device), torch.no_grad():
@@ -106,7 +106,7 @@ def __call__(self:TorchEngine,
 # %% ../../nbs/use/02_engine.ipynb #c625b14f
 @patch
 def features(self:TorchEngine,
-             pictures # uint8, (n, size, size, 3)
+             pictures # uint8, (n, size, size, channels)
             )->np.ndarray: # float32, (n, d)
     "The features of `pictures` for `fit_gate`."
     with own_state(self.device), torch.no_grad():
@@ -166,7 +166,7 @@ def look(self:TorchEngine,
     with own_state(self.device), torch.no_grad():
         x = torch.as_tensor(pictures, device=self.device)
         maps = self.maps(self.first.normalize(x))
-        if maps.dim() != 4 or maps.shape[1] == 3: return *self(pictures), [None]*len(pictures)
+        if maps.dim() != 4 or maps.shape[1] == len(self.first.mean): return *self(pictures), [None]*len(pictures)
         learned = pointing_map(self.model)
         with torch.set_grad_enabled(learned is None):
             pooled = self.pooling(maps.requires_grad_(learned is None))
@@ -192,7 +192,8 @@ def open_engine(folder, # Holds model.safetensors
     try:
         recipe = Recipe.from_dict(bundle["recipe"])
         n_classes, side = len(bundle["classes"]), bundle["img_size"]
-        with torch.device("meta"): model = recipe_network(recipe, bundle["body"], n_classes, side).float()
+        with torch.device("meta"): model = recipe_network(
+            recipe, bundle["body"], n_classes, side, channels=count_channels(bundle)).float()
     except Exception as e:
         raise RunError(f"{folder} describes no network ({one_line(e, 99)}): train again.") from None
     load_weights(model, Path(folder)/WEIGHTS)
@@ -206,7 +207,7 @@ def write_onnx(engine:TorchEngine, # Any
     "Write the network of `bundle`, from bytes to logits and distance, as an ONNX file."
     net = engine.portable()
     side = bundle["img_size"]
-    example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
+    example = torch.zeros(2, side, side, count_channels(bundle), dtype=torch.uint8)
     need_package("onnxscript", "brainmri[onnx]")
     program = _exported(net, example)
     program.model.metadata_props.update(brainmri=json.dumps(bundle), howto=render_answer("onnx_howto.jinja", **bundle))

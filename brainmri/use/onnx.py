@@ -11,7 +11,7 @@ from fastcore.meta import delegates
 from ..core import *
 from ..store import *
 from ..evaluate.calibrate import softmax
-from .bundle import bundle_files
+from .bundle import bundle_files, count_channels
 from .engine import write_onnx
 from .predict import OnnxEngine, Predictor, load
 
@@ -23,12 +23,13 @@ PARITY = 1e-4  #: Largest difference of a probability between PyTorch and an exp
 
 def random_pictures(n:int, # How many
                     size:int, # Their side, in pixels
-                    seed:int=42 # Of the pictures
-                   )->np.ndarray: # uint8, (n, size, size, 3)
+                    seed:int=42, # Of the pictures
+                    channels:int=3 # Of the pictures
+                   )->np.ndarray: # uint8, (n, size, size, channels)
     "Pictures between smooth and noisy."
     rng = np.random.default_rng(seed)
     repeats = -(-size//8)
-    smooth = rng.integers(0, 256, (n, 8, 8, 3)).repeat(repeats, 1).repeat(repeats, 2)[:, :size, :size]
+    smooth = rng.integers(0, 256, (n, 8, 8, channels)).repeat(repeats, 1).repeat(repeats, 2)[:, :size, :size]
     noise = rng.integers(0, 256, smooth.shape)
     share = rng.random((n, 1, 1, 1))
     return (smooth*share + noise*(1 - share)).astype(np.uint8)
@@ -40,7 +41,7 @@ def parity(a:Predictor, # One predictor
     "How far the answers of `a` and `b` to 50 random pictures are apart, before calibration."
     apart = []
     for seed in range(5):
-        x = random_pictures(10, a.frame["img_size"], seed)
+        x = random_pictures(10, a.frame["img_size"], seed, count_channels(a.bundle))
         (p, far), (q, also) = a.engine(x), b.engine(x)
         distance = np.abs(far - also).max()/a.gate.limit if a.gate else 0.
         apart.append((np.abs(softmax(p) - softmax(q)).max(), distance))

@@ -14,16 +14,18 @@ from ..core import DataError, pick, stable_seed
 __all__ = ['ROUNDING', 'plain_checks', 'Gate', 'fit_gate', 'gate_arrays', 'read_gate', 'ood_pictures']
 
 # %% ../../nbs/use/00_ood.ipynb #6561f08e
-def plain_checks(images # uint8, (n, h, w, 3), as `image_array` makes them
+def plain_checks(images # uint8, (n, h, w, channels), as `image_array` makes them
                 )->np.ndarray: # (n, 3)
     "Contrast in gray levels, colorfulness, and grain of each image."
     step = max(1, images.shape[1]//56)
-    here = images[:, ::step, :-1:step].reshape(len(images), -1, 3).astype(float)
-    beside = images[:, ::step, 1::step].reshape(len(images), -1, 3).astype(float)
-    r, g, b = np.moveaxis(here, 2, 0)
+    here = images[:, ::step, :-1:step].reshape(len(images), -1, images.shape[3]).astype(float)
+    beside = images[:, ::step, 1::step].reshape(*here.shape).astype(float)
+    in_color = here.shape[2] == 3
+    r, g, b = np.moveaxis(here, 2, 0) if in_color else np.zeros((3, *here.shape[:2]))
     rg, yb = r - g, (r + g)/2 - b
     color = np.hypot(rg.std(1), yb.std(1)) + .3*np.hypot(rg.mean(1), yb.mean(1))
-    gray, gray_beside = (o @ [.299, .587, .114] for o in (here, beside))
+    weights = [.299, .587, .114] if in_color else np.full(here.shape[2], 1/here.shape[2])
+    gray, gray_beside = (o @ weights for o in (here, beside))
     grain = ((gray - gray_beside)**2).mean(1)/(2*np.maximum(gray.var(1), 1e-9))
     return np.stack([gray.std(1), color, grain], 1)
 

@@ -17,7 +17,7 @@ from ..data.image import from_array, image_array, is_picture, open_image
 from ..data.slices import Slice, read_slices
 from ..evaluate.calibrate import calibrate, conformal_sets, softmax
 from .answers import Prediction, Predictions, verdict_of
-from .bundle import bundle_gate, check_bundle, check_seal, read_bundle
+from .bundle import bundle_gate, check_bundle, check_seal, count_channels, read_bundle
 from .dicom import find_slices, place_slices
 from .ood import Gate, plain_checks, read_gate
 
@@ -81,8 +81,18 @@ def _square_or_error(o, frame):
         return ImageError(why if one_line(o.name) in why else f"{o.name}: {why}")
 
 # %% ../../nbs/use/04_predict.ipynb #2e2c80e1
+def _channels():
+    from brainmri.data import channels  # it imports pandas, which other pictures don't need
+    return channels
+
+def _sequences_in(item, untrusted):
+    found = _channels().open_channels(item.image, untrusted)
+    names = [f"{item.name}#{k}" for k in range(1, len(found) + 1)] if len(found) > 1 else [item.name]
+    return [replace(o, name=name) for o, name in zip(found, names)]
+
 def _pictures_in(item, untrusted=False):
     "The slices of a file; your own picture is left to `as_square`, like the training images."
+    if isinstance(item.image, dict): return _sequences_in(item, untrusted)
     is_file = isinstance(item.image, (str, Path, bytes)) and (untrusted or not is_picture(item.image))
     return read_slices(item.image, item.name, untrusted) if is_file else [item]
 
@@ -95,14 +105,15 @@ def open_safely(item:Slice # From `list_slices`
     return [replace(o, series=id(item)) for o in found]
 
 # %% ../../nbs/use/04_predict.ipynb #6fda4202
-def as_square(image, # A path, bytes, a PIL image or an array; an error is raised
+def as_square(image, # A path, bytes, a PIL image, an array, or a dictionary of channels; an error is raised
               img_size:int, # Side of the square, in pixels
               margin:int # Pixels cut from each side
-             )->np.ndarray: # uint8, (img_size, img_size, 3)
+             )->np.ndarray: # uint8, (img_size, img_size, channels)
     "Crop and resize an image as the training images were."
     if isinstance(image, Exception): raise image
     if isinstance(image, np.ndarray): image = from_array(image)
     if isinstance(image, (str, Path, bytes, Image.Image)): return image_array(image, img_size, margin)
+    if isinstance(image, dict): return _channels().picture_array(image, img_size, margin)
     raise _no_image(image)
 
 def _no_image(x):
@@ -146,6 +157,7 @@ class Predictor:
                 ):
         self.engine, self.bundle, self.gate, self.path, self.opened = engine, bundle, gate, path, opened
         self.classes = tuple(bundle["classes"])
+        self.channels = tuple(bundle.get("channels") or ())
         self.frame = {k: bundle[k] for k in ("img_size", "margin")}
         for k in ("model", "device", "precision"): setattr(self, k, getattr(engine, k, None))
     def __repr__(self): return f"Predictor({self.bundle['recipe']['name']}, {', '.join(self.classes)})"
@@ -154,7 +166,7 @@ class Predictor:
     def __deepcopy__(self, memo): return self
 
     def predict(self,
-                x, # A file, a folder, bytes, an open file, a PIL image, an array, or several of them
+                x, # A file, a folder, bytes, an open file, a PIL image, an array, or several; with channels a dict, row or table
                 bs:int=16, # Images in a forward pass
                 level:float=.9, # Of the conformal sets: .8, .9 or .95
                 progress:bool=True, # Show a bar for more than 200 files?
@@ -163,7 +175,7 @@ class Predictor:
         "Classify images; among several, one that can't be used is rejected with the reason."
         if not isinstance(bs, int) or bs < 1: raise ConfigError(f"bs={bs!r}: expected a number of images.")
         conformal_limits(self.bundle, level)  # refuses a wrong level before files are opened
-        items, many = list_slices(x)
+        items, many = _channels().list_channels(x, self.channels) if self.channels else list_slices(x)
         if untrusted: items = [o for item in items for o in open_safely(item)]
         found = self.answer(items, bs, level, progress)
         if many or len(found) > 1: return found
@@ -191,6 +203,7 @@ class Predictor:
            )->np.ndarray: # (images, classes)
         "The network's own probabilities: before calibration, and without the gate."
         logits = [np.zeros((0, len(self.classes)))]
+        if self.channels: x = [_channels().pick_channels(o, self.channels) for o in x]
         for i in range(0, len(x), bs):
             squares = thread_map(partial(as_square, **self.frame), x[i:i+bs], progress=False)
             logits.append(self.engine(np.stack(squares))[0])
@@ -216,7 +229,8 @@ def _numbered(found):
 def _answers(predictor, places, level):
     "Judge slices; `places` holds each opened `Slice`, what it came from, and which of its slices it is."
     classes, gate = predictor.classes, predictor.gate
-    blank = np.zeros((predictor.frame["img_size"],)*2 + (3,), np.uint8)
+    side = predictor.frame["img_size"]
+    blank = np.zeros((side, side, count_channels(predictor.bundle)), np.uint8)
     pictures = np.stack([blank if isinstance(o.image, ImageError) else o.image for o, _, _ in places])
     logits, distance, *maps = predictor.engine(pictures)
     if logits.shape[1] != len(classes) or not np.isfinite(logits).all():
@@ -308,7 +322,9 @@ def _try_out(predictor):
     levels = predictor.bundle.get("conformal") or {}
     uniform = np.full((1, len(predictor.classes)), 1/len(predictor.classes))
     for limits in levels.values(): conformal_sets(uniform, limits, predictor.classes)
-    predictor.predict(Image.new("L", (512, 512)), level=min(levels, default=.9))
+    blank = Image.new("L", (512, 512))
+    if predictor.channels: blank = dict.fromkeys(predictor.channels, blank)
+    predictor.predict(blank, level=min(levels, default=.9))
 
 def _open_onnx(path):
     engine, unused = OnnxEngine(path), np.zeros((1, 1), np.float32)  # the file computes the distance
