@@ -240,7 +240,7 @@ def show_crop(df, # A table from `index_images`
     for img in files:
         cut = margin, margin, img.width - margin, img.height - margin
         ImageDraw.Draw(img).rectangle(cut, outline="orange", width=2)
-    return show_grid([files, crops], ["file", "cropped"], rows["label"])
+    return show_grid([files, crops], ["file", "cropped"], rows["label"], size=1.8)
 
 # %% ../../nbs/data/11_loaders.ipynb #bf759305
 def show_augmented(df, # A table from `index_images`
