@@ -406,7 +406,8 @@ def try_best(self:Study,
     "Measure the best recipe on artifacts and other borders, and what its gate refuses."
     best = best or choose(read_run(self.folder))
     folder, part = self.folder/best, "test" if self.metrics(best)["test"] else "valid"
-    rows, n, options = self.index[self.index["split"] == part], self.config.n_robust, dict(seed=self.config.seed, progress=self.config.progress)
+    rows, n = self.index[self.index["split"] == part], self.config.n_robust
+    options = dict(seed=self.config.seed, progress=self.config.progress)
     predictor = load(folder, self.config.precision, self.config.device)
     if n and not _was_tried(folder/"border.json", part, n):
         self.say(f"Trying “{self.metrics(best)['title']}” on {part} images with artifacts")
