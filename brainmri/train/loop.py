@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from fastcore.meta import delegates
-from fastai.vision.all import CrossEntropyLossFlat, DataLoaders, EarlyStoppingCallback, GradientAccumulation
-from fastai.vision.all import Learner, Pipeline, TensorImage, noop, params
+from fastai.vision.all import (CrossEntropyLossFlat, DataLoaders, EarlyStoppingCallback,
+                               GradientAccumulation, Learner, Pipeline, TensorImage, noop, params)
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
@@ -72,12 +72,10 @@ class Training:
                  **kwargs):
         self.learn, self.df, self.recipe, self.features = learn, df, get_recipe(recipe), features
         self.options, self.body = TrainOptions(**kwargs), get_body(self.recipe.body or body)
-        self.img_size = img_size or self.recipe.img_size
-        self.device = torch.device(self.options.device)
+        self.img_size, self.device = img_size or self.recipe.img_size, torch.device(self.options.device)
         self.precision = pick_precision(self.options.precision, self.device)
         self.rows = {s: np.flatnonzero(df["split"].values == s) for s in ("train", "valid")}
-        self.held = self.recipe.bs  # images in memory at once
-        self.processes = processes()  # that train together
+        self.held, self.processes = self.recipe.bs, processes()  # images in memory, processes together
         self.view, self.history, self.seconds, self.best = None, [], 0., BestWeights()
         self.frozen = {}  # part → its frozen networks
         learn.model.to(self.device)
@@ -185,9 +183,8 @@ def stage(self:Training,
     learn = Learner(self.loaders(phase.train), self.cut(phase.train)[1], cbs=[*cbs, *self._callbacks()],
                     splitter=lambda top: [params(o) for o in top if params(o)], **args)
     if self.device.type == "cuda" and self.precision == "bf16" and self.body.name != "pixels": learn.to_bf16()
-    if self.options.progress: return learn
-    learn.logger = noop
-    if hasattr(learn, "progress"): learn.remove_cb(learn.progress)
+    if not self.options.progress: learn.logger = noop
+    if not self.options.progress and hasattr(learn, "progress"): learn.remove_cb(learn.progress)
     return learn
 
 @patch
@@ -205,17 +202,14 @@ def _train(self:Training, i, schedule):
     phase, watch = self.recipe.phases[i], Stopwatch()
     done = sum(p.epochs for p in self.recipe.phases[:i])
     views = [CycleViews(self, done, self.options.aug_views)] if self.recipe.augment else []
+    cpu = self.device.type == "cpu"
+    how = dict(sync_bn=not cpu, cpu=cpu, mixed_precision="no")  # not as the launcher says
     with seeded(self.options.seed, "phase", i) as s:
         learn = self.stage(phase, [self.best, watch, *views])
         getattr(learn.dls.train, "dl", learn.dls.train).rng = random.Random(s)  # a share keeps its loader
-        with self._group(learn) if self.processes > 1 else nullcontext():
+        with learn.distrib_ctx(**how) if self.processes > 1 else nullcontext():
             SCHEDULES[pick(schedule, SCHEDULES, "schedule")](learn, phase)
     return self._rows(i, learn, learn.recorder.values, watch.seconds)
-
-@patch
-def _group(self:Training, learn):
-    cpu = self.device.type == "cpu"
-    return learn.distrib_ctx(sync_bn=not cpu, cpu=cpu, mixed_precision="no")  # not as the launcher says
 
 # %% ../../nbs/train/04_loop.ipynb #fb95faaf
 @patch
