@@ -155,7 +155,7 @@ def learning_times(body, bs=32):
     y = torch.randint(0, 4, (bs,))
     shape = out.shape[1:]
     last = nn.Sequential(body[1], mlp_head(shape))
-    learned = dict(big=(torchvision_head(shape, 4, own), out), small=(mlp_head(shape), out), last=(last, into))
+    learned = dict(big=(torchvision_head(own), out), small=(mlp_head(shape), out), last=(last, into))
     times = {}
     for kind, fused in dict(plain=False, fused=True).items():
         for name, (model, x) in learned.items():

@@ -37,7 +37,7 @@ def run(quick):
         for case, other in {"again, with the cache that is there": table("second"), "again, with an empty cache": table("third", "cache3")}.items(): note(case, other == first, same(other, first))
         a, b, c = (table(f"w{i}", cache=False, num_workers=w) for i, w in enumerate((0, 2, 0)))
         note("without caches, twice", a == c, same(a, c))
-        note("without caches, by two decoding processes", a == b, same(a, b))
+        note("without caches, by two decoding threads", a == b, same(a, b))
         note("another seed (must differ)", table("seven", seed=7) != first, "another table")
         os.environ["BRAINMRI_CACHE"] = str(d/"here")
         matplotlib.pyplot.rcParams["axes.titlesize"] = 7

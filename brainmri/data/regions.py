@@ -67,7 +67,8 @@ def find_regions(df, # A table with filepath
     found = found.astype(object).where(found.notna(), None)
     if found.notna().any(): return found
     raise DataError(f"None of the {len(df)} images has a box or a mask: expected phantoms, or boxes whose "
-                    "path ends that of an image, as glioma/1964.jpg ends images/glioma/1964.jpg.")
+                    "path ends that of an image, as glioma/1964.jpg ends images/glioma/1964.jpg: "
+                    "give `boxes` a table of them.")
 
 # %% ../../nbs/data/12_regions.ipynb #c0f10698
 def _in_table(df, boxes):

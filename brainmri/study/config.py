@@ -44,7 +44,7 @@ class RunConfig:
     precision:str="auto" # Arithmetic of convolutions: "auto", "fp32", "winograd" or "bf16"
     cache:bool=True # Keep decoded images and frozen activations on disk?
     aug_views:int=None # Stored augmented views of each training image; 0: new ones in every epoch
-    num_workers:int=0 # Processes that decode images, if nothing is cached
+    num_workers:int=0 # Threads that decode images, if nothing is cached; 0: one for each core
     cbs:object=None # fastai callbacks for every training
     metrics:object=None # More fastai metrics for the history
     loss_func:object=None # Loss in place of cross-entropy

@@ -159,8 +159,9 @@ def _judged(run, recipe):
     right = (p.pred == p.y).groupby(p.y).agg(["mean", "size"])
     low = right["mean"].idxmin()
     least = dict(label=run.classes[low], share=right["mean"][low], images=right["size"][low])
-    return dict(errors=say_errors(patient_table(p, run.classes)), images=len(p), groups=p.group.nunique(), calibration=dict(temperature=t, before=before, after=after),
-                least=least, mistakes=say_confusions(p.y, p.pred, classes=run.classes))
+    calibration = dict(temperature=t, before=before, after=after)
+    return dict(errors=say_errors(patient_table(p, run.classes)), images=len(p), groups=p.group.nunique(),
+                calibration=calibration, least=least, mistakes=say_confusions(p.y, p.pred, classes=run.classes))
 
 # %% ../../nbs/study/01_report.ipynb #069921c3
 def _settings(run):

@@ -47,7 +47,8 @@ def only_writer(folder # Of a run
     finally: lock.release()
 
 # %% ../../nbs/study/04_run.ipynb #29e825f4
-MAY_DIFFER = ("data.name", "data.path", "split_seed", "test_top", "n_seeds", "n_robust", "nested", "repeats") #: Settings that don't make another run
+#: Settings that don't make another run
+MAY_DIFFER = ("data.name", "data.path", "split_seed", "test_top", "n_seeds", "n_robust", "nested", "repeats")
 
 def expect_same(old:dict, # Settings that a folder holds
                 new:dict, # Settings of this call

@@ -5,25 +5,22 @@
 # %% ../../nbs/train/03_callbacks.ipynb #07364f6e
 from __future__ import annotations
 import time
-import numpy as np, torch
-from fastai.callback.training import GradientAccumulation
-from fastai.basics import Callback, CancelBatchException, Learner, find_bs, get_model
+import numpy as np
+from fastai.basics import Callback, Learner, get_model
 from fastai.callback.tracker import TrackerCallback
 from ..models.recipes import Phase
 
 # %% auto #0
-__all__ = ['SCHEDULES', 'BestWeights', 'PrepareBatch', 'CycleViews', 'fit_flat', 'fit_one_cycle', 'Stopwatch', 'Accumulate',
-           'smaller_batch']
+__all__ = ['SCHEDULES', 'BestWeights', 'CycleViews', 'fit_flat', 'fit_one_cycle', 'Stopwatch']
 
 # %% ../../nbs/train/03_callbacks.ipynb #416dd4a9
 class BestWeights(TrackerCallback):
-    "Remember the weights of the epoch with the best `monitor` over several fits, and put them back after each."
+    "Keep the weights of the best epoch over several fits, and put them back after each."
     def __init__(self,
-                 monitor:str="f1_score", # fastai's name of the metric
-                 best=None # The best value so far, when training is resumed
+                 monitor:str="f1_score" # fastai's name of the metric
                 ):
         super().__init__(monitor=monitor, comp=np.greater, reset_on_fit=False)
-        self.best, self.state = best, None
+        self.best, self.state = None, None
     def before_fit(self):
         super().before_fit()
         if np.isfinite(self.best): self._keep()  # what the last phase left is its best
@@ -32,30 +29,8 @@ class BestWeights(TrackerCallback):
         if self.new_best: self._keep()
     def after_fit(self):
         if self.state is not None: get_model(self.learn.model).load_state_dict(self.state)
-    def _keep(self): self.state = {k: v.detach().clone() for k, v in get_model(self.learn.model).state_dict().items()}
-
-# %% ../../nbs/train/03_callbacks.ipynb #e1bc634a
-class PrepareBatch(Callback):
-    "Turn the images of each batch into what enters the part that learns."
-    order = -5
-    def __init__(self,
-                 owner:"Training", # Whose `inputs`, view and rows count
-                 part:str, # As in `cut`
-                 dl # The training loader
-                ):
-        self.owner, self.part, self.seen, self.get = owner, part, [], dl.get_idxs
-        dl.get_idxs = self._watch
-    def _watch(self):
-        "The order of the items in this epoch, which is remembered."
-        self.seen = list(self.get())
-        return self.seen
-    def before_batch(self):
-        owner, rows, view = self.owner, None, None
-        if self.training:
-            batch = self.seen[self.iter*self.dl.bs:(self.iter + 1)*self.dl.bs]
-            rows, view = owner.rows["train"][batch], owner.view
-        x = self.xb[0].as_subclass(torch.Tensor)
-        self.learn.xb = (owner.inputs(self.part, x, rows, view, self.training),)
+    def _keep(self):
+        self.state = {k: v.detach().clone() for k, v in get_model(self.learn.model).state_dict().items()}
 
 # %% ../../nbs/train/03_callbacks.ipynb #4b9d80c5
 class CycleViews(Callback):
@@ -95,27 +70,3 @@ class Stopwatch(Callback):
     def __init__(self): self.seconds = []
     def before_epoch(self): self.start = time.perf_counter()
     def after_epoch(self): self.seconds.append(time.perf_counter() - self.start)
-
-# %% ../../nbs/train/03_callbacks.ipynb #e0b9dcb0
-class Accumulate(GradientAccumulation):
-    "Let the gradients of several batches make one step, as if their images had been one batch of `bs`."
-    def __init__(self,
-                 bs:int # Images per step
-                ):
-        self.bs = bs
-    def before_epoch(self): self.seen = 0
-    def after_loss(self):
-        n = self.dl.n - (self.dl.n % self.dl.bs if self.dl.drop_last else 0)
-        self.whole = min(self.bs, n - self.seen//self.bs*self.bs)  # images of the step that this batch belongs to
-        self.learn.loss_grad = self.loss_grad * (find_bs(self.yb)/self.whole)
-    def before_step(self):
-        self.seen += find_bs(self.yb)
-        at = self.seen % self.bs
-        if at and at != self.whole: raise CancelBatchException()  # neither a step nor gradients set to zero
-
-# %% ../../nbs/train/03_callbacks.ipynb #575fad51
-def smaller_batch(bs:int, # Images per step
-                  most:int # Images in memory at once
-                 )->int: # From 2, since BatchNorm needs two; None if there is none
-    "Find the largest number of images, up to `most`, that makes steps of `bs` without a rest."
-    return next((o for o in range(most, 1, -1) if bs % o == 0), None)

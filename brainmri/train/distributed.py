@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastai.callback.core import Callback
-from fastai.learner import Learner
 from fastai.torch_core import find_bs, num_distrib, rank_distrib
 from fastcore.basics import patch
 from safetensors.torch import load, save
@@ -18,11 +17,11 @@ from torch import distributed, nn
 from torch.nn.functional import dropout
 from torch.nn.modules.batchnorm import _BatchNorm
 from .. import core
-from ..core import BrainMRIError, ConfigError, RunError, one_line
+from ..core import BrainMRIError, ConfigError, RunError, one_line, refuse_first
 
 # %% auto #0
 __all__ = ['processes', 'is_first', 'start_processes', 'pack', 'unpack', 'from_first', 'first_alone', 'same_weights',
-           'wait_for_all', 'while_together', 'ShareDL', 'whole_norm', 'ShareOfBatch', 'together']
+           'wait_for_all', 'while_together', 'ShareDL', 'whole_norm', 'ShareOfBatch']
 
 # %% ../../nbs/train/02_distributed.ipynb #6272dbf8
 try: from fastai.distributed import DistributedDL
@@ -45,18 +44,19 @@ def start_processes(device, # "cpu" or "cuda"
     "Join the processes that a launcher started together with this one, if one did."
     n, device = num_distrib(), torch.device(device)
     if n < 2: return 1
-    _check_launch(n, device, bs)
+    refuse_first(_launch_problems(n, device, bs), ConfigError)
     from accelerate import PartialState
     PartialState(cpu=device.type == "cpu", timeout=timedelta(days=1))
     atexit.register(_leave)  # else a process that has done its work may end with an error
     if processes() == n: return n
-    raise ConfigError(f"{n} processes can't train together on {device}: launch one for each GPU, or give device='cpu'.")
+    raise ConfigError(f"{n} processes can't train together on {device}: "
+                      "launch one for each GPU, or give device='cpu'.")
 
 # %% ../../nbs/train/02_distributed.ipynb #095d3297
-def _check_launch(n, device, bs):
-    if DistributedDL is object: raise ConfigError(f"{n} processes need Accelerate: pip install 'brainmri[accelerate]'.")
-    if device.index is not None: raise ConfigError(f"Each process takes a GPU of its own: give device={device.type!r}.")
-    if bs < 2*n: raise ConfigError(f"{n} processes can't share batches of {bs} images: launch {bs//2} at most.")
+def _launch_problems(n, device, bs):
+    if DistributedDL is object: yield f"{n} processes need Accelerate: pip install 'brainmri[accelerate]'."
+    if device.index is not None: yield f"Each process takes a GPU of its own: give device={device.type!r}."
+    if bs < 2*n: yield f"{n} processes can't share batches of {bs} images: launch {bs//2} at most."
 
 def _leave():
     if distributed.is_initialized(): distributed.destroy_process_group()
@@ -153,11 +153,9 @@ class ShareDL(DistributedDL):
     "This process's share of each batch of a loader."
     def __init__(self,
                  dl, # A fastai loader that is used for nothing else
-                 whole:bool=False, # Everything in every process, as for validation?
-                 rank:int=None, # Number of this process; as it was launched unless given
-                 world_size:int=None # How many there are; as they were launched unless given
+                 whole:bool=False # Everything in every process, as for validation?
                 ):
-        rank, n = rank_distrib() if rank is None else rank, world_size or num_distrib()
+        rank, n = rank_distrib(), num_distrib()
         self.whole, self.batch, self.images = whole, dl.bs, dl.n
         if not whole: dl.bs, dl.drop_last = len(range(dl.bs)[rank::n]), False
         super().__init__(dl, rank, n)
@@ -173,12 +171,6 @@ class ShareDL(DistributedDL):
                  ): # The same tensors without gradients
         "Detach tensors, and leave them in this process."
         return self._to_detach(b, cpu, False)
-    @property
-    def rng(self):
-        "The `random.Random` that orders the images; the same in all processes."
-        return self.dl.rng
-    @rng.setter
-    def rng(self, rng): self.dl.rng = rng
 
 # %% ../../nbs/train/02_distributed.ipynb #ccfeb563
 @patch
@@ -232,20 +224,12 @@ class ShareOfBatch(Callback):
 def _see_whole_batches(cb):
     "Let dropout, and BatchNorm on a CPU, see whole batches; returns the layers that were changed."
     cpu = next(cb.model.parameters()).device.type == "cpu"
-    ways = {m: partial(_share_dropout, cb) for m in cb.model.modules() if type(m) is nn.Dropout}
-    ways.update({m: whole_norm for m in cb.model.modules() if cpu and isinstance(m, _BatchNorm)})
-    for m, forward in ways.items(): m.forward = partial(forward, m)
-    return list(ways)
+    changed = {m: partial(_share_dropout, cb) for m in cb.model.modules() if type(m) is nn.Dropout}
+    changed |= {m: whole_norm for m in cb.model.modules() if cpu and isinstance(m, _BatchNorm)}
+    for m, forward in changed.items(): m.forward = partial(forward, m)
+    return list(changed)
 
 def _share_dropout(cb, m, x):
     if not m.training: return x
     kept = dropout(x.new_ones(cb.whole, *x.shape[1:]), m.p)
     return x*kept[cb.dl.rank::cb.dl.world_size]
-
-# %% ../../nbs/train/02_distributed.ipynb #3831bfda
-def together(learn:Learner, # With loaders of `ShareDL`
-             device # Where it trains
-            ): # A context
-    "Train in all processes within the block, by fastai's `distrib_ctx`."
-    cpu = torch.device(device).type == "cpu"
-    return learn.distrib_ctx(sync_bn=not cpu, cpu=cpu, mixed_precision="no")  # not as the launcher says

@@ -16,11 +16,11 @@ from ..models.bodies import get_body
 from .frozen import FrozenNet, pick_precision
 
 # %% auto #0
-__all__ = ['FeatureCache', 'weights_key']
+__all__ = ['FeatureCache', 'weights_key', 'augmented']
 
 # %% ../../nbs/train/01_features.ipynb #407c8835
 class FeatureCache:
-    "Activations of a frozen body for the images of `df`, on disk, each computed once when it is asked for."
+    "Activations of a frozen body on disk, each computed once when it is asked for."
     def __init__(self,
                  df, # A table with filepath and sha
                  net:nn.Sequential, # `early` and `last`, from `make_body`; copied
@@ -31,14 +31,15 @@ class FeatureCache:
                  precision:str="auto", # Arithmetic of the frozen part
                  device="cpu", # Where it runs
                  seed:int=42, # Of the augmented views
-                 bs:int=None, # Images per forward pass; 16 on a CPU, 128 elsewhere
                  progress:bool=True # Show a bar?
                 ):
-        self.df, self.body, self.img_size, self.margin, self.keep = df, get_body(body, n_channels(df)), img_size, margin, tuple(keep)
+        self.df, self.body, self.img_size, self.margin, self.keep = df, get_body(body, n_channels(df)), img_size, margin, keep
         self.device, self.seed, self.progress = torch.device(device), seed, progress
-        self.precision, self.bs = pick_precision(precision, device), bs or (16 if self.device.type == "cpu" else 128)
+        self.precision = pick_precision(precision, device)
         self.early, self.last = (FrozenNet(o, self.precision, device) for o in net)
-        self.shas, self.weights_key, self.caches = list(df["sha"]), weights_key(net), {}
+        self.weights_key, self.caches = weights_key(net), {}
+        image = torch.zeros(1, n_channels(df), img_size, img_size)
+        self.shapes = {part: x.shape[1:] for part, x in self.run(image).items()}
 
 # %% ../../nbs/train/01_features.ipynb #a8c48b55
 def weights_key(module:nn.Module # Any module
@@ -49,6 +50,15 @@ def weights_key(module:nn.Module # Any module
         h.update(name.encode() + tensor.detach().float().cpu().contiguous().numpy().tobytes())
     return h.hexdigest()[:20]
 
+# %% ../../nbs/train/01_features.ipynb #877777d2
+def augmented(x:torch.Tensor, # Images between 0 and 1, (n, 3, h, w)
+              shas, # Their content hashes
+              view:int, # Number of the view, from 0
+              seed:int=42 # The run's
+             )->torch.Tensor: # Of the same shape
+    "A view of images: always the same picture for the same image, view and seed."
+    return warp(x, mild_affine(view_numbers(shas, view, seed)))
+
 # %% ../../nbs/train/01_features.ipynb #24af0b07
 @patch
 def run(self:FeatureCache,
@@ -57,17 +67,6 @@ def run(self:FeatureCache,
     "Run the frozen body, and return what enters its last stage and the head."
     low = self.early(normalize(x, self.body.mean, self.body.std))
     return dict(last=low, head=self.last(low))
-
-# %% ../../nbs/train/01_features.ipynb #875a065d
-@patch
-def shape(self:FeatureCache,
-          part:str # "last" or "head"
-         )->tuple: # (c, h, w) of maps, or (tokens, c)
-    "The shape of what enters `part` for one image."
-    if not hasattr(self, "shapes"):
-        image = torch.zeros(1, n_channels(self.df), self.img_size, self.img_size, device=self.device)
-        self.shapes = {k: tuple(v.shape[1:]) for k, v in self.run(image).items()}
-    return self.shapes[part]
 
 # %% ../../nbs/train/01_features.ipynb #ea12d800
 @patch
@@ -78,10 +77,10 @@ def cache(self:FeatureCache,
          )->RowCache: # float16, one row per image
     "The array that holds the input of `part`."
     if (part, view) in self.caches: return self.caches[part, view]
-    augmented = None if view is None else (view, self.seed)
     settings = self.body.mean, self.body.std, self.img_size, self.margin, self.precision
-    key = content_key("features", 3, part, self.weights_key, settings, augmented, self.shas)
-    found = RowCache(f"features-{part}", key, len(self.df), self.shape(part), "float16", make)
+    seeded_view = None if view is None else (view, self.seed)
+    key = content_key("features", 3, part, self.weights_key, settings, seeded_view, list(self.df["sha"]))
+    found = RowCache(f"features-{part}", key, len(self.df), self.shapes[part], "float16", make)
     if make: self.caches[part, view] = found
     return found
 
@@ -95,22 +94,12 @@ def fill(self:FeatureCache,
     caches = {part: self.cache(part, view) for part in self.keep}
     todo = np.unique(np.concatenate([c.missing(rows) for c in caches.values()]))
     if not len(todo): return caches
-    pixels = decoded(self.df, self.img_size, self.margin, todo, self.progress)
-    batches = [todo[i:i+self.bs] for i in range(0, len(todo), self.bs)]
+    pixels, bs = decoded(self.df, self.img_size, self.margin, todo, self.progress), 128
+    if self.device.type == "cpu": bs = 16
     what = "frozen features" if view is None else f"frozen features, view {view+1}"
-    for idx in track(batches, what, self.progress):
+    for idx in track([todo[i:i+bs] for i in range(0, len(todo), bs)], what, self.progress):
         x = to_float(pixels[idx], self.device)
-        if view is not None: x = warp(x, mild_affine(view_numbers([self.shas[i] for i in idx], view, self.seed)))
+        if view is not None: x = augmented(x, self.df["sha"].values[idx], view, self.seed)
         found = self.run(x)
         for part, cache in caches.items(): cache.put(idx, found[part].cpu().numpy())
     return caches
-
-# %% ../../nbs/train/01_features.ipynb #425d6dbd
-@patch
-def fetch(self:FeatureCache,
-          part:str, # "last" or "head": whose input
-          rows, # Row positions in `df`
-          view=None # Number of an augmented view, or None
-         )->torch.Tensor: # float32, one row each
-    "The activations of `rows` at the input of `part`, computing what is missing."
-    return torch.from_numpy(self.fill(rows, view)[part][np.asarray(rows)]).float()

@@ -14,8 +14,8 @@ from torch.fx.experimental.optimization import fuse
 from ..core import ConfigError, pick
 
 # %% auto #0
-__all__ = ['PRECISIONS', 'list_precisions', 'pick_precision', 'fold_batchnorm', 'has_bf16', 'round_to_bf16', 'in_precision',
-           'in_halves', 'FrozenNet', 'own_state']
+__all__ = ['PRECISIONS', 'list_precisions', 'pick_precision', 'fold_batchnorm', 'has_bf16', 'round_to_bf16', 'in_halves',
+           'FrozenNet', 'own_state']
 
 # %% ../../nbs/train/00_frozen.ipynb #673ef9c4
 PRECISIONS = ("fp32", "winograd", "bf16")  #: The arithmetics that frozen layers can run in
@@ -78,19 +78,6 @@ def round_to_bf16(net:nn.Module # It is changed
             m.register_forward_hook(lambda module, inputs, result: rounded(result))
     return net
 
-# %% ../../nbs/train/00_frozen.ipynb #b8dd509d
-def in_precision(net:nn.Module, # From `fold_batchnorm`; it is changed
-                 precision:str, # One of `PRECISIONS`
-                 device="cpu" # Where it will run
-                ): # The network, or a `WinogradNet`
-    "Put a folded network on a device, in one of the arithmetics."
-    net = net.to(device, memory_format=torch.channels_last)
-    if precision == "winograd":
-        from brainmri.train.winograd import winograd_net  # optional, so imported where it is chosen
-        return winograd_net(net)
-    if precision == "bf16": return net.bfloat16() if has_bf16(device) else round_to_bf16(net)
-    return net
-
 # %% ../../nbs/train/00_frozen.ipynb #289833c9
 def in_halves(f, # Function of a batch that treats each row alone, to a tensor or a tuple of tensors
               x:torch.Tensor # A batch
@@ -113,9 +100,13 @@ class FrozenNet:
                  device="cpu", # Where it will run
                  half:bool=True # Answer in float16, as caches keep it?
                 ):
-        self.device, self.half = torch.device(device), half
-        self.dtype = torch.bfloat16 if precision == "bf16" and has_bf16(device) else torch.float32
-        self.net = in_precision(fold_batchnorm(module), precision, device)
+        self.device, self.half, self.dtype = torch.device(device), half, torch.float32
+        self.net = fold_batchnorm(module).to(device, memory_format=torch.channels_last)
+        if precision == "bf16" and has_bf16(device): self.net, self.dtype = self.net.bfloat16(), torch.bfloat16
+        elif precision == "bf16": round_to_bf16(self.net)
+        if precision == "winograd":
+            from brainmri.train.winograd import winograd_net  # optional, so imported where it is chosen
+            self.net = winograd_net(self.net)
 
 # %% ../../nbs/train/00_frozen.ipynb #e392e211
 @patch

@@ -14,11 +14,12 @@ from fastcore.basics import patch
 from fastcore.meta import delegates
 from fastai.basics import CrossEntropyLossFlat, DataLoaders, Learner, Pipeline, TensorImage, noop, params
 from fastai.callback.tracker import EarlyStoppingCallback
+from fastai.callback.training import GradientAccumulation
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 # %% auto #0
-__all__ = ['TrainOptions', 'Training']
+__all__ = ['TrainOptions', 'Training', 'solve_layer']
 
 # %% ../../nbs/train/04_loop.ipynb #647753d4
 from ..core import *
@@ -26,16 +27,16 @@ from ..store import *
 from ..data.cache import decoded, normalize, send, to_float
 from ..data.classes import classes_of
 from ..data.channels import n_channels, picture_array, picture_files
+from ..data.loaders import ArrayDL
 from ..data.regions import find_regions
-from ..data.loaders import ArrayDL, mild_affine, mri_dls, rows_dl, view_numbers, warp
 from ..models.bodies import get_body, load_weights, save_weights
 from ..models.pointing import GuidedPool
 from ..models.recipes import Phase, gate_features, get_recipe, learner_args, phase_key, set_phase
 from .callbacks import *
 from .distributed import *
-from .features import FeatureCache
-from .pointing import covered_cells, fit_projection, inner_parts, measure_map, nested_pool, pooled
+from .features import FeatureCache, augmented
 from .frozen import FrozenNet, in_halves, pick_precision
+from .pointing import covered_cells, fit_projection, inner_parts, measure_map, nested_pool, pooled
 
 # %% ../../nbs/train/04_loop.ipynb #6299efcf
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class TrainOptions:
     aug_views:int = 2 # Stored augmented versions of a training image; with 0, new ones in every epoch
     precision:str = "auto" # Arithmetic of the frozen part
     device:str = "cpu" # Where training runs
-    num_workers:int = 0 # Processes that decode when nothing is cached
+    num_workers:int = 0 # Threads that decode when nothing is cached; with 0, one for each core
     seed:int = 42 # Of order, dropout and augmentation
     progress:bool = True # Show bars?
     cbs:tuple = () # More fastai callbacks, the same ones in every phase
@@ -55,7 +56,7 @@ class TrainOptions:
     class_weights:object = None # Of cross-entropy: "balanced", or one number per class
     batch_tfms:tuple = () # fastai batch transforms or functions for training images between 0 and 1
     early_stop:int = None # End a phase after so many epochs without a better macro-F1
-    boxes:object = None # Where tumors are, for guided heads: a table, or the file of a map learned elsewhere
+    boxes:object = None # Where tumors are, for guided heads: a table, or the file of a map
     tta:int = 0 # Augmented views whose probabilities are averaged with the image's in `probs`
 
 # %% ../../nbs/train/04_loop.ipynb #151484fa
@@ -67,27 +68,19 @@ class Training:
                  df, # From `split_images`
                  recipe, # A recipe or its name
                  body="vgg16_bn", # The run's body, for recipes that name none
-                 features:FeatureCache=None, # Frozen activations; without them the frozen part runs in every batch
+                 features:FeatureCache=None, # Frozen activations; None runs the frozen part in every batch
                  img_size:int=None, # Side of the input; the recipe's unless given
                  **kwargs):
         self.learn, self.df, self.recipe, self.features = learn, df, get_recipe(recipe), features
         self.options, self.body = TrainOptions(**kwargs), get_body(self.recipe.body or body, n_channels(df))
         self.img_size, self.device = img_size or self.recipe.img_size, torch.device(self.options.device)
         self.precision = pick_precision(self.options.precision, self.device)
-        self.batch_tfms = Pipeline(self.options.batch_tfms, split_idx=0)
         self.rows = {s: np.flatnonzero(df["split"].values == s) for s in ("train", "valid")}
-        self.held = self.recipe.bs  # images in memory at once
-        self.processes = processes()  # that train together
+        self.held, self.processes = self.recipe.bs, processes()  # images in memory, processes together
         self.view, self.history, self.seconds, self.best = None, [], 0., BestWeights()
-        self._nets, self._maps = {}, (None, None)  # frozen networks; an epoch's augmentation
+        self.frozen = {}  # part → its frozen networks
         learn.model.to(self.device)
     __init__.__delwrap__ = TrainOptions  # its source has the comments; that of its `__init__` is generated
-
-# %% ../../nbs/train/04_loop.ipynb #78ea1dce
-@patch
-def __repr__(self:Training):
-    train, valid = (len(o) for o in self.rows.values())
-    return f"Training({self.recipe.name}, {train} training and {valid} validation images)"
 
 # %% ../../nbs/train/04_loop.ipynb #bc990379
 @patch
@@ -100,55 +93,32 @@ def cut(self:Training,
     if part == "last": return [early], nn.Sequential(last, head)
     return [early, last], nn.Sequential(nn.Sequential(), head)
 
-# %% ../../nbs/train/04_loop.ipynb #d1d1f32b
-@patch
-def _augmented(self:Training, x, rows, view):
-    "A view of the images `x`: always the same picture for the same image, view and seed."
-    if self._maps[0] != view:
-        maps = mild_affine(view_numbers(self.df["sha"].values, view, self.options.seed))
-        self._maps = view, maps.to(self.device)
-    return warp(x, self._maps[1][send(np.asarray(rows), self.device)])
-
-# %% ../../nbs/train/04_loop.ipynb #405d61cc
-@patch
-def inputs(self:Training,
-           part:str, # As in `cut`
-           x:torch.Tensor, # Images between 0 and 1, (n, 3, h, w)
-           rows=None, # Their row positions in `df`, for a view
-           view:int=None, # Number of an augmented view, or None
-           training:bool=False # Apply the batch transforms?
-          )->torch.Tensor: # float32, on the device
-    "What enters `part` for the images `x`: augmented, normalized, and run through what is frozen."
-    if view is not None: x = self._augmented(x, rows, view)
-    if training and self.options.batch_tfms: x = self.batch_tfms(TensorImage(x)).as_subclass(torch.Tensor)
-    x = normalize(x, self.body.mean, self.body.std)
-    if part not in self._nets:
-        self._nets[part] = [FrozenNet(o, self.precision, self.device) for o in self.cut(part)[0]]
-    for net in self._nets[part]: x = net(x)
-    return x.float()
-
 # %% ../../nbs/train/04_loop.ipynb #6575a6b0
 @patch
 def fetch(self:Training,
           part:str, # As in `cut`
           rows, # Row positions in `df`
           view:int=None, # Number of an augmented view, or None
-          training:bool=False # Is this a training batch?
+          training:bool=False # Apply the batch transforms?
          )->torch.Tensor: # float32, on the device
-    "What enters `part` for `rows`: from stored activations if there are any, else from decoded pixels."
-    rows = np.asarray(rows)
+    "What enters `part` for `rows`: stored activations if there are any, else made from pixels."
     if self._is_stored(part, view, training):
         stored, join = self.features.fill(rows, view), getattr(self.learn.model[0][1], "join", None)
         both = part == "head" and join  # a head that sees what enters the last stage, too
-        found = [send(stored[o][rows], self.device).float() for o in (["last", part] if both else [part])]
+        found = [send(stored[o][np.asarray(rows)], self.device).float() for o in (["last", part] if both else [part])]
         return join(*found) if both else found[0]
-    pixels = decoded(self.df, self.img_size, self.options.margin, rows, self.options.progress)
-    return self.inputs(part, to_float(send(pixels[rows], self.device)), rows, view, training)
+    x = to_float(send(self.pictures(rows), self.device))
+    if view is not None: x = augmented(x, self.df["sha"].values[rows], view, self.options.seed)
+    if training and self.options.batch_tfms:
+        x = Pipeline(self.options.batch_tfms, split_idx=0)(TensorImage(x)).as_subclass(torch.Tensor)
+    x = normalize(x, self.body.mean, self.body.std)
+    if part not in self.frozen:
+        self.frozen[part] = [FrozenNet(o, self.precision, self.device) for o in self.cut(part)[0]]
+    for net in self.frozen[part]: x = net(x)
+    return x.float()
 
-# %% ../../nbs/train/04_loop.ipynb #8e7da35b
 @patch
 def _is_stored(self:Training, part, view=None, training=False):
-    "Are the activations that enter `part` kept on disk?"
     if part == "all" or not self.features or training and self.options.batch_tfms: return False
     return view is None or view < self.options.aug_views
 
@@ -157,36 +127,26 @@ def _is_stored(self:Training, part, view=None, training=False):
 def loaders(self:Training,
             part:str # As in `cut`
            )->DataLoaders: # Of training batches in random order and validation batches in order
-    "Load what enters `part`, from the cache or from the files."
-    dls = self._cache_loaders(part) if self.options.cache else self._file_loaders()
-    if self.processes > 1: dls.loaders = [ShareDL(dls.train), ShareDL(dls.valid, whole=True)]
-    return dls
-
-@patch
-def _file_loaders(self:Training):
-    o, df = self.options, self.df[self.df["split"].isin(self.rows)]
-    return mri_dls(df, self.img_size, self.held, o.margin, self.device, o.num_workers, mean=None)
-
-# %% ../../nbs/train/04_loop.ipynb #2eae4261
-@patch
-def _cache_loaders(self:Training, part):
-    first_alone(partial(self._fill, part))
+    "Load what enters `part`."
+    if self.options.cache: first_alone(partial(self._fill, part))
     y, classes, (train, valid) = self.df["y"].values, classes_of(self.df), self.rows.values()
     def shown(rows): return self.fetch(part, rows, self.view, training=True)
     train_dl = ArrayDL(shown, train, y[train], self.held, True, self.device, classes)
     valid_dl = ArrayDL(partial(self.fetch, part), valid, y[valid], 4*self.held, False, self.device, classes)
-    return DataLoaders(train_dl, valid_dl, device=self.device)
+    dls = DataLoaders(train_dl, valid_dl, device=self.device)
+    if self.processes > 1: dls.loaders = [ShareDL(train_dl), ShareDL(valid_dl, whole=True)]
+    return dls
 
 # %% ../../nbs/train/04_loop.ipynb #75703c7e
 @patch
 def _fill(self:Training, part):
     "Decode and compute what training will ask for, each once."
-    train, valid = self.rows.values()
-    decoded(self.df, self.img_size, self.options.margin, np.concatenate([train, valid]), self.options.progress)
-    stored = range(self.options.aug_views) if self.recipe.augment else ()
-    fresh = self.recipe.augment and not stored  # then no epoch shows the images as they are
+    o, (train, valid) = self.options, self.rows.values()
+    decoded(self.df, self.img_size, o.margin, np.concatenate([train, valid]), o.progress)
+    views = [None, *range(o.aug_views)] if self.recipe.augment else [None]
+    if self.recipe.augment and not o.aug_views: views = []  # no epoch shows the images as they are
     if self._is_stored(part): self.features.fill(valid)
-    for view in [] if fresh else [None, *stored]:
+    for view in views:
         if self._is_stored(part, view, training=True): self.features.fill(train, view)
 
 # %% ../../nbs/train/04_loop.ipynb #3c0647fa
@@ -209,27 +169,22 @@ def stage(self:Training,
          )->Learner: # Over the loaders and layers of this phase
     "Make a fastai `Learner` for what `phase` trains."
     set_phase(self.learn, phase)
-    self._nets = {}  # the weights below may have moved
-    top, dls = self.cut(phase.train)[1], self.loaders(phase.train)
+    self.frozen = {}  # made anew: the weights below may have moved
     metrics = [*learner_args()["metrics"], *self.options.metrics]
     args = {**learner_args(), "loss_func": self.loss_func(), "metrics": metrics}
-    learn = Learner(dls, top, splitter=_groups, cbs=[*cbs, *self._callbacks(phase.train, dls)], **args)
+    learn = Learner(self.loaders(phase.train), self.cut(phase.train)[1], cbs=[*cbs, *self._callbacks()],
+                    splitter=lambda top: [params(o) for o in top if params(o)], **args)
     if self.device.type == "cuda" and self.precision == "bf16" and self.body.name != "pixels": learn.to_bf16()
     if not self.options.progress: learn.logger = noop
     if not self.options.progress and hasattr(learn, "progress"): learn.remove_cb(learn.progress)
     return learn
 
-def _groups(top): return [params(o) for o in top if params(o)]
-
-# %% ../../nbs/train/04_loop.ipynb #6ef79de6
 @patch
-def _callbacks(self:Training, part, dls):
-    "What happens besides the steps, as options, memory and processes ask for it."
+def _callbacks(self:Training):
     o, cbs = self.options, [*self.options.cbs]
     if self.processes > 1: cbs.append(ShareOfBatch())
-    if not o.cache: cbs.append(PrepareBatch(self, part, dls.train))
     if o.early_stop: cbs.append(EarlyStoppingCallback("f1_score", comp=np.greater, patience=o.early_stop))
-    if self.held < self.recipe.bs: cbs.append(Accumulate(self.recipe.bs))
+    if self.held < self.recipe.bs: cbs.append(GradientAccumulation(self.recipe.bs))
     return cbs
 
 # %% ../../nbs/train/04_loop.ipynb #e41c39b6
@@ -239,10 +194,12 @@ def _train(self:Training, i, schedule):
     phase, watch = self.recipe.phases[i], Stopwatch()
     done = sum(p.epochs for p in self.recipe.phases[:i])
     views = [CycleViews(self, done, self.options.aug_views)] if self.recipe.augment else []
+    cpu = self.device.type == "cpu"
+    how = dict(sync_bn=not cpu, cpu=cpu, mixed_precision="no")  # not as the launcher says
     with seeded(self.options.seed, "phase", i) as s:
         learn = self.stage(phase, [self.best, watch, *views])
-        learn.dls.train.rng = random.Random(s)
-        with together(learn, self.device) if self.processes > 1 else nullcontext():
+        getattr(learn.dls.train, "dl", learn.dls.train).rng = random.Random(s)  # a share keeps its loader
+        with learn.distrib_ctx(**how) if self.processes > 1 else nullcontext():
             SCHEDULES[pick(schedule, SCHEDULES, "schedule")](learn, phase)
     return self._rows(i, learn, learn.recorder.values, watch.seconds)
 
@@ -251,9 +208,10 @@ def _train(self:Training, i, schedule):
 def _rows(self:Training, i, learn, values, seconds):
     names = ["train_loss", "valid_loss", *learn.metrics.attrgot("name")]
     names = ["macro_f1" if o == "f1_score" else o for o in names]
-    scores = [dict(zip(names, map(float, v))) for v in values]
-    start = len(self.history) + 1
-    return [dict(epoch=start + j, phase=i + 1, **o, seconds=s) for j, (o, s) in enumerate(zip(scores, seconds))]
+    rows, start = [], len(self.history) + 1
+    for j, (v, s) in enumerate(zip(values, seconds)):
+        rows.append(dict(epoch=start + j, phase=i + 1, **dict(zip(names, map(float, v))), seconds=s))
+    return rows
 
 # %% ../../nbs/train/04_loop.ipynb #673df4aa
 @patch
@@ -277,24 +235,25 @@ def _may_run_out(self:Training):  # of several processes, one can't begin again 
 def _train_in_memory(self:Training, i, schedule):
     if not self._may_run_out(): return self._train(i, schedule)
     weights = {k: v.detach().to("cpu", copy=True) for k, v in self.learn.model.state_dict().items()}
-    before = weights, self.best.best, self.best.state
+    best = self.best.best
     while True:
         with suppress(torch.cuda.OutOfMemoryError): return self._train(i, schedule)
-        self._halve(before)  # out here, because the exception holds on to memory
+        self.learn.model.load_state_dict(weights)  # out here, because the exception holds on to memory
+        self.best.best = best
+        self._halve()
 
 # %% ../../nbs/train/04_loop.ipynb #b8e6f880
 @patch
-def _halve(self:Training, before):
-    "Go back to where a phase began, with half as many images in memory at a time."
-    held = smaller_batch(self.recipe.bs, self.held//2)
-    if not held: raise RunError(f"The memory of {self.device} is too small for {self.held} images of "
-                                f"{self.img_size} pixels: give `train_all` a smaller img_size, or device='cpu'.")
-    weights, self.best.best, self.best.state = before
-    self.learn.model.load_state_dict(weights)
-    self.held, self._nets = held, {}
+def _halve(self:Training):
+    "Hold at most half as many images in memory, so that steps of `bs` have no rest."
+    held = [o for o in range(2, self.held//2 + 1) if self.recipe.bs % o == 0]
+    if not held:
+        raise RunError(f"The memory of {self.device} is too small for {self.held} images of {self.img_size}"
+                       " pixels: give `train_all` a smaller img_size, or device='cpu'.")
+    self.held, self.frozen = held[-1], {}
     gc.collect()
-    if self.device.type == "cuda": torch.cuda.empty_cache()
-    if self.options.progress: print(f"Out of memory: now {held} images at a time, {self.recipe.bs} a step as before.")
+    torch.cuda.empty_cache()
+    if self.options.progress: print(f"Out of memory: now {self.held} images at a time, {self.recipe.bs} a step.")
 
 # %% ../../nbs/train/04_loop.ipynb #012d2b18
 @patch
@@ -302,29 +261,18 @@ def _halve(self:Training, before):
 def _each(self:Training, f, rows, part, view=None):
     "The results of `f`, tensors, for what enters `part`."
     found = []
-    for x in self._batches(part, np.asarray(rows), view):
-        result = in_halves(f, x)
+    for some in np.array_split(np.asarray(rows), -(-len(rows)//self.held)):
+        result = in_halves(f, self.fetch(part, some, view))
         found.append([o.cpu() for o in ([result] if torch.is_tensor(result) else result)])
     return [torch.cat(o).numpy() for o in zip(*found)]
-
-# %% ../../nbs/train/04_loop.ipynb #5df06e93
-@patch
-def _batches(self:Training, part, rows, view):
-    if self.options.cache:
-        yield from (self.fetch(part, o, view) for o in np.array_split(rows, -(-len(rows)//self.held)))
-        return
-    batches = rows_dl(self._file_loaders(), self.df.iloc[rows])
-    for i, (x, _) in enumerate(batches):
-        shown = rows[i*batches.bs:(i + 1)*batches.bs]
-        yield self.inputs(part, x.as_subclass(torch.Tensor).to(self.device), shown, view)
 
 # %% ../../nbs/train/04_loop.ipynb #b9e81392
 @patch
 def answers(self:Training,
             rows # Row positions in `df`, of any split
            )->tuple: # Probabilities, float64, each row sums to 1; and `gate_features`, float32
-    "What the network says of `rows` and how it sees them, from the lowest part that ever learned upwards."
-    part, self._nets = self.recipe.phases[-1].train, {}
+    "What the network says of `rows` and how it sees them."
+    part, self.frozen = self.recipe.phases[-1].train, {}  # from the lowest part that ever learned upwards
     below, head = self.cut(part)[1].to(self.device).eval()
     def answer(x):
         maps = below(x)
@@ -348,8 +296,9 @@ def pictures(self:Training,
     "The images of `rows` as the network sees them, before they are normalized."
     o, rows = self.options, np.asarray(rows)
     if o.cache: return decoded(self.df, self.img_size, o.margin, rows, o.progress)[rows]
+    def square(file): return picture_array(file, self.img_size, o.margin)
     files = picture_files(self.df.iloc[rows])
-    return np.stack([picture_array(file, self.img_size, o.margin) for file in files])
+    return np.stack(thread_map(square, files, o.num_workers or None, progress=False))
 
 # %% ../../nbs/train/04_loop.ipynb #2a05ca02
 @patch
@@ -363,7 +312,7 @@ def solve(self:Training,
     if guided: x = self._guided(below, head[0], part)
     else: x, = self._each(nn.Sequential(below, head[:-1]), rows, part)
     C = .03 if guided else 1.  # what is under a map says so much that more would overfit
-    _solve_layer(head[-1], x, self.df["y"].values[rows], self.options.class_weights, C)
+    solve_layer(head[-1], x, self.df["y"].values[rows], self.options.class_weights, C)
     learn = self.stage(self.recipe.phases[i])
     labels = torch.as_tensor(self.df["y"].values[rows], device=self.device)
     with torch.no_grad(): train_loss = learn.loss_func(head[-1](torch.as_tensor(x, device=self.device)), labels)
@@ -372,13 +321,20 @@ def solve(self:Training,
     return self._rows(i, learn, [[train_loss, *scores]], [time.perf_counter() - start])
 
 # %% ../../nbs/train/04_loop.ipynb #accbabca
-def _solve_layer(layer, x, y, class_weights, C=1.):
-    "Put a logistic regression into a linear layer; classes without training images are never chosen."
+def solve_layer(layer:nn.Linear, # It is changed
+                x:np.ndarray, # What enters it, (n, features)
+                y:np.ndarray, # Class numbers
+                class_weights=None, # "balanced", or one number per class
+                C:float=1. # How weak the penalty is
+               )->None:
+    "Put a logistic regression into a linear layer; it never chooses a class that `y` lacks."
     mean, scale = x.mean(0, dtype=float), x.std(0, dtype=float) + 1e-6
     if class_weights not in (None, "balanced"): class_weights = dict(enumerate(class_weights))
     probe = LogisticRegression(C=C, max_iter=2000, class_weight=class_weights).fit((x - mean)/scale, y)
     w, b, classes = np.zeros(layer.weight.shape), np.full(len(layer.bias), -30.), probe.classes_
-    if len(classes) == 2: classes, b[classes[0]] = classes[1:], 0
+    if len(classes) == 2:  # scikit-learn gives one row of weights, for the second class
+        b[classes[0]] = 0
+        classes = classes[1:]
     w[classes] = probe.coef_/scale
     b[classes] = probe.intercept_ - w[classes] @ mean
     layer.load_state_dict(dict(weight=torch.tensor(w), bias=torch.tensor(b)))
@@ -388,34 +344,28 @@ def _solve_layer(layer, x, y, class_weights, C=1.):
 def _guided(self:Training, below, pool, part):
     "Learn the map of a guided head, and describe the training images by what is under it."
     rows, boxes = self.rows["train"], self.options.boxes
-    ready = str(boxes or "").endswith(".safetensors")
-    regions = None if ready else self._regions(boxes)
-    if ready: load_weights(pool.map, boxes)
-    else: fit_projection(pool.map, torch.from_numpy(self._each(below, rows[::-(-len(rows)//200)], part)[0]).to(self.device))
     def reduced(x):
         maps = below(x)
         return maps.mean((2, 3)), pool.map.project(maps)
+    if str(boxes or "").endswith(".safetensors"):
+        load_weights(pool.map, boxes)
+        return pooled(pool, *map(torch.from_numpy, self._each(reduced, rows, part)))
+    regions = find_regions(self.df, boxes)
+    some, = self._each(below, rows[::-(-len(rows)//200)], part)
+    fit_projection(pool.map, torch.from_numpy(some).to(self.device))
     mean, z = map(torch.from_numpy, self._each(reduced, rows, part))
-    if ready: return pooled(pool, mean, z)
     t, groups = self.df.iloc[rows], self.df.get("group", self.df.index.to_series()).values[rows]
-    cover = covered_cells(t.filepath.values, t.y.values, regions.iloc[rows].tolist(), len(classes_of(self.df)),
-                          tuple(z.shape[2:]), self.options.margin)
+    cover = covered_cells(t.filepath.values, t.y.values, regions.iloc[rows].tolist(),
+                          len(classes_of(self.df)), tuple(z.shape[2:]), self.options.margin)
     found = nested_pool(pool, mean, z, cover, inner_parts(t.y.values, groups, seed=self.options.seed))
     self._measure(reduced, pool, part, regions)
     return found
 
 # %% ../../nbs/train/04_loop.ipynb #41470d2b
 @patch
-def _regions(self:Training, boxes):
-    try: return find_regions(self.df, boxes)
-    except DataError as e:
-        raise DataError(f"{e} {self.recipe.name} learns from them: give `train_all(boxes=…)` a table "
-                        "of boxes, or the .safetensors file of a map that was learned elsewhere.") from None
-
-@patch
 def _measure(self:Training, reduced, pool, part, regions):
-    rows = np.array([i for i in self.rows["valid"] if regions.iloc[i] is not None], int)
-    if not len(rows): return
+    rows = [i for i in self.rows["valid"] if regions.iloc[i] is not None]
+    if not rows: return
     z = self._each(reduced, rows, part)[1]
     files = self.df["filepath"].values[rows]
     hits, n = measure_map(pool.map, z, files, regions.iloc[rows].tolist(), self.options.margin)
@@ -425,15 +375,13 @@ def _measure(self:Training, reduced, pool, part, regions):
 @patch
 def fit(self:Training,
         schedule:str="study", # "study" (flat) or "fine_tune" (one-cycle)
-        folder=None, # Where finished phases are kept; nothing is written without it
-        resume:bool=True, # Continue from what `folder` has?
+        folder=None, # Where finished phases are kept and taken up; nothing is written without it
         shared:dict=None # `phase_key` → folder, for what other recipes train as well
        )->pd.DataFrame: # One row per epoch: epoch, phase, losses, macro_f1, accuracy, seconds
     "Train all phases of the recipe; the weights that remain have the best validation macro-F1."
-    shared = shared or {}
-    start = self._resume(Path(folder)) if folder and resume else 0
+    start = self._resume(Path(folder)) if folder else 0
     for i in range(start, len(self.recipe.phases)):
-        beginning = shared.get(phase_key(self.recipe, i))
+        beginning = (shared or {}).get(phase_key(self.recipe, i))
         if beginning is None or self._resume(beginning) != i + 1: self.fit_phase(i, schedule)
         for place in (folder, beginning):
             if place: self._note(Path(place), i)
@@ -445,24 +393,21 @@ def _note(self:Training, folder, i):
     if not is_first(): return
     name = "model.safetensors" if i == len(self.recipe.phases) - 1 else f"phase{i+1}.safetensors"
     save_weights(self.learn.model, folder/name)
-    write_json(folder/"progress.json", dict(phases=i+1, weights=name, best=float(self.best.best), held=self.held,
-                                            seconds=self.seconds, history=self.history))
+    note = dict(phases=i+1, weights=name, best=float(self.best.best), held=self.held)
+    write_json(folder/"progress.json", dict(note, seconds=self.seconds, history=self.history))
     for old in folder.glob("phase*.safetensors"):
         if old.name != name: old.unlink()
-
-# %% ../../nbs/train/04_loop.ipynb #5b2abeeb
-@patch
-def _noted(self:Training, folder):
-    if not (folder/"progress.json").exists(): return None
-    note = read_json(folder/"progress.json")
-    load_weights(self.learn.model, folder/note["weights"])
-    return note
 
 # %% ../../nbs/train/04_loop.ipynb #3a264a83
 @patch
 def _resume(self:Training, folder):
     "Take up what `folder` has, and return how many phases that is."
-    note = from_first(partial(self._noted, folder))
+    file = folder/"progress.json"
+    def noted():
+        note = read_json(file) if file.exists() else None
+        if note: load_weights(self.learn.model, folder/note["weights"])
+        return note
+    note = from_first(noted)
     if note is None: return 0
     same_weights(self.learn.model)
     if self.processes == 1: self.held = min(self.held, note["held"])

@@ -50,8 +50,7 @@ class WinogradNet:
                  text:str, # From `ncnn_model`
                  weights:bytes # From `ncnn_model`
                 ):
-        self.text, self.weights = text, weights
-        self.open()
+        self.text, self.weights, self.process = text, weights, None
 
 # %% ../../nbs/train/00a_winograd.ipynb #3ef47e16
 @patch
@@ -65,8 +64,8 @@ def open(self:WinogradNet):
     with tempfile.TemporaryDirectory() as d:
         Path(d, "param").write_text(self.text)
         Path(d, "bin").write_bytes(self.weights)
-        failed = self.net.load_param(f"{d}/param") or self.net.load_model(f"{d}/bin")
-    if failed: raise RunError("ncnn can't read the network: give `train_all` or `load` precision='fp32'.")
+        self.net.load_param(f"{d}/param")
+        self.net.load_model(f"{d}/bin")
 
 # %% ../../nbs/train/00a_winograd.ipynb #ab48190f
 @patch
@@ -84,7 +83,7 @@ def _one(self:WinogradNet, image):
     image = np.ascontiguousarray(image)  # named, since ncnn only points at it
     run.input("0", ncnn.Mat(image).clone())
     status, y = run.extract(self.net.output_names()[0])
-    if status: raise RunError(f"ncnn failed with status {status}, perhaps for lack of memory: give `train_all` or `load` precision='fp32'.")
+    if status: raise RunError(f"ncnn failed with status {status}, perhaps for lack of memory: give precision='fp32'.")
     return np.array(y)
 
 # %% ../../nbs/train/00a_winograd.ipynb #21aacdfb
