@@ -8,7 +8,7 @@ import pandas as pd
 
 from . import prediction
 
-LIMIT, REST = 240, 60  #: Seconds that a crowd, and people one after the other, may take
+LIMIT, REST = 240, 30  #: Seconds that a crowd, and people one after the other, may take
 
 
 def serve_forever(folder):
