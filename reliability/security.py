@@ -294,7 +294,7 @@ def alive(text):
     for o in html.fromstring(f"<div>{text}</div>" if "<html" not in text else text).iter():
         if not isinstance(o.tag, str): continue
         if o.tag in ("script", "svg", "iframe", "object", "embed", "form", "link", "base"): yield f"<{o.tag}>"
-        yield from (f"{o.tag} {k}={v}"[:80] for k, v in o.attrib.items() if k.startswith("on") or k in ("src", "href") and not v.startswith(("data:image/png", "data:text/csv;base64,", "#", "https://", "http://")))
+        yield from (f"{o.tag} {k}={v}"[:80] for k, v in o.attrib.items() if k.startswith("on") or k in ("src", "href") and not v.startswith(("data:image/png", "data:image/jpeg;base64,", "data:text/csv;base64,", "#", "https://", "http://")))
 
 
 def formulas(text):

@@ -98,11 +98,10 @@ def read_run(path # A folder that `train_all` wrote
     "Read the folder of a finished run; `RunError` for any other folder."
     path = Path(path)
     config = _check_finished(path)
+    names, log = config["recipes"], path/"test_opened.json"
     index = read_run_table(path/"index.csv", config["data"].get("n"))
     index["label"] = as_labels(index.label, config.get("classes") or STUDY_CLASSES)
-    records = zip(*[read_recipe(path/r) for r in config["recipes"]])
-    metrics, histories, predictions = [dict(zip(config["recipes"], o)) for o in records]
-    log = path/"test_opened.json"
+    metrics, histories, predictions = [dict(zip(names, o)) for o in zip(*[read_recipe(path/r) for r in names])]
     openings = read_json(log, list, ["when", "recipes"]) if log.exists() else []
     environment, audit = [read_json(path/f"{o}.json", dict) for o in ("environment", "audit")]
     return Run(path, config, environment, audit, index, metrics, histories, predictions, openings)
@@ -150,8 +149,7 @@ def body(self:Run,
         )->str: # Such as "vgg16_bn"; "pixels" for a network on flattened pixels
     "The body of the network of `recipe`."
     trained = self.config.get("trained", {}).get(recipe, {})
-    if trained.get("net") == "ann": return "pixels"  # as version 0.1 wrote it
-    return trained.get("body") or self.config.get("body", self.config.get("arch"))
+    return trained.get("body") or self.config.get("body")
 
 # %% ../../nbs/study/00_records.ipynb #b3c3bef1
 def read_history(run:Run, # From `read_run`
@@ -171,7 +169,7 @@ def read_predictions(run:Run, # From `read_run`
     groups = run.index.set_index("filepath").get("group", pd.Series(dtype=object))
     return df.assign(group=df.filepath.map(groups).fillna(df.filepath))
 
-# %% ../../nbs/study/00_records.ipynb #3fadda6d
+# %% ../../nbs/study/00_records.ipynb #da10b38b
 def _comparison_row(m):
     "The row of one recipe, from its metrics."
     row = dict(recipe=m["recipe"])
@@ -179,15 +177,11 @@ def _comparison_row(m):
         s = m.get(part) or dict(macro_f1=None, interval=(None, None))
         row |= {f"{part}_macro_f1": s["macro_f1"], f"{part}_low": s["interval"][0], f"{part}_high": s["interval"][1]}
     row |= dict(epochs=m["epochs"], seconds=m["seconds"])
-    return row | {f"{k}_params": m["params"][k] for k in ("total", "trainable", "frozen")}
-
-# %% ../../nbs/study/00_records.ipynb #da10b38b
-def _folds(m):
-    "Mean and standard deviation over the folds of one recipe, on test if it was opened."
+    row |= {f"{k}_params": m["params"][k] for k in ("total", "trainable", "frozen")}
     scores = pd.DataFrame(m.get("folds") or [])
-    if not len(scores): return {}
+    if not len(scores): return row
     f1 = scores.test_macro_f1 if m["test"] else scores.valid_macro_f1
-    return dict(folds=len(scores), fold_mean=f1.mean(), fold_sd=f1.std())
+    return row | dict(folds=len(scores), fold_mean=f1.mean(), fold_sd=f1.std())
 
 def _repeats(m):
     "Mean and standard deviation over the trainings of one recipe."
@@ -200,13 +194,17 @@ def _repeats(m):
     return row
 
 # %% ../../nbs/study/00_records.ipynb #6a2d9edc
-def comparison_table(run # A `Run`, or the contents of some `metrics.json` as a list
+def comparison_table(metrics # The contents of some `metrics.json`
                     )->pd.DataFrame: # One row per recipe: macro-F1 with interval, epochs, seconds, parameters
-    "Compare the recipes of `run` on validation and test."
-    metrics = list(run.metrics.values()) if isinstance(run, Run) else run
+    "Compare recipes on validation and test."
     repeated = any(m.get("seeds") for m in metrics)
-    df = pd.DataFrame([_comparison_row(m) | _folds(m) | (_repeats(m) if repeated else {}) for m in metrics])
+    df = pd.DataFrame([_comparison_row(m) | (_repeats(m) if repeated else {}) for m in metrics])
     return df.astype(dict.fromkeys(df.columns[1:7], float))
+
+@patch(as_prop=True)
+def table(self:Run)->pd.DataFrame: # From `comparison_table`
+    "The comparison of the recipes."
+    return comparison_table(list(self.metrics.values()))
 
 # %% ../../nbs/study/00_records.ipynb #41be3f62
 def chosen_by(table # A comparison table
@@ -217,35 +215,26 @@ def chosen_by(table # A comparison table
 def choose(table # A `Run` or its comparison table
           )->str: # Name of a recipe
     "The recipe with the best macro-F1 on validation."
-    table = comparison_table(table) if isinstance(table, Run) else table
+    table = getattr(table, "table", table)
     return table.recipe[table[chosen_by(table)].idxmax()]
 
-# %% ../../nbs/study/00_records.ipynb #0d478679
-@patch(as_prop=True)
-def table(self:Run)->pd.DataFrame: # From `comparison_table`
-    "The comparison of the recipes."
-    return comparison_table(self)
-
 # %% ../../nbs/study/00_records.ipynb #89a18812
-def _difference(run, best, other, split, n, seed):
+def _difference(run, best, other, split):
     "One row of `compare`."
     a, b = (read_predictions(run, r, split) for r in (best, other))
     if list(a.filepath) != list(b.filepath):
         raise RunError(f"{best} and {other} in {run.path} have {split} predictions of different images: restore the files.")
-    found = paired_difference(a.y, a.pred, b.pred, a.group, n=n, seed=seed, classes=run.classes)
+    found = paired_difference(a.y, a.pred, b.pred, a.group, classes=run.classes)
     return dict(recipe=best, other=other, split=split, images=len(a), **found, p=mcnemar(a.y, a.pred, b.pred)["p"])
 
-# %% ../../nbs/study/00_records.ipynb #07580e13
-def compare(run:Run, # From `read_run`
-            n:int=2000, # Bootstrap drawings
-            seed:int=42 # The same seed gives the same intervals
+def compare(run:Run # From `read_run`
            )->pd.DataFrame: # recipe, other, split, images, diff, lo, hi, tied, p (McNemar's exact test)
     "Compare the best recipe with each other finalist on the same images."
     best = choose(run)
     finalists = [r for r in run.metrics if run.part(r) == "test"]
     on_test = best in finalists and len(finalists) > 1
     split, names = ("test", finalists) if on_test else ("valid", list(run.metrics))
-    rows = [_difference(run, best, other, split, n, seed) for other in names if other != best]
+    rows = [_difference(run, best, other, split) for other in names if other != best]
     return pd.DataFrame(rows, columns=["recipe", "other", "split", "images", "diff", "lo", "hi", "tied", "p"])
 
 # %% ../../nbs/study/00_records.ipynb #b66f7482

@@ -93,14 +93,14 @@ def map_beside(picture:Image.Image, # As it was given
     return both
 
 def _picture(p, margin):
-    "A PNG of the picture and its map as text; None if there is nothing to show."
+    "A JPEG of the picture and its map as text; None if there is nothing to show."
     if p.verdict == "rejected": return None
     file = io.BytesIO()
     try:
         if p.explainer.seen is None: both = p.explain().to_image()  # a network of tokens
         else: both = map_beside(p.explainer.image(), p.explainer.seen, margin)
     except BrainMRIError: return None  # a network without convolutions, or an ONNX file
-    both.save(file, "PNG", compress_level=1)
+    both.save(file, "JPEG", quality=88)
     return base64.b64encode(file.getvalue()).decode()
 
 def above_picture(predictor:Predictor # From `load`
