@@ -133,7 +133,7 @@ def read_numpy(data:bytes, # The contents of a .npy file
               )->tuple: # One array per slice, and an empty dictionary
     "Read the slices in an array."
     try:
-        with told(name, data): a = np.load(io.BytesIO(data), allow_pickle=False)
+        with told(name, data): a = np.lib.format.read_array(io.BytesIO(data))
     except MemoryError: refuse(name, "claims more numbers than there is memory for", "save it again")
     channels = a.shape[2] if a.ndim == 3 and a.shape[2] < 5 else 0
     if a.dtype.kind not in "biuf" or a.ndim not in (2, 3) or not a.size or channels == 2:
