@@ -84,7 +84,7 @@ def _volume(name):
     if not (folder/f"{name}.npy").exists():
         for k, v in _make_volumes().items():
             with atomic(folder/f"{k}.npy") as tmp, open(tmp, "wb") as f: np.save(f, v)
-    return np.load(folder/f"{name}.npy", mmap_mode="r")
+    return np.lib.format.open_memmap(folder/f"{name}.npy", mode="r")
 
 def _at(name, xyz):
     "The values of a volume at places in the head."

@@ -5,10 +5,12 @@
 # %% ../../nbs/data/11_loaders.ipynb #6b80a17e
 from __future__ import annotations
 from functools import partial
+from pathlib import Path
 import numpy as np, pandas as pd, torch
 from PIL import Image, ImageDraw
 from fastai.data.all import Categorize, CategoryMap, ColReader, DataBlock, DataLoader, DataLoaders
 from fastai.data.all import IntToFloatTensor, Normalize, TensorCategory, TensorImage, Transform, TransformBlock
+from fastai.torch_core import show_image
 from fastai.vision.core import PILImage  # not all of fastai.vision, which loads torchvision and timm
 from fastcore.basics import patch
 from fastcore.meta import delegates

@@ -75,13 +75,14 @@ def grad_cam(model:nn.Module, # `nn.Sequential(body, head)`; it comes out as it 
              target=None # Class number to explain, or one for each image; the predicted one if None
             )->tuple: # Maps (n, h, w) with their maximum at 1, or zero everywhere; outputs
     "Grad-CAM of each image of `x`, and the outputs of the network."
+    layer = cam_layer(model)  # refuses networks without places
     grid, p, outputs = _Grid(), next(model.parameters()), []
     def score(x):
         outputs.append(model(x))
         if target is None: return outputs[-1].amax(1)
-        number = torch.as_tensor(target, device=p.device).expand(len(x))
+        number = torch.as_tensor(target, device=p.device).clone().expand(len(x))
         return outputs[-1].gather(1, number[:, None])[:, 0]
-    with _still(model, {model[0][0]: grid.read_tokens, cam_layer(model): grid.read}):
+    with _still(model, {model[0][0]: grid.read_tokens, layer: grid.read}):
         x = x.detach().to(p.device, p.dtype).clone()
         cam = LayerGradCam(score, grid).attribute(x, relu_attributions=True)
     cam, out = (o.detach().float().cpu().numpy() for o in (cam[:, 0], outputs[-1]))
