@@ -93,6 +93,18 @@ def cut(self:Training,
     if part == "last": return [early], nn.Sequential(last, head)
     return [early, last], nn.Sequential(nn.Sequential(), head)
 
+# %% ../../nbs/train/04_loop.ipynb #95ba65fa
+@patch
+def pictures(self:Training,
+             rows # Row positions in `df`
+            )->np.ndarray: # uint8, (len(rows), img_size, img_size, channels)
+    "The images of `rows` as the network sees them, before they are normalized."
+    o, rows = self.options, np.asarray(rows)
+    if o.cache: return decoded(self.df, self.img_size, o.margin, rows, o.progress)[rows]
+    def square(file): return picture_array(file, self.img_size, o.margin)
+    files = picture_files(self.df.iloc[rows])
+    return np.stack(thread_map(square, files, o.num_workers or None, progress=False))
+
 # %% ../../nbs/train/04_loop.ipynb #6575a6b0
 @patch
 def fetch(self:Training,
@@ -287,18 +299,6 @@ def probs(self:Training,
          )->np.ndarray: # (len(rows), classes), float64, each row sums to 1
     "The network's probabilities for `rows`; with `tta`, averaged over augmented views."
     return self.answers(rows)[0]
-
-# %% ../../nbs/train/04_loop.ipynb #95ba65fa
-@patch
-def pictures(self:Training,
-             rows # Row positions in `df`
-            )->np.ndarray: # uint8, (len(rows), img_size, img_size, channels)
-    "The images of `rows` as the network sees them, before they are normalized."
-    o, rows = self.options, np.asarray(rows)
-    if o.cache: return decoded(self.df, self.img_size, o.margin, rows, o.progress)[rows]
-    def square(file): return picture_array(file, self.img_size, o.margin)
-    files = picture_files(self.df.iloc[rows])
-    return np.stack(thread_map(square, files, o.num_workers or None, progress=False))
 
 # %% ../../nbs/train/04_loop.ipynb #2a05ca02
 @patch
