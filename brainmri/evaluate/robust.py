@@ -376,6 +376,8 @@ def refusals(predictor, # Has `predict`, as `Predictor` has
             )->pd.DataFrame: # Index: kind; images, refused (share), low and high (95 %)
     "Count how often `predictor` refuses brain images, and pictures that are none."
     def ask(x): return [p for i in range(0, len(x), 64) for p in predictor.predict(x[i:i+64])]
+    names = getattr(predictor, "channels", ())  # such a picture stands for every sequence
+    if names: others = {kind: [dict.fromkeys(names, o) for o in found] for kind, found in others.items()}
     found, rows = {"brain images": answers or ask(picture_files(df))}, []
     for kind in track(list(others), "refusals", progress): found[kind] = ask(others[kind])
     for kind, each in found.items():

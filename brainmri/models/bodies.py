@@ -48,7 +48,7 @@ class Body:
     layers:Callable = plain_layers # Network → layers of the body, and of its own classifier
     mean:tuple = IMAGENET_MEAN # Of each input channel; None leaves pixels between 0 and 1
     std:tuple = IMAGENET_STD # Of each input channel
-    weights:Callable = lambda download: None # May it download? → weights file, tensors, or None
+    weights:Callable = None # May it download? → weights file, tensors, or None; None if there are none
     any_size:bool = True # Does it take images of any size?
 
 # %% ../../nbs/models/00_bodies.ipynb #f5e34d85
@@ -383,7 +383,9 @@ def body_weights(weights="imagenet", # "auto", "imagenet", a path, or None
     if weights is None: return None, "random weights: no pretrained features"
     if not isinstance(weights, (str, os.PathLike)):
         raise ConfigError(f"weights={weights!r}: expected 'auto', 'imagenet', 'phantoms', the path of a file, or None.")
-    if weights in ("auto", "imagenet"): weights = os.environ.get("BRAINMRI_WEIGHTS") or get_body(body).weights(download)
+    if weights in ("auto", "imagenet"):
+        find = get_body(body).weights
+        weights = os.environ.get("BRAINMRI_WEIGHTS") or (find and find(download))
     if weights is None: return None, "random weights: no pretrained features on this disk"
     state, source = weights, "timm"
     if not isinstance(weights, dict): state, source = read_weights(weights), Path(weights).name

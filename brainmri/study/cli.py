@@ -123,7 +123,7 @@ def _audit_text(df, found):
 @call_parse
 def brainmri_predict(
     bundle:str, # Folder of a trained recipe, such as runs/NAME/vgg16_finetune, or an .onnx file
-    images:_argument("Image, DICOM or NIfTI files, or folders of them; for a network of sequences t1=FILE t2=FILE, or a CSV", str, "+"),
+    images:_argument("Image, DICOM or NIfTI files, or folders of them; for a network of sequences NAME=FILE of each, or a CSV", str, "+"),
     level:float=.9, # How often the right class shall be in the set: .8, .9 or .95
     csv:bool=False, # Print comma-separated values?
     json:bool=False, # Print JSON?

@@ -269,7 +269,7 @@ def open_test(self:Results,
 
 # %% ../../nbs/study/05_results.ipynb #c1923745
 @patch
-def trial(self:Results)->tuple: # A predictor, and a table of images
+def _trial(self:Results)->tuple: # A predictor, and a table of images
     "The best recipe, and the images that judge it."
     index = self.run.index
     return self.predictor(), self.located(index[index["split"] == self.run.part(self.best)])
@@ -281,10 +281,10 @@ def robustness(self:Results,
                **kwargs
               )->pd.DataFrame: # artifact, strength, images, macro_f1, low, high, accuracy, changed
     "How the best recipe does on images with artifacts."
-    if n: return robustness(*self.trial(), n=n, **kwargs)
+    if n: return robustness(*self._trial(), n=n, **kwargs)
     file = self.path/self.best/"robustness.csv"
     if file.exists(): return read_run_table(file)
-    raise RunError(f"There is no {file}: the run was made with n_robust=0. Say on how many images to try it: n=150.")
+    raise RunError(f"There is no {file}: the run tried no images. Say on how many to try now: n=150.")
 
 # %% ../../nbs/study/05_results.ipynb #e78f542a
 @patch
@@ -293,14 +293,14 @@ def border_test(self:Results,
                 **kwargs
                )->pd.DataFrame: # One row per border: images, macro_f1, low, high, accuracy, changed, drawn
     "How the best recipe does when the border of images is blanked or exchanged."
-    return border_test(*self.trial(), **kwargs)
+    return border_test(*self._trial(), **kwargs)
 
 @patch
 def refusals(self:Results,
              n:int=20 # Pictures of each kind; of brains ten times as many
             )->pd.DataFrame: # Indexed by kind: images, refused (share), low, high
     "How often the best recipe refuses brain images, and pictures that are none."
-    predictor, rows = self.trial()
+    predictor, rows = self._trial()
     rows = sample_rows(rows, 10*n, self.run.config["seed"], self.run.classes)
     others = ood_pictures(n, brains=[open_image(o) for o in rows.filepath[:10]])
     return refusals(predictor, rows, others, progress=False)

@@ -285,7 +285,7 @@ def train(self:Study,
     "Train and calibrate a recipe, unless that was done."
     folder = self.folder/r.name
     if from_first(lambda: self.is_trained(r)): return
-    if r.parts: return self.average(r) if is_first() else None
+    if r.parts: return self._average(r) if is_first() else None
     t = self.training(r)
     history = t.fit(PRESETS[self.config.preset].schedule, folder, shared=self.shared())
     if not is_first(): return
@@ -313,7 +313,7 @@ class _Average:
         return np.mean([t.probs(rows) for t in self.parts], axis=0)
 
 @patch
-def average(self:Study,
+def _average(self:Study,
             r:Recipe # With `parts`, which are trained
            ):
     "Score and calibrate the average of several recipes."

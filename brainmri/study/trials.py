@@ -7,6 +7,7 @@ from __future__ import annotations
 from time import perf_counter
 from fastcore.basics import patch
 from ..core import DataError, save_png, thread_map
+from ..data.channels import each_channel, open_picture, picture_files
 from ..data.image import open_image
 from ..evaluate.robust import border_test, degrade, list_artifacts, plot_robustness, refusals, robustness
 from ..evaluate.robust import sample_rows, say_border, say_refusals
@@ -30,18 +31,20 @@ _STRENGTHS = (1, 2, 3, 4, 5), (1, 3, 5), (3,)  # the fewer, the less time there 
 @patch
 def plan_trials(self:Study,
                 predictor, # From `load`
-                files # Paths of some images
+                files # Of some images, from `picture_files`
                )->tuple: # Images, and strengths
     "Fit the trials into a fifth of the time that the training took, or into four seconds."
     if self.config.n_robust: return self.config.n_robust, _STRENGTHS[0]
     seconds = max(4, sum(self.metrics(r)["seconds"] for r in self.recipes)/5)
-    predictor.predict(list(files[:2]))  # the first answers take longer
+    predictor.predict(files[:2])  # the first answers take longer
     start = perf_counter()
-    predictor.predict(thread_map(lambda o: degrade(o, "ghost", 3), files[:4], progress=False))
+    predictor.predict(thread_map(_ghost, files[:4], progress=False))
     each = (perf_counter() - start)/len(files[:4])
     room = seconds/each/len(list_artifacts())
     strengths = next((o for o in _STRENGTHS if room/len(o) >= 24), _STRENGTHS[-1])
     return min(150, max(8, int(room/len(strengths)))), strengths
+
+def _ghost(file): return each_channel(lambda img: degrade(img, "ghost", 3), open_picture(file))
 
 # %% ../../nbs/study/05c_trials.ipynb #e95f6c55
 @patch
@@ -55,9 +58,9 @@ def try_best(self:Study,
     self.say(f"Trying “{self.metrics(best)['title']}” on {part} images with artifacts")
     predictor = load(folder, self.config.precision, self.config.device)
     rows = self.index[self.index["split"] == part]
-    n, strengths = self.plan_trials(predictor, rows.filepath)
+    n, strengths = self.plan_trials(predictor, picture_files(rows))
     rows = sample_rows(rows, n, self.config.seed, self.classes)
-    answers = predictor.predict(list(rows.filepath), progress=False)  # for all three
+    answers = predictor.predict(picture_files(rows), progress=False)  # for all three
     options = dict(seed=self.config.seed, progress=self.config.progress, answers=answers)
     self.try_artifacts(folder, robustness(predictor, rows, strengths=strengths, **options))
     says = dict(border=self.try_borders(folder, predictor, rows, options))

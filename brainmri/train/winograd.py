@@ -83,7 +83,7 @@ def _one(self:WinogradNet, image):
     image = np.ascontiguousarray(image)  # named, since ncnn only points at it
     run.input("0", ncnn.Mat(image).clone())
     status, y = run.extract(self.net.output_names()[0])
-    if status: raise RunError(f"ncnn failed with status {status}, perhaps for lack of memory: give precision='fp32'.")
+    if status: raise RunError(f"ncnn failed with status {status}, perhaps for lack of memory: use the precision 'fp32'.")
     return np.array(y)
 
 # %% ../../nbs/train/00a_winograd.ipynb #21aacdfb
