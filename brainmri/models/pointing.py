@@ -16,10 +16,11 @@ __all__ = ['FineStages', 'PointingMap', 'GuidedPool', 'pointing_map', 'point']
 class FineStages(nn.Module):
     "A last stage that hands its input on beside its output, in the cells of its input."
     def __init__(self,
-                 last:nn.Module # From `cut_network`
+                 last:nn.Module, # From `cut_network`
+                 fine:int=0 # Channels of its input
                 ):
         super().__init__()
-        self.last = last
+        self.last, self.fine = last, fine
     def forward(self, x): return self.join(x, self.last(x))
     def join(self,
              x, # What enters the last stage

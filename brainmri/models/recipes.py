@@ -132,7 +132,7 @@ def recipe_network(recipe, # A recipe or its name
     net = build_network(body, state, seed, size, recipe.head == "torchvision", channels)
     (early, last), own, (into, shape) = cut_network(net, body, size, channels)
     if recipe.head == "probe": last, shape = BothStages(last), both_shapes(into, shape)
-    if recipe.head == "guided": last, shape = FineStages(last), (into[0] + shape[0], *into[1:])
+    if recipe.head == "guided": last, shape = FineStages(last, into[0]), (into[0] + shape[0], *into[1:])
     key = ("ann", recipe.head) if body == "pixels" else (recipe.head, "head")
     with seeded(seed, *key): head = make_head(recipe.head, shape, n_classes, own)
     return nn.Sequential(nn.Sequential(early, last), head)

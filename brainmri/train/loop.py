@@ -352,7 +352,7 @@ def _guided(self:Training, below, pool, part):
         return pooled(pool, *map(torch.from_numpy, self._each(reduced, rows, part)))
     regions = find_regions(self.df, boxes)
     some, = self._each(below, rows[::-(-len(rows)//200)], part)
-    fit_projection(pool.map, torch.from_numpy(some).to(self.device))
+    fit_projection(pool.map, torch.from_numpy(some).to(self.device), self.learn.model[0][1].fine)
     mean, z = map(torch.from_numpy, self._each(reduced, rows, part))
     t, groups = self.df.iloc[rows], self.df.get("group", self.df.index.to_series()).values[rows]
     cover = covered_cells(t.filepath.values, t.y.values, regions.iloc[rows].tolist(),

@@ -33,11 +33,13 @@ def covered_cells(files, # Paths of images
 # %% ../../nbs/train/01a_pointing.ipynb #45bc1384
 @torch.no_grad()
 def fit_projection(net:PointingMap, # It is changed
-                   x:torch.Tensor # Activations of some training images, (n, channels, h, w)
+                   x:torch.Tensor, # Activations of some training images, (n, channels, h, w)
+                   fine:int=0 # How many of the channels come first and count as much as the others together
                   ):
     "Let `net` describe cells by their principal components."
     x = x.movedim(1, -1).flatten(0, -2)
     mean, scale = x.mean(0), x.std(0) + 1e-3
+    if fine: scale[:fine] *= (fine/(len(scale) - fine))**.5
     x = (x - mean)/scale
     values, axes = (o.float() for o in torch.linalg.eigh((x.T @ x/len(x)).double()))
     kept = axes.flip(1)[:, :net.project.out_channels]
