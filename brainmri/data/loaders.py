@@ -171,6 +171,7 @@ def mri_block(classes=None, # Class names in the order of their numbers; the tab
               batch_tfms=None # More fastai transforms, of batches between 0 and 1
              )->DataBlock: # For a table with filepath, label and split
     "The study's preprocessing as a fastai `DataBlock`."
+    import fastai.vision.learner  # tells fastai how to show batches, results and losses of pictures
     always = [IntToFloatTensor, *([MildAugment()] if augment else [])]
     if mean is not None: always.append(Normalize.from_stats(cycled(mean, channels), cycled(std, channels)))
     blocks = TransformBlock(batch_tfms=always), TransformBlock(type_tfms=NumberLabels(classes))
