@@ -15,6 +15,7 @@ from .image import from_array, image_array, is_picture, open_image, refuse
 from .medical import need_module
 from .slices import Slice, read_slices
 from .tables import TABLE_SUFFIXES, bare_name, cell_text, find_column, locate, patient_column, read_table
+from .tables import table_columns
 
 # %% auto #0
 __all__ = ['SEQUENCES', 'CHANNEL_PREFIX', 'MOST_CHANNELS', 'find_channels', 'name_channels', 'channels_of', 'n_channels',
@@ -40,10 +41,11 @@ def name_channels(source, # A table: a CSV or a DataFrame
                   channels=None # Names of columns, in a list or separated by commas; found by name if None
                  ): # A DataFrame with filepath and channel_NAME; `source` itself if there are no channels
     "Name the columns of a table that hold the sequences of a slice."
-    try: df = read_table(source)
-    except DataError: return source  # whoever needs it says what it lacks
-    columns = _asked(df, channels, source) if channels else _by_name(df, source)
+    try: there = table_columns(source)
+    except (DataError, OSError, ValueError): return source  # whoever needs it says what it lacks
+    columns = _asked(there, channels, source) if channels else _by_name(there, source)
     if not columns: return source
+    df = read_table(source)
     if not isinstance(source, pd.DataFrame): df[columns] = read_table(source, all_text=True)[columns]
     files = {CHANNEL_PREFIX + _plain(c): [cell_text(o) for o in df[c]] for c in columns}
     refuse_first(_problems(files, _called(source)))
@@ -58,22 +60,22 @@ def _plain(column): return str(column).removeprefix(CHANNEL_PREFIX)
 
 def _names_files(column): return find_column("filepath", [column]) or str(column).startswith(CHANNEL_PREFIX)
 
-def _by_name(df, source):
-    if any(map(_names_files, df)): return []
-    found = find_channels(df.columns)
+def _by_name(columns, source):
+    if any(map(_names_files, columns)): return []
+    found = find_channels(columns)
     if len(found) < 2: return found
     said = f"{_called(source)}: the files of {listed(found)} are taken as the channels of one picture."
     warnings.warn(said, DataWarning, stacklevel=4)
     return found
 
 # %% ../../nbs/data/02f_channels.ipynb #b1208395
-def _asked(df, channels, source):
-    "The columns of `df` that `channels` names."
+def _asked(columns, channels, source):
+    "The `columns` that `channels` names."
     names = [o.strip() for o in channels.split(",")] if isinstance(channels, str) else list(map(str, channels))
-    there = {bare_name(_plain(c)): c for c in df}
+    there = {bare_name(_plain(c)): c for c in columns}
     lacking = [o for o in names if bare_name(o) not in there]
     if lacking: raise DataError(f"{_called(source)} has no column {listed(lacking)} for channels={','.join(names)}: "
-                                f"found {listed(map(_plain, df), 8)}.")
+                                f"found {listed(map(_plain, columns), 8)}.")
     if len({*map(bare_name, names)}) < len(names) or len(names) > MOST_CHANNELS:
         raise ConfigError(f"channels={','.join(names)}: expected at most {MOST_CHANNELS} columns, each once.")
     return [there[bare_name(o)] for o in names]

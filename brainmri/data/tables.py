@@ -15,8 +15,8 @@ from .classes import known_class, name_classes
 
 # %% auto #0
 __all__ = ['COLUMN_NAMES', 'TABLE_SUFFIXES', 'MAX_TABLE', 'MASK_FOLDERS', 'bare_name', 'find_column', 'patient_column',
-           'match_split', 'split_column', 'read_parts', 'cell_text', 'as_numbers', 'read_table', 'choose_classes',
-           'given_names', 'locate', 'path_key', 'match_path', 'repeat_problems', 'drop_repeats']
+           'match_split', 'split_column', 'read_parts', 'cell_text', 'as_numbers', 'table_columns', 'read_table',
+           'choose_classes', 'given_names', 'locate', 'path_key', 'match_path', 'repeat_problems', 'drop_repeats']
 
 # %% ../../nbs/data/02d_tables.ipynb #3e22d503
 COLUMN_NAMES = dict( #: What a column is for → how people call it, the best name first
@@ -138,6 +138,14 @@ def _read_csv(path, all_text=False):
     df = pd.read_csv(io.StringIO(text), converters=texts, **kwargs)
     if isinstance(df.index, pd.RangeIndex): return df
     raise DataError(f"{path} has rows with more cells than its header: put quotes around a cell that holds {sep!r}.")
+
+# %% ../../nbs/data/02d_tables.ipynb #4a7e5f4f
+def table_columns(source # A CSV or a DataFrame
+                 )->list: # Their names
+    "List the columns of a table; the rows aren't read."
+    if isinstance(source, pd.DataFrame): return list(source.columns)
+    text, sep = _csv_text(source)
+    return list(pd.read_csv(io.StringIO(text), nrows=0, sep=sep, skipinitialspace=True).columns)
 
 # %% ../../nbs/data/02d_tables.ipynb #a22cfb33
 def read_table(source, # A CSV or a DataFrame
