@@ -283,7 +283,9 @@ def locate(df, # From `read_table`, with filepath and label
           )->list: # The path of each file on this machine
     "Find the files that a table names."
     listings = {}
-    def found(paths, home): return [_find(str(o), home, listings) for o in paths]
+    def found(paths, home):
+        there = {o: _find(str(o), home, listings) for o in {*paths}}  # a table may repeat a path
+        return [there[o] for o in paths]
     files = found(df.filepath, base)
     if not any(files):
         places = [o for o in _places(df, Path(base)) if _find(o[1][0], o[0], listings)]
