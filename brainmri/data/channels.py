@@ -240,7 +240,7 @@ def _called_in(source):
 def list_channels(x, # A dictionary, a row, a table, the name of a table, or a list of them
                   channels # Names
                  )->tuple: # `Slice`s, whose image is a dictionary, or an `ImageError`; and whether `x` was several
-    "List the pictures that `Predictor.predict` was given."
+    "List the pictures that a `Predictor` was given."
     is_file = isinstance(x, (str, Path)) and str(x).lower().endswith(TABLE_SUFFIXES)
     if is_file or isinstance(x, pd.DataFrame):
         df = name_channels(read_table(x, all_text=True), list(channels))

@@ -26,7 +26,7 @@ __all__ = ['list_slices', 'open_slices', 'open_safely', 'as_square', 'OnnxEngine
            'explain_images', 'load']
 
 # %% ../../nbs/use/04_predict.ipynb #0dfb4ca5
-def list_slices(x # What `Predictor.predict` was given
+def list_slices(x # What `predict` was given
                )->tuple: # `Slice`s whose `image` is what to open; and whether `x` was more than one thing
     "List what there is in `x` to answer for."
     if any(hasattr(x, o) for o in ("columns", "file_meta")) or isinstance(x, dict): raise _no_image(x)
