@@ -105,7 +105,7 @@ def localization(df:pd.DataFrame, # Rows with filepath and label
 
 # %% ../../nbs/evaluate/02a_localize.ipynb #0315274a
 def _others(labels, seed):
-    "For each image the number of another one of its class; its own if there is none."
+    "Pair each image with another one of its class, or with itself."
     labels, out = np.asarray(labels, object), np.arange(len(labels))
     for c in dict.fromkeys(labels):
         rng = np.random.default_rng(stable_seed("other", seed, c))

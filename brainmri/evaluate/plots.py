@@ -61,7 +61,7 @@ def plot_top_losses(df, # Rows with filepath and y
                     n:int=8, # How many at most
                     classes=STUDY_CLASSES # Class names, in order
                    ): # The matplotlib figure
-    "Show the mistakes with the largest loss, or the least sure answers if there are none."
+    "Show the mistakes with the largest loss, or the least certain right answers."
     t = top_losses(df, probs, len(df), classes)
     wrong, images = t[t.label != t.predicted], counted(len(t), "image")
     title = f"{counted(len(wrong), 'mistake')} among {images}"

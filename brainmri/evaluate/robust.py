@@ -137,7 +137,7 @@ def list_artifacts()->list: # Names
 
 # %% ../../nbs/evaluate/03_robust.ipynb #15cb7ecb
 def _amount(artifact, strength):
-    "The amount of an artifact of one strength; 0 is none."
+    "Look up the amount of an artifact at one strength."
     amounts = (0, *ARTIFACTS[pick(artifact, ARTIFACTS, "artifact")].amounts)
     if strength in range(len(amounts)): return amounts[int(strength)]
     raise ConfigError(f"The strength is {strength!r}: expected a whole number from 0 (nothing is done) to 5.")
@@ -374,7 +374,7 @@ def refusals(predictor, # Has `predict`, as `Predictor` has
              progress:bool=True, # Show a progress bar?
              answers=None # What `predictor` answers for `df`, if it was asked already
             )->pd.DataFrame: # Index: kind; images, refused (share), low and high (95 %)
-    "Count how often `predictor` refuses brain images, and pictures that are none."
+    "Count how often `predictor` rejects brain images and other pictures."
     def ask(x): return [p for i in range(0, len(x), 64) for p in predictor.predict(x[i:i+64])]
     names = getattr(predictor, "channels", ())  # such a picture stands for every sequence
     if names: others = {kind: [dict.fromkeys(names, o) for o in found] for kind, found in others.items()}

@@ -299,7 +299,7 @@ def border_test(self:Results,
 def refusals(self:Results,
              n:int=20 # Pictures of each kind; of brains ten times as many
             )->pd.DataFrame: # Indexed by kind: images, refused (share), low, high
-    "How often the best recipe refuses brain images, and pictures that are none."
+    "Count how often the best recipe rejects brain images and other pictures."
     predictor, rows = self._trial()
     rows = sample_rows(rows, 10*n, self.run.config["seed"], self.run.classes)
     others = ood_pictures(n, brains=[open_image(o) for o in rows.filepath[:10]])

@@ -64,7 +64,11 @@ def judge(self:EndToEnd,
     return self.head(maps), (z[:, None] - self.means).square().sum(2).min(1).values.sqrt()
 
 @patch
-def forward(self:EndToEnd, pictures): return self.judge(self.body(self.normalize(pictures)))
+def forward(self:EndToEnd,
+            pictures # uint8, (n, size, size, channels)
+           )->tuple: # As `judge` gives them
+    "Run the whole network on `pictures`."
+    return self.judge(self.body(self.normalize(pictures)))
 
 # %% ../../nbs/use/02_engine.ipynb #cda6167d
 class TorchEngine:
