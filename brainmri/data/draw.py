@@ -132,7 +132,9 @@ class _View:
 
 # %% ../../nbs/data/00b_draw.ipynb #e3f05077
 @patch
-def pixels(self:_View, step=1):
+def pixels(self:_View,
+           step=1 # 1 for every pixel, 2 for every second
+          ): # Two arrays
     "Columns and rows, counted from the middle."
     h, w = self.shape
     r, c = np.mgrid[0:h:step, 0:w:step].astype(np.float32)
@@ -140,7 +142,10 @@ def pixels(self:_View, step=1):
 
 # %% ../../nbs/data/00b_draw.ipynb #3612d78b
 @patch
-def xyz(self:_View, step=1, shift=(0, 0)):
+def xyz(self:_View,
+        step=1, # As in `pixels`
+        shift=(0, 0) # Pixels that the picture is moved, to the right and down
+       ): # Three arrays
     "Places in the head, in mm."
     c, r = (o + by for o, by in zip(self.pixels(step), shift))
     (cols, rows, depth), A = self.axes, self.matrix
@@ -152,7 +157,9 @@ def xyz(self:_View, step=1, shift=(0, 0)):
 
 # %% ../../nbs/data/00b_draw.ipynb #b060bb60
 @patch
-def maps(self:_View, shift=(0, 0)):
+def maps(self:_View,
+         shift=(0, 0) # As in `xyz`
+        ): # Arrays by name
     "What lies at each pixel: `xyz`, T1, and the smooth volumes."
     xyz = self.xyz(shift=shift)
     half = [(a[::2, ::2] + a[1::2, 1::2])/2 for a in xyz]
@@ -265,7 +272,11 @@ class _Glioma(_Lesion):
 
 # %% ../../nbs/data/00b_draw.ipynb #1016d5a5
 @patch
-def inside(self:_Glioma, rng, level, patches):
+def inside(self:_Glioma,
+           rng, # A generator
+           level, # 0 at the center and 1 at the edge
+           patches # Smooth noise
+          ): # Intensities
     "Intensities of a ring around a core, of patches, or of a dull stain."
     kind = rng.random()
     ring, core = rng.uniform(.68, .95)*(1 + .13*patches), rng.uniform(.12, .28)
@@ -275,7 +286,10 @@ def inside(self:_Glioma, rng, level, patches):
 
 # %% ../../nbs/data/00b_draw.ipynb #8e025612
 @patch
-def paint(self:_Glioma, v, maps):
+def paint(self:_Glioma,
+          v, # Intensities of the head
+          maps # From `maps` of the view
+         ): # Intensities with the lesion, and its mask
     "A ragged mass with edema around it."
     rng, noise = self.rng, functools.partial(_smooth, self.rng, v.shape)
     cells = max(v.shape) / self.radius * 1.3
@@ -303,7 +317,10 @@ class _Meningioma(_Lesion):
 
 # %% ../../nbs/data/00b_draw.ipynb #dc8993dd
 @patch
-def paint(self:_Meningioma, v, maps):
+def paint(self:_Meningioma,
+          v, # Intensities of the head
+          maps # From `maps` of the view
+         ): # Intensities with the lesion, and its mask
     "A bright ball on the dura, with a cleft beneath it and often a tail."
     rng, dura = self.rng, maps.dura
     bright = rng.uniform(.72, .95)
@@ -334,7 +351,10 @@ class _Pituitary(_Lesion):
 
 # %% ../../nbs/data/00b_draw.ipynb #1a4e22ec
 @patch
-def paint(self:_Pituitary, v, maps):
+def paint(self:_Pituitary,
+          v, # Intensities of the head
+          maps # From `maps` of the view
+         ): # Intensities with the lesion, and its mask
     "Two balls above the sella, some with a cyst."
     rng, noise = self.rng, functools.partial(_smooth, self.rng, v.shape)
     bright = rng.uniform(.68, .95)
