@@ -289,7 +289,7 @@ def inside(self:_Glioma,
 def paint(self:_Glioma,
           v, # Intensities of the head
           maps # From `maps` of the view
-         ): # Intensities with the lesion, and its mask
+         ): # Intensities with the lesion; and its levels, 1 at the edge
     "A ragged mass with edema around it."
     rng, noise = self.rng, functools.partial(_smooth, self.rng, v.shape)
     cells = max(v.shape) / self.radius * 1.3
@@ -320,7 +320,7 @@ class _Meningioma(_Lesion):
 def paint(self:_Meningioma,
           v, # Intensities of the head
           maps # From `maps` of the view
-         ): # Intensities with the lesion, and its mask
+         ): # Intensities with the lesion; and its levels, 1 at the edge
     "A bright ball on the dura, with a cleft beneath it and often a tail."
     rng, dura = self.rng, maps.dura
     bright = rng.uniform(.72, .95)
@@ -354,7 +354,7 @@ class _Pituitary(_Lesion):
 def paint(self:_Pituitary,
           v, # Intensities of the head
           maps # From `maps` of the view
-         ): # Intensities with the lesion, and its mask
+         ): # Intensities with the lesion; and its levels, 1 at the edge
     "Two balls above the sella, some with a cyst."
     rng, noise = self.rng, functools.partial(_smooth, self.rng, v.shape)
     bright = rng.uniform(.68, .95)
