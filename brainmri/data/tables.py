@@ -143,7 +143,7 @@ def _read_csv(path, all_text=False):
 def table_columns(source # A CSV or a DataFrame
                  )->list: # Their names
     "List the columns of a table; the rows aren't read."
-    if isinstance(source, pd.DataFrame): return list(source.columns)
+    if _is_frame(source): return list(source.columns)
     text, sep = _csv_text(source)
     return list(pd.read_csv(io.StringIO(text), nrows=0, sep=sep, skipinitialspace=True).columns)
 
@@ -153,9 +153,7 @@ def read_table(source, # A CSV or a DataFrame
                all_text=False # Is every column of a CSV text?
               )->pd.DataFrame: # The columns `roles` as text, and the others as they are; any index is gone
     "Read a table of images as people have them."
-    is_frame = isinstance(source, pd.DataFrame)
-    if not is_frame and not isinstance(source, (str, os.PathLike)):
-        raise DataError(f"Found {type(source).__name__}: expected a table, as a DataFrame or the name of a CSV.")
+    is_frame = _is_frame(source)
     what = "The table" if is_frame else str(source)
     try: df = _from_frame(source) if is_frame else _read_csv(source, all_text)
     except DataError: raise
@@ -170,6 +168,10 @@ def read_table(source, # A CSV or a DataFrame
     return df
 
 def _columns(roles): return ",".join(roles) or "columns of different names"
+
+def _is_frame(source):
+    if isinstance(source, (pd.DataFrame, str, os.PathLike)): return isinstance(source, pd.DataFrame)
+    raise DataError(f"Found {type(source).__name__}: expected a table, as a DataFrame or the name of a CSV.")
 
 # %% ../../nbs/data/02d_tables.ipynb #0690615c
 def _from_frame(df):
