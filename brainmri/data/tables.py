@@ -147,6 +147,10 @@ def table_columns(source # A CSV or a DataFrame
     text, sep = _csv_text(source)
     return list(pd.read_csv(io.StringIO(text), nrows=0, sep=sep, skipinitialspace=True).columns)
 
+def _is_frame(source):
+    if isinstance(source, (pd.DataFrame, str, os.PathLike)): return isinstance(source, pd.DataFrame)
+    raise DataError(f"Found {type(source).__name__}: expected a table, as a DataFrame or the name of a CSV.")
+
 # %% ../../nbs/data/02d_tables.ipynb #a22cfb33
 def read_table(source, # A CSV or a DataFrame
                *roles, # Columns that must be there: keys of `COLUMN_NAMES`
@@ -168,10 +172,6 @@ def read_table(source, # A CSV or a DataFrame
     return df
 
 def _columns(roles): return ",".join(roles) or "columns of different names"
-
-def _is_frame(source):
-    if isinstance(source, (pd.DataFrame, str, os.PathLike)): return isinstance(source, pd.DataFrame)
-    raise DataError(f"Found {type(source).__name__}: expected a table, as a DataFrame or the name of a CSV.")
 
 # %% ../../nbs/data/02d_tables.ipynb #0690615c
 def _from_frame(df):
