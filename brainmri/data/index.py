@@ -114,7 +114,7 @@ def _from_table(source, base, channels=None):
     "The rows of a table, one for each file, with paths below `base`."
     what = "The table" if isinstance(source, pd.DataFrame) else str(source)
     df = read_table(name_channels(source, channels), "filepath", "label")
-    refuse_first(name_problems(df.filepath, what))
+    refuse_first(name_problems(df.filepath.unique(), what))
     return drop_repeats(locate_files(df, base, what), what)
 
 # %% ../../nbs/data/03_index.ipynb #521c2de6

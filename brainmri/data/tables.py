@@ -190,7 +190,12 @@ def _renamed(df, roles, what):
     taken = [f"{c} for {role}" for role, c in found.items() if _is_a_guess(role, c, df)]
     if taken: warnings.warn(f"{what}: taken {listed(taken)}.", DataWarning, stacklevel=5)
     df = df.rename(columns={c: role for role, c in found.items()})
-    return df.assign(**{role: [cell_text(o) for o in df[role]] for role in roles})
+    return df.assign(**{role: _as_text(df[role]) for role in roles})
+
+def _as_text(column):
+    "`cell_text` of each cell; a table has many cells and few texts."
+    codes, cells = pd.factorize(column.astype(object), use_na_sentinel=False)
+    return np.array([cell_text(o) for o in cells], dtype=object)[codes]
 
 def _is_a_guess(role, column, df):
     "Might `column` mean something else than `role`? One column for files is clear."
@@ -269,8 +274,8 @@ def _places(df, base):
     "Folders and relative paths that `df` may mean, besides `base` and its column filepath."
     near = [*base.iterdir(), *base.parent.iterdir()]
     inside = sorted(o for o in near if o.name[0] != "." and o.name.lower() not in MASK_FOLDERS and o.is_dir())
-    in_class = [f"{label}/{o}" for label, o in zip(df.label, df.filepath)]
-    named = list(df.filepath)
+    named = df.filepath.to_numpy(dtype=object)
+    in_class = [f"{label}/{o}" for label, o in zip(df.label.to_numpy(dtype=object), named)]
     homes = {os.path.realpath(o): o for o in [base, base.parent, Path("."), *inside]}.values()
     return [(home, paths) for paths in (named, in_class) for home in homes]
 
@@ -285,10 +290,11 @@ def locate(df, # From `read_table`, with filepath and label
           )->list: # The path of each file on this machine
     "Find the files that a table names."
     listings = {}
+    named = df.filepath.to_numpy(dtype=object)
     def found(paths, home):
         there = {o: _find(str(o), home, listings) for o in {*paths}}  # a table may repeat a path
         return [there[o] for o in paths]
-    files = found(df.filepath, base)
+    files = found(named, base)
     if not any(files):
         places = [o for o in _places(df, Path(base)) if _find(o[1][0], o[0], listings)]
         full = {tuple(found(paths, home)): home for home, paths in places}
@@ -297,7 +303,7 @@ def locate(df, # From `read_table`, with filepath and label
             f"{what} may mean files in {listed(full.values())}: write paths that start from {base}.")
         for files, home in full.items():
             warnings.warn(f"{what}: files are taken from {home}, such as {files[0]}.", DataWarning, stacklevel=4)
-    gone = [o for o, file in zip(df.filepath, files) if not file]
+    gone = [o for o, file in zip(named, files) if not file]
     said = f"{counted(len(gone), 'file')} that can't be found: {listed(gone)}"
     if gone: raise DataError(f"{what} names {said}. Paths are relative to {base}.")
     return files
