@@ -22,8 +22,8 @@ from ..models.pointing import point, pointing_map
 from ..train.frozen import own_state
 
 # %% auto #0
-__all__ = ['CAM_CAVEAT', 'cam_layer', 'grad_cam', 'full_frame', 'plot_cam', 'Explanation', 'Explanations', 'network_inputs',
-           'image_cams', 'image_points', 'say_measured', 'explain']
+__all__ = ['CAM_CAVEAT', 'POINTING_SCALE', 'cam_layer', 'grad_cam', 'full_frame', 'plot_cam', 'Explanation', 'Explanations',
+           'network_inputs', 'image_cams', 'image_points', 'say_measured', 'explain']
 
 # %% ../../nbs/evaluate/02_explain.ipynb #9cbc683c
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
@@ -103,6 +103,7 @@ def full_frame(cam:np.ndarray, # A map, (h, w), of what the network saw
 # %% ../../nbs/evaluate/02_explain.ipynb #f0899741
 #: What every picture of a CAM says below it.
 CAM_CAVEAT = "Shows where the network looked, not why."
+POINTING_SCALE = "how much of a place is tumor" #: What the colors of a map mean that learned from boxes
 
 def _outline(ax, region):
     "Draw a box or the edge of a mask, white on black, so that it shows on any ground."
@@ -118,7 +119,8 @@ def plot_cam(images, # Arrays of bytes, (h, w) or (h, w, 3)
              cams, # A map for each, in the frame of its image, as from `full_frame`
              titles=None, # A line for each
              regions=None, # For each a box (x0, y0, x1, y1), a mask, or None, to be outlined
-             cols:int=2 # Pairs in a row
+             cols:int=2, # Pairs in a row
+             scale:str="share of its maximum" # What the colors mean
             ): # matplotlib's Figure
     "Show each image, and beside it the same under its map."
     if not len(images): raise ConfigError("There is nothing to show: expected at least one image.")
@@ -131,8 +133,8 @@ def plot_cam(images, # Arrays of bytes, (h, w) or (h, w, 3)
     each = zip(images, cams, titles or empty, regions or empty, strict=True)
     for axes, what in zip(pairs, each): _pair(axes, *what)
     bar = fig.colorbar(pairs[0, 1].images[-1], ax=axs, fraction=.03, pad=.02, aspect=14, shrink=.8)
-    bar.set_label("share of its maximum", fontsize=8)
-    fig.supxlabel(CAM_CAVEAT, fontsize=9)
+    bar.set_label(scale, fontsize=8)
+    fig.supxlabel(f"{CAM_CAVEAT} The cross is a map's highest point.", fontsize=9)
     return fig
 
 # %% ../../nbs/evaluate/02_explain.ipynb #ae24f02f
@@ -142,6 +144,7 @@ def _pair(axes, image, cam, title, region):
         if region is not None: _outline(ax, region)
     opacity = .75*np.sqrt(np.clip(cam, 0, 1))
     axes[1].imshow(cam, cmap="viridis", vmin=0, vmax=1, alpha=opacity)
+    if cam.any(): axes[1].plot(*np.unravel_index(cam.argmax(), cam.shape)[::-1], "+", color="#D55E00", ms=10, mew=2)
     axes[0].set_title(title or "", fontsize=9, loc="left")
 
 # %% ../../nbs/evaluate/02_explain.ipynb #2a408e83
@@ -172,7 +175,8 @@ def plot(self:Explanation,
     "Show image and map; a map that learned from boxes comes first, Grad-CAM second."
     if self.pointing is None: return plot_cam([self.image], [self.cam], [self.title], [region])
     titles = [f"{self.title}\n{self.measured}", "Grad-CAM"]
-    return plot_cam([self.image]*2, [self.pointing, self.cam], titles, [region]*2, cols=1)
+    scale = f"{POINTING_SCALE};\nGrad-CAM: share of its maximum"
+    return plot_cam([self.image]*2, [self.pointing, self.cam], titles, [region]*2, 1, scale)
 
 @patch
 def to_image(self:Explanation)->Image.Image: # Mode RGB
@@ -186,12 +190,14 @@ class Explanations(list):
              regions=None, # For each a box (x0, y0, x1, y1) in pixels, a mask, or None
              cols:int=2 # Pairs in a row
             ): # matplotlib's Figure
-        "Show all images and maps."
-        images, cams, titles = zip(*((e.image, e.cam, e.title) for e in self))
-        return plot_cam(images, cams, titles, regions, cols)
+        "Show all images and maps: those that learned from boxes if there are any, else Grad-CAM."
+        learned = self[0].pointing is not None
+        images, titles = [e.image for e in self], [e.title for e in self]
+        maps = [e.pointing if learned else e.cam for e in self]
+        return plot_cam(images, maps, titles, regions, cols, *[POINTING_SCALE]*learned)
     def _repr_html_(self):
         if not self: return "<p>No images.</p>"
-        return _as_html(self.plot(), f"Grad-CAM of {len(self)} images. {CAM_CAVEAT}")
+        return _as_html(self.plot(), f"Maps of {len(self)} images. {CAM_CAVEAT}")
 
 # %% ../../nbs/evaluate/02_explain.ipynb #d9ba5ca5
 def _as_png(fig):

@@ -4,8 +4,6 @@
 
 # %% ../../nbs/study/02_external.ipynb #e48d37b9
 from __future__ import annotations
-import html
-from markupsafe import escape
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
@@ -21,7 +19,7 @@ from ..data.registry import recognize
 from ..evaluate.calibrate import coverages
 from ..evaluate.metrics import judge, unpaired_difference
 from .records import Run, read_predictions
-from .render import sentences, table_html
+from .render import paragraphs, sentences, table_html
 from .report import write_card, write_report
 from ..use.predict import Predictor
 
@@ -63,8 +61,7 @@ class External:
     def _repr_html_(self):
         wide = self.measures.pivot(index="label", columns="measure", values="value")
         order = sorted(self.measures.label.unique(), key=lambda o: o == "all")
-        said = "".join(f"<p>{html.escape(o)}</p>" for o in self.says)
-        return said + table_html(wide.loc[order], f"{self.recipe} on {self.name}")
+        return paragraphs(self.says) + table_html(wide.loc[order], f"{self.recipe} on {self.name}")
 
 # %% ../../nbs/study/02_external.ipynb #d3d3ae38
 def _compare(run, recipe, new, probs):

@@ -18,7 +18,7 @@ from ..store import atomic
 
 # %% auto #0
 __all__ = ['TEMPLATE_FILTERS', 'say_value', 'say_score', 'say_duration', 'escape_markdown', 'render', 'sentences', 'write_page',
-           'readable', 'table_html', 'figure_html']
+           'readable', 'table_html', 'paragraphs', 'figure_html']
 
 # %% ../../nbs/study/00c_render.ipynb #4e5172a5
 def say_value(value, # A number, a text, True, None …
@@ -141,6 +141,12 @@ def table_html(df, # The table; its index becomes the first column
               )->str: # A `div` that scrolls sideways if it must, with the table in it
     "A DataFrame as HTML."
     return Markup(render("table.html.jinja", df=df, caption=caption, highlight=highlight, digits=digits))
+
+# %% ../../nbs/study/00c_render.ipynb #8978e8f1
+def paragraphs(texts # Sentences
+              )->str: # HTML
+    "Write each text as a paragraph, escaped."
+    return Markup("").join(Markup("<p>{}</p>").format(o) for o in texts)
 
 # %% ../../nbs/study/00c_render.ipynb #eab1dfeb
 @jinja2.pass_context

@@ -4,7 +4,7 @@
 
 # %% ../../nbs/study/05_results.ipynb #66a5a961
 from __future__ import annotations
-import html, os
+import os
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ from ..models.recipes import Recipe, make_learner
 from .external import External, validate_run
 from .figures import plot_comparison, plot_reliability
 from .records import choose, read_history, read_predictions, read_run, read_run_table, tied
-from .render import table_html
+from .render import paragraphs, table_html
 from .report import headline, readable_table, summary_text, write_card, write_report
 from .run import keep_predictions, note_opening, only_writer
 from ..use.bundle import read_bundle
@@ -65,8 +65,8 @@ class Results:
     def __repr__(self): return f"{summary_text(self.run)}\nEverything is in {self.path}"
     def _repr_html_(self):
         table = readable_table(self.table, self.run.titles)
-        said = "".join(f"<p>{html.escape(o)}</p>" for o in headline(self.run))
-        return table_html(table, "Macro-F1 and its 95 % interval", self.run.titles[self.best]) + said
+        shown = table_html(table, "Macro-F1 and its 95 % interval", self.run.titles[self.best])
+        return shown + paragraphs(headline(self.run))
 
 # %% ../../nbs/study/05_results.ipynb #5bdaee8f
 @patch

@@ -189,7 +189,8 @@ def _divided(df, found, config):
 
 def _record(config, recipes, df, found, about, states, source):
     "All that decides a run's numbers, for config.json."
-    keys = [weights_key(make_body(r.body, states[r.body], config.seed, r.img_size, n_channels(df))) for r in recipes if r.body in states]
+    bodies = {r.body: r for r in recipes if r.body in states}
+    keys = [weights_key(make_body(o, states[o], config.seed, r.img_size, n_channels(df))) for o, r in bodies.items()]
     data = {**about, "key": content_key(*(list(df[c]) for c in ("sha", "y", "split", "group")))}
     return json.loads(json.dumps(dict(
         version=__version__, recipes=[r.name for r in recipes], trained={r.name: asdict(r) for r in recipes},
