@@ -27,12 +27,14 @@ def scores(run, context):
     folds, tables = len(run.fold_paths), context["tables"]
     protocol = f"{folds} folds" if folds else f"{context['where']} set"
     protocol += f", split {run.config['split']}, 95 % interval over groups"
-    slices = tables["measures"].loc["macro_f1", ["value", "low", "high"]]
-    patients = tables["patients"].loc["mean", ["macro_f1", "low", "high"]]
-    for each, (value, low, high) in dict(slice=slices, patient=patients).items():
+    found = {"slice": tables["measures"].loc["macro_f1", ["value", "low", "high"]]}
+    if context["groups"] < context["images"]:
+        found["patient or group"] = tables["patients"].loc["mean", ["macro_f1", "low", "high"]]
+    images = "phantoms" if context["synthetic"] else context["folder"]
+    for each, (value, low, high) in found.items():
         name = f"Macro-F1 per {each} ({protocol} {low:.3f} to {high:.3f})"
         yield hub.EvalResult(
-            task_type="image-classification", dataset_type="imagefolder", dataset_name=context["folder"],
+            task_type="image-classification", dataset_type="imagefolder", dataset_name=images,
             dataset_split=context["part"], metric_type="f1", metric_name=name, metric_value=round(float(value), 4))
 
 
@@ -49,7 +51,8 @@ def write_readme(run, context, out, license):
 
 def write_license(run, context, out, license, source):
     "Write what is known of the terms of code, weights and images."
-    images = "synthetic, drawn by brainmri" if context["synthetic"] else f"“{context['folder']}”, {source or 'source not stated'}"
+    images = f"“{context['folder']}”, {source or 'source not stated'}"
+    if context["synthetic"]: images = "synthetic, drawn by brainmri"
     weights = run.config.get("weights") or {}
     lines = [LICENSE, f"License of this network, as its publisher states it: {license}",
              f"Images it was trained on: {images}", f"Starting weights: {weights.get('source') or 'not recorded'}"]
