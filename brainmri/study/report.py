@@ -23,8 +23,8 @@ from .render import readable, say_duration, render, sentences, write_page
 
 # %% auto #0
 __all__ = ['headline', 'readable_table', 'summary_text', 'audit_tables', 'subjects_by_part', 'split_tables', 'class_table',
-           'recipe_tables', 'read_trials', 'report_context', 'save_figures', 'write_report', 'write_card',
-           'write_audit']
+           'recipe_tables', 'read_trials', 'claim_table', 'report_context', 'save_figures', 'write_report',
+           'write_card', 'write_audit']
 
 # %% ../../nbs/study/01_report.ipynb #64184cff
 _WHERE = dict(valid="validation", test="test")
@@ -182,6 +182,16 @@ def _run_tables(run, versus):
                 parameters=parameters.rename(index=run.titles), settings=_settings(run),
                 openings=opened.assign(recipes=names).set_index("when") if names else opened)
 
+# %% ../../nbs/study/01_report.ipynb #c1a1m002
+def claim_table(context:dict # What `report_context` gives
+               )->pd.DataFrame: # asks for, answer; one row per item
+    "Answer the items of the CLAIM checklist from the records of a run."
+    measured = readable(context["tables"]["measures"])
+    lines = sentences("claim.txt.jinja", measured=measured, **context)
+    rows = [o.split("::", 1) for o in lines]
+    items = pd.RangeIndex(1, len(rows) + 1, name="Item")
+    return pd.DataFrame(rows, items, ["Asks for", "Answer"])
+
 # %% ../../nbs/study/01_report.ipynb #04028320
 def report_context(run:Run # From `read_run`
                   )->dict: # What the templates of report and card may use
@@ -189,14 +199,17 @@ def report_context(run:Run # From `read_run`
     facts, data = _facts(run), run.config["data"]
     best, scores = facts["best"], [m[o] for m in run.metrics.values() for o in ("valid", "test") if m[o]]
     tables = _run_tables(run, facts["versus"]) | audit_tables(run.audit) | split_tables(run.index)
+    tables |= recipe_tables(run, best)
     files = sorted((run.path/"external").glob("*.json"))
     external = [read_json(o, dict, ["name", "recipe", "says", "measures"]) for o in files]
     for o in external: o["table"] = class_table(o["measures"], run.classes)
-    return facts | _judged(run, best) | dict(
+    context = facts | _judged(run, best) | dict(
         audit=run.audit, synthetic=data.get("synthetic"), folder=Path(str(data.get("path"))).name,
         bodies=sorted({run.body(r) for r in run.metrics} - {"pixels"}), limits=sentences("limits.txt.jinja", run=run),
-        perfect=[s["n"] for s in scores if s["accuracy"] == 1], tables=tables | recipe_tables(run, best),
+        perfect=[s["n"] for s in scores if s["accuracy"] == 1], tables=tables,
         trials=read_trials(run.path/best), external=external)
+    tables["claim"] = claim_table(context)
+    return context
 
 # %% ../../nbs/study/01_report.ipynb #d8305794
 def _save(run, figs):

@@ -5,6 +5,7 @@
 # %% ../../nbs/use/01_bundle.ipynb #ee14daae
 from __future__ import annotations
 import hashlib, json, os, re, shutil
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from ..core import *
@@ -13,9 +14,9 @@ from ..data.classes import STUDY_CLASSES
 from .ood import Gate, gate_arrays, read_gate
 
 # %% auto #0
-__all__ = ['BUNDLE_SCHEMA', 'LICENSE', 'INTENDED_USE', 'WEIGHTS', 'GATE', 'MOST_BYTES', 'MOST_PIXELS', 'file_hash',
+__all__ = ['BUNDLE_SCHEMA', 'LICENSE', 'INTENDED_USE', 'WEIGHTS', 'GATE', 'MOST_BYTES', 'MOST_PIXELS', 'HUB', 'file_hash',
            'bundle_checksum', 'write_bundle', 'count_channels', 'check_bundle', 'read_bundle', 'bundle_gate',
-           'bundle_files', 'write_average', 'seal_onnx', 'check_seal']
+           'bundle_files', 'write_average', 'on_hub', 'fetch_bundle', 'seal_onnx', 'check_seal']
 
 # %% ../../nbs/use/01_bundle.ipynb #cf3450b9
 BUNDLE_SCHEMA = 3  #: Version of the format; a reader refuses any other
@@ -162,6 +163,39 @@ def _link(file, place):
     place.unlink(missing_ok=True)
     try: os.link(file, place)
     except OSError: shutil.copy(file, place)
+
+# %% ../../nbs/use/01_bundle.ipynb #hub0m002
+HUB = "hub:"  #: Begins the name of a bundle on the Hugging Face Hub, such as "hub:owner/name@v1"
+_HUB_FAULTS = dict(
+    RepositoryNotFoundError="is not on the Hub, or not for you: check the name, or log in",
+    RevisionNotFoundError="has no such branch, tag or commit: check what follows the @",
+    GatedRepoError="is open to those whom its owner lets in: ask on its page, and log in",
+    HFValidationError="is no name of a repository: expected owner/name or owner/name@revision")
+
+@contextmanager
+def on_hub(repo # "owner/name", for messages
+          ): # Nothing
+    "Raise `RunError` with one line on why the Hub refuses."
+    try: yield
+    except Exception as e:
+        todo = "check the name, the connection and the token"
+        fault = f"can't be reached on the Hub ({type(e).__name__}): {todo}"
+        fault = _HUB_FAULTS.get(type(e).__name__, fault)
+        raise RunError(f"{one_line(repo, 100)} {fault}.") from None
+
+# %% ../../nbs/use/01_bundle.ipynb #hub0m003
+def fetch_bundle(repo:str, # "owner/name" or "owner/name@revision", with or without "hub:" before it
+                 revision:str=None, # Branch, tag or commit, if `repo` names none
+                 token:str=None # Of the Hub, for a private repository
+                )->Path: # Folder of the bundle, in the Hub's cache
+    "Download a bundle from the Hugging Face Hub; nothing in it is run as code."
+    hub = need_package("huggingface_hub", "brainmri[hub]")
+    name, _, at = str(repo).removeprefix(HUB).partition("@")
+    wanted = ["*bundle.json", "*.safetensors"]
+    with on_hub(name):
+        found = hub.snapshot_download(name, revision=at or revision, token=token, allow_patterns=wanted)
+    if (Path(found)/"bundle.json").is_file(): return Path(found)
+    raise RunError(f"{name} holds no bundle: expected a bundle.json, as `push_to_hub` sends it.")
 
 # %% ../../nbs/use/01_bundle.ipynb #5cd6687c
 _SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"  # the property sha256; 64 hexadecimal digits follow

@@ -4,14 +4,13 @@
 
 # %% ../../nbs/use/05_onnx.ipynb #63d0b8fd
 from __future__ import annotations
-from contextlib import contextmanager
 from pathlib import Path
 import numpy as np
 from fastcore.meta import delegates
 from ..core import *
 from ..store import *
 from ..evaluate.calibrate import softmax
-from .bundle import bundle_files, count_channels
+from .bundle import bundle_files, count_channels, fetch_bundle, on_hub
 from .engine import write_onnx
 from .predict import OnnxEngine, Predictor, load
 
@@ -67,9 +66,11 @@ def find_card(folder:Path, # Of a bundle
               recipe:str # Its recipe's name
              )->Path: # A Markdown file
     "The model card of a bundle: in its own folder, or that of its run, if it is about this recipe."
-    own, run = folder/"MODEL_CARD.md", folder.parent/"MODEL_CARD.md"
-    if own.exists(): return own
-    if run.exists() and f"- Recipe: `{recipe}`" in run.read_text(encoding="utf-8"): return run
+    for own in (folder/"README.md", folder/"MODEL_CARD.md"):
+        if own.exists(): return own
+    run = folder.parent/"MODEL_CARD.md"
+    text = run.read_text(encoding="utf-8").replace("\\", "") if run.exists() else ""
+    if f"- Recipe: {recipe} (" in text: return run
     raise RunError(f"{run} is missing or is about another recipe than {recipe}: write a model card to {own}.")
 
 # %% ../../nbs/use/05_onnx.ipynb #377ab894
@@ -78,17 +79,18 @@ def push_to_hub(bundle, # Folder of a bundle
                 private:bool=True, # Visible only to you and those you name?
                 token:str=None # Of the Hub; the one that is logged in unless given
                )->str: # The address of the upload
-    "Upload a bundle, its ONNX file if it has one, and its model card."
+    "Upload a bundle, its model card, and its ONNX file, license and checksums if it has them."
     hub = need_package("huggingface_hub", "brainmri[hub]")
     folder = Path(bundle)
     about, onnx = load(folder).bundle, folder/"model.onnx"
     card = find_card(folder, about["recipe"]["name"])
-    files = {o: folder/o for o in bundle_files(folder)} | {"README.md": card}
+    notes = [o for o in ("LICENSE", "SHA256SUMS") if (folder/o).exists()]
+    files = {o: folder/o for o in bundle_files(folder) + notes} | {"README.md": card}
     if onnx.exists():
         files[onnx.name] = onnx
         if load(onnx).bundle["checksum"] != about["checksum"]:
             raise RunError(f"{onnx} is of another bundle than {folder}: delete it, or export again.")
-    with _connected(repo):
+    with on_hub(repo):
         api = hub.HfApi(token=token)
         api.create_repo(repo, private=private, exist_ok=True)
         added = [hub.CommitOperationAdd(name, file) for name, file in files.items()]
@@ -96,22 +98,10 @@ def push_to_hub(bundle, # Folder of a bundle
 
 # %% ../../nbs/use/05_onnx.ipynb #476a762e
 @delegates(load)
-def from_hub(repo:str, # "owner/name"
+def from_hub(repo:str, # "owner/name", or "owner/name@revision"
              revision:str=None, # Branch, tag or commit; only a commit can't change under you
              token:str=None, # Of the Hub, for a private repository
              **kwargs
             )->Predictor: # Ready to answer
     "Download a bundle from the Hub and load it; nothing in it is run as code."
-    hub = need_package("huggingface_hub", "brainmri[hub]")
-    options = dict(revision=revision, token=token, allow_patterns=["*bundle.json", "*.safetensors"])
-    with _connected(repo): folder = hub.snapshot_download(repo, **options)
-    return load(folder, **kwargs)
-
-# %% ../../nbs/use/05_onnx.ipynb #15f4823d
-@contextmanager
-def _connected(repo):
-    "Say in one line why the Hub refuses; its own message may hold a token."
-    try: yield
-    except Exception as e:
-        todo = "check the name, the connection and the token"
-        raise RunError(f"{repo} can't be reached on the Hub ({type(e).__name__}): {todo}.") from None
+    return load(fetch_bundle(repo, revision, token), **kwargs)

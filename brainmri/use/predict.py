@@ -17,7 +17,7 @@ from ..data.image import from_array, image_array, is_picture, open_image
 from ..data.slices import Slice, read_slices
 from ..evaluate.calibrate import calibrate, conformal_sets, softmax
 from .answers import Prediction, Predictions, verdict_of
-from .bundle import bundle_gate, check_bundle, check_seal, count_channels, read_bundle
+from .bundle import HUB, bundle_gate, check_bundle, check_seal, count_channels, fetch_bundle, read_bundle
 from .dicom import find_slices, place_slices
 from .ood import Gate, plain_checks, read_gate
 
@@ -298,12 +298,12 @@ def explain_images(predictor:Predictor, # From `load`, of a bundle's folder
                    temperature=bundle.get("temperature") or 1., classes=predictor.classes)
 
 # %% ../../nbs/use/04_predict.ipynb #7108b2d9
-def load(path, # A folder with bundle.json and model.safetensors, or an .onnx file
+def load(path, # A folder with bundle.json and model.safetensors, an .onnx file, or "hub:owner/name"
          precision:str="auto", # Arithmetic of the body: "auto", "fp32", "winograd" or "bf16"
          device="cpu" # Where the network runs: "cpu" or "cuda"
         )->Predictor: # Ready to answer
     "Open the predictor in `path`."
-    path = Path(path)
+    path = fetch_bundle(path) if str(path).startswith(HUB) else Path(path)
     try:
         opened = os.path.abspath(path), precision, str(device)
         if path.suffix.lower() == ".onnx": engine, bundle, gate = _open_onnx(path)
