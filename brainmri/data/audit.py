@@ -136,14 +136,16 @@ def _together(keys):
 @patch(as_prop=True)
 def duplicates(self:Audit)->list: # Arrays of row positions; conflicts first, then the largest
     "Clusters of near duplicates, exact copies among them."
-    def order(o): return self.df.label.iloc[o].nunique() == 1, -len(o)
+    labels = self.df.label.to_numpy()
+    def order(o): return len(set(labels[o])) == 1, -len(o)
     return sorted(_together(self.clusters), key=order)
 
 # %% ../../nbs/data/08_audit.ipynb #de481e33
 @patch(as_prop=True)
 def conflicts(self:Audit)->list: # Arrays of row positions
     "Clusters of near duplicates whose images carry different labels."
-    return [o for o in self.duplicates if self.df.label.iloc[o].nunique() > 1]
+    labels = self.df.label.to_numpy()
+    return [o for o in self.duplicates if len(set(labels[o])) > 1]
 
 # %% ../../nbs/data/08_audit.ipynb #f022b8a1
 @patch(as_prop=True)
@@ -275,7 +277,8 @@ def to_json(self:Audit)->dict: # Counts, warnings, and the files of each finding
     "The audit as dicts and lists that JSON can hold."
     def rows(t): return [] if t is None else t.to_dict("records")
     def named(t, index): return rows(None if t is None else t.reset_index(names=index))
-    def files(sets): return [rows(self.df[["filepath", "label"]].iloc[o]) for o in sets]
+    each = rows(self.df[["filepath", "label"]])
+    def files(sets): return [[each[i] for i in o] for o in sets]
     same = {k: getattr(self, k) for k in ("warnings", "bits", "turned", "grouped_by", "problems")}
     return plain(dict(
         same, counts=self.summary.n.to_dict(), conflicts=files(self.conflicts),

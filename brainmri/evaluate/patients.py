@@ -32,12 +32,13 @@ def patient_table(predictions, # y, pred, prob_CLASS …, group and perhaps fold
                  )->pd.DataFrame: # group, label, y, pred, images, errors, error_share, prob_CLASS …, fold
     "One row per patient: its answer, and how many of the errors it holds; most errors first."
     combine, columns = PATIENT_RULES[pick(rule, PATIENT_RULES, "rule")], [f"prob_{c}" for c in classes]
-    wrong, rows = int((predictions.y != predictions.pred).sum()), []
-    for group, t in predictions.groupby("group", sort=True):
-        y, probs, errors = t.y.mode()[0], combine(t[columns].to_numpy()), int((t.y != t.pred).sum())
-        row = dict(group=group, label=classes[y], y=y, pred=int(probs.argmax()), images=len(t))
-        row |= dict(errors=errors, error_share=errors/max(1, wrong), **dict(zip(columns, probs)))
-        rows.append(row | ({"fold": t.fold.iloc[0]} if "fold" in t else {}))
+    labels, each = predictions.y.to_numpy(), predictions[columns].to_numpy()
+    wrong, rows = labels != predictions.pred.to_numpy(), []
+    for group, at in predictions.groupby("group").indices.items():
+        y, probs, errors = np.bincount(labels[at]).argmax(), combine(each[at]), wrong[at].sum()
+        row = dict(group=group, label=classes[y], y=y, pred=probs.argmax(), images=len(at))
+        row |= dict(errors=errors, error_share=errors/max(1, wrong.sum()), **dict(zip(columns, probs)))
+        rows.append(row | ({"fold": predictions.fold.iloc[at[0]]} if "fold" in predictions else {}))
     return pd.DataFrame(rows).sort_values("errors", ascending=False, kind="stable", ignore_index=True)
 
 # %% ../../nbs/evaluate/00b_patients.ipynb #3e9d8d52

@@ -4,7 +4,7 @@
 
 # %% ../../nbs/study/05b_folds.ipynb #0c7cbdae
 from __future__ import annotations
-import gc, shutil
+import shutil
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -96,8 +96,6 @@ def train_recipes(self:FoldedStudy):
         study = self.study(repeat, fold)
         study.say(f"Fold {fold} of {len(self.numbers)}" + (f", dealt anew ({repeat})" if repeat > 1 else ""))
         study.train_recipes()
-        del study
-        gc.collect()
 
 # %% ../../nbs/study/05b_folds.ipynb #77bfc3a1
 @patch

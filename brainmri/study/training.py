@@ -446,6 +446,17 @@ def open_repeats(self:Study):
         for o in kept: o.unlink()
 
 # %% ../../nbs/study/05a_training.ipynb #7afc9319
+@patch
+def _train_and_free(self:Study, r):
+    "Train a recipe, and give back the gigabytes of its learners, which refer to themselves."
+    gc.freeze()  # only what the training makes is searched, not all that Python holds
+    try:
+        self.train(r)
+        self.repeat(r)
+    finally:
+        gc.collect()
+        gc.unfreeze()
+
 _PARTS = dict(head="the head", last="the last stage and the head", all="all layers")
 
 @patch
@@ -457,6 +468,4 @@ def train_recipes(self:Study):
         phases = ", then ".join(f"{p.epochs} epochs of {_PARTS[p.train]}" if p.epochs else "solved" for p in r.phases)
         if r.parts: phases = f"the average of {' and '.join(r.parts)}"
         self.say(f"[{i}/{len(self.recipes)}] {r.title}: {phases}")
-        self.train(r)
-        self.repeat(r)
-        gc.collect()  # a learner refers to itself: without this, its gigabytes stay a while
+        self._train_and_free(r)
