@@ -12,7 +12,7 @@ import matplotlib, numpy as np
 from fastcore.basics import patch
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label as parts, map_coordinates
-from ..core import CROP_MARGIN, ConfigError, pick, stable_seed
+from ..core import ConfigError, pick, stable_seed
 from ..store import atomic, cache_dir
 
 # %% auto #0

@@ -6,13 +6,14 @@
 from __future__ import annotations
 from math import prod
 import torch
+from fastcore.basics import patch
 from torch import nn
-from torch.nn.functional import adaptive_avg_pool2d
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
 from ..core import *
 from .pointing import GuidedPool
 
 # %% auto #0
-__all__ = ['TokensToMaps', 'torchvision_head', 'mlp_head', 'pool_head', 'linear_head', 'BothStages', 'both_shapes', 'guided_head',
+__all__ = ['TokensToMaps', 'torchvision_head', 'mlp_head', 'pool_head', 'linear_head', 'BothStages', 'guided_head',
            'ann_baseline', 'ann_optimized', 'list_heads', 'make_head']
 
 # %% ../../nbs/models/01_heads.ipynb #59ffaf70
@@ -64,26 +65,33 @@ def linear_head(shape, # (c, h, w) of maps, or (tokens, c)
 class BothStages(nn.Module):
     "A last stage that hands its input on beside its output, as more maps or wider tokens."
     def __init__(self,
-                 last:nn.Module # From `cut_network`
+                 last:nn.Module, # From `cut_network`
+                 fine:int=0 # Channels of its input, to keep the cells of that; 0 keeps those of its output
                 ):
         super().__init__()
-        self.last = last
+        self.last, self.fine = last, fine
     def forward(self, x): return self.join(x, self.last(x))
-    def join(self,
-             x, # What enters the last stage
-             y # What leaves it
-            ):
-        "Put what enters and what leaves the last stage side by side."
-        if y.dim() == 3: return torch.cat([x, y], 2)
-        return torch.cat([adaptive_avg_pool2d(x, y.shape[2:]), y], 1)
 
 # %% ../../nbs/models/01_heads.ipynb #7da67786
-def both_shapes(into, # (c, h, w) of the maps that enter the last stage, or (tokens, c)
-                shape # Of what leaves it
-               )->tuple: # Of what `BothStages` gives
-    "The shape of both stages together."
-    if len(shape) == 3: return (into[0] + shape[0], *shape[1:])
-    return shape[0], into[1] + shape[1]
+@patch
+def join(self:BothStages,
+         x, # What enters the last stage
+         y # What leaves it
+        ):
+    "Put what enters and what leaves the last stage side by side."
+    if y.dim() == 3: return torch.cat([x, y], 2)
+    if self.fine: y = interpolate(y, size=x.shape[2:], mode="bilinear")
+    else: x = adaptive_avg_pool2d(x, y.shape[2:])
+    return torch.cat([x, y], 1)
+
+@patch
+def shape(self:BothStages,
+          into, # (c, h, w) of the maps that enter the last stage, or (tokens, c)
+          out # Of what leaves it
+         )->tuple: # Of both together
+    "Tell the shape of what `join` gives for one image."
+    if len(out) == 2: return out[0], into[1] + out[1]
+    return into[0] + out[0], *(into if self.fine else out)[1:]
 
 # %% ../../nbs/models/01_heads.ipynb #5ac900b9
 def guided_head(shape, # (c, h, w) of maps

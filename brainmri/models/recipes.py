@@ -13,8 +13,7 @@ from ..core import *
 from ..data.cache import content_key
 from ..data.channels import MOST_CHANNELS
 from .bodies import build_network, cut_network, get_body
-from .heads import BothStages, both_shapes, list_heads, make_head
-from .pointing import FineStages
+from .heads import BothStages, list_heads, make_head
 
 # %% auto #0
 __all__ = ['STUDY_RECIPES', 'Phase', 'Recipe', 'list_recipes', 'get_recipe', 'check_recipe', 'add_recipe', 'recipe_network',
@@ -131,8 +130,9 @@ def recipe_network(recipe, # A recipe or its name
     body, size = recipe.body or body, img_size or recipe.img_size
     net = build_network(body, state, seed, size, recipe.head == "torchvision", channels)
     (early, last), own, (into, shape) = cut_network(net, body, size, channels)
-    if recipe.head == "probe": last, shape = BothStages(last), both_shapes(into, shape)
-    if recipe.head == "guided": last, shape = FineStages(last, into[0]), (into[0] + shape[0], *into[1:])
+    if recipe.head in ("probe", "guided"):
+        last = BothStages(last, into[0] if recipe.head == "guided" else 0)
+        shape = last.shape(into, shape)
     key = ("ann", recipe.head) if body == "pixels" else (recipe.head, "head")
     with seeded(seed, *key): head = make_head(recipe.head, shape, n_classes, own)
     return nn.Sequential(nn.Sequential(early, last), head)

@@ -5,7 +5,6 @@
 # %% ../../nbs/study/02_external.ipynb #e48d37b9
 from __future__ import annotations
 import html
-from markupsafe import escape
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
