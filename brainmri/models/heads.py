@@ -5,7 +5,7 @@
 # %% ../../nbs/models/01_heads.ipynb #8a0a62f6
 from __future__ import annotations
 from math import prod
-import torch
+import numpy as np, torch
 from fastcore.basics import patch
 from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
@@ -13,7 +13,7 @@ from ..core import *
 from .pointing import GuidedPool
 
 # %% auto #0
-__all__ = ['TokensToMaps', 'torchvision_head', 'mlp_head', 'pool_head', 'linear_head', 'BothStages', 'guided_head',
+__all__ = ['TokensToMaps', 'torchvision_head', 'mlp_head', 'pool_head', 'linear_head', 'BothStages', 'solve_layer', 'guided_head',
            'ann_baseline', 'ann_optimized', 'list_heads', 'make_head']
 
 # %% ../../nbs/models/01_heads.ipynb #59ffaf70
@@ -92,6 +92,26 @@ def shape(self:BothStages,
     "Tell the shape of what `join` gives for one image."
     if len(out) == 2: return out[0], into[1] + out[1]
     return into[0] + out[0], *(into if self.fine else out)[1:]
+
+# %% ../../nbs/models/01_heads.ipynb #d554c967
+def solve_layer(layer:nn.Linear, # It is changed
+                x:np.ndarray, # What enters it, (n, features)
+                y:np.ndarray, # Class numbers
+                class_weights=None, # "balanced", or one number per class
+                C:float=1. # How weak the penalty is
+               )->None:
+    "Put a logistic regression into a linear layer; it never chooses a class that `y` lacks."
+    from sklearn.linear_model import LogisticRegression
+    mean, scale = x.mean(0, dtype=float), x.std(0, dtype=float) + 1e-6
+    if class_weights not in (None, "balanced"): class_weights = dict(enumerate(class_weights))
+    probe = LogisticRegression(C=C, max_iter=2000, class_weight=class_weights).fit((x - mean)/scale, y)
+    w, b, classes = np.zeros(layer.weight.shape), np.full(len(layer.bias), -30.), probe.classes_
+    if len(classes) == 2:  # scikit-learn gives one row of weights, for the second class
+        b[classes[0]] = 0
+        classes = classes[1:]
+    w[classes] = probe.coef_/scale
+    b[classes] = probe.intercept_ - w[classes] @ mean
+    layer.load_state_dict(dict(weight=torch.tensor(w), bias=torch.tensor(b)))
 
 # %% ../../nbs/models/01_heads.ipynb #5ac900b9
 def guided_head(shape, # (c, h, w) of maps
