@@ -112,6 +112,7 @@ def _open(self:RowCache):
         self.done = np.memmap(file, np.uint8, "r+", shape=(self.n,))
         self.rows = np.memmap(file, self.dtype, "r+", self.start, (self.n, *self.shape))
 
+# %% ../../nbs/data/10_cache.ipynb #86d04501
 @patch
 def _reserve(self:RowCache, file):
     self._make_room()

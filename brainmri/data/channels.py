@@ -80,6 +80,7 @@ def _asked(columns, channels, source):
         raise ConfigError(f"channels={','.join(names)}: expected at most {MOST_CHANNELS} columns, each once.")
     return [there[bare_name(o)] for o in names]
 
+# %% ../../nbs/data/02f_channels.ipynb #1b4fc3b2
 def _problems(files, what):
     "Sentences about a sequence that is missing, or given twice."
     for c, cells in files.items():
@@ -106,6 +107,7 @@ def file_columns(df # A table
     "List the columns of a table that name files."
     return ["filepath", *(CHANNEL_PREFIX + o for o in channels_of(df))]
 
+# %% ../../nbs/data/02f_channels.ipynb #75a5935e
 def picture_files(df # A table
                  )->list: # For each row its file, or a dictionary: channel → file
     "List what each picture of a table is read from."
@@ -137,6 +139,7 @@ def open_channels(source:dict, # Channel → path, bytes, PIL image or array
     images = [{k: o[i].image for k, o in found.items()} for i in range(len(first))]
     return [replace(o, image=image) for o, image in zip(first, images)]
 
+# %% ../../nbs/data/02f_channels.ipynb #da4c1387
 def _slices_of(k, source, untrusted):
     if isinstance(source, np.ndarray): source = from_array(source)
     if isinstance(source, Image.Image): return [Slice(f"{k} in memory", source)]
@@ -190,6 +193,7 @@ def each_channel(f, # Function of pictures
     if not isinstance(pictures[0], dict): return f(*pictures)
     return {k: f(*(o and o[k] for o in pictures)) for k in pictures[0]}
 
+# %% ../../nbs/data/02f_channels.ipynb #216478c4
 def shown_picture(picture # From `open_picture`
                  ): # A PIL image
     "The picture that stands for all channels: the first one."
@@ -232,6 +236,7 @@ def pick_channels(source, # A dictionary or a row of a table
     if lacking: refuse(_called_in(source), f"lacks the sequence {listed(lacking)}", wanted)
     return {k: o.read() if hasattr(o, "read") else o for k, o in found.items()}
 
+# %% ../../nbs/data/02f_channels.ipynb #ec85cb70
 def _called_in(source):
     if isinstance(source, (dict, pd.Series)): return "A picture"
     return str(source) if isinstance(source, (str, Path)) else f"A {type(source).__name__}"
@@ -249,6 +254,7 @@ def list_channels(x, # A dictionary, a row, a table, the name of a table, or a l
     if not isinstance(x, (list, tuple)): return [_as_slice(x, channels)], False
     return [s for o in x for s in list_channels(o, channels)[0]], True
 
+# %% ../../nbs/data/02f_channels.ipynb #bdf44d49
 def _as_slice(source, channels):
     try: files = pick_channels(source, channels)
     except ImageError as e: return Slice(_called_in(source), e)

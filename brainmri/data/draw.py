@@ -86,6 +86,7 @@ def _volume(name):
             with atomic(folder/f"{k}.npy") as tmp, open(tmp, "wb") as f: np.save(f, v)
     return np.lib.format.open_memmap(folder/f"{name}.npy", mode="r")
 
+# %% ../../nbs/data/00b_draw.ipynb #20329447
 def _at(name, xyz):
     "The values of a volume at places in the head."
     origin, step = _PLACES[name]
@@ -365,6 +366,7 @@ def paint(self:_Pituitary,
         inside = inside - .45*bright*_sigmoid((.5 - level + .15*noise(20)) / .06)
     return _mix(v, inside, _sigmoid((1 - level) / .04)), level
 
+# %% ../../nbs/data/00b_draw.ipynb #2de0e538
 #: What can be drawn.
 LESIONS = dict(glioma=_Glioma, meningioma=_Meningioma, pituitary=_Pituitary, notumor=None)
 

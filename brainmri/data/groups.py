@@ -40,6 +40,7 @@ def match_mapping(mapping, # File name, stem or end of a path → patient
         f"{_few(unused)}. Images may be missing, or their names differ.", DataWarning, stacklevel=4)
     return [given.get(found[o]) for o in paths]
 
+# %% ../../nbs/data/06_groups.ipynb #357ef53a
 def _few(names): return listed(names, 3, 80)
 
 # %% ../../nbs/data/06_groups.ipynb #43fcf3c7
@@ -100,6 +101,7 @@ def known_groups(df, # A table from `index_images`
     if column not in (None, name): _check_column(df[column], found, name)
     return found, name
 
+# %% ../../nbs/data/06_groups.ipynb #1ec399c5
 def _patient(o):
     "A patient, the same whether `7`, `7.0` or `'7'`; None where there is nothing."
     return o if isinstance(o, (tuple, frozenset)) else cell_text(o) or None

@@ -35,6 +35,7 @@ def full_scale(arrays # Arrays of whole numbers from 0 to 65535
     most = np.searchsorted(counts, .9999*counts[-1])
     return next(2**bits - 1 for bits in (8, 10, 12, 16) if most < 2**bits)
 
+# %% ../../nbs/data/02_image.ipynb #1b6890e2
 def to_8_bits(arrays, # Arrays of whole numbers from 0 to 65535
               name="the image" # What to call it in an error
              )->list: # Arrays of uint8
@@ -123,6 +124,7 @@ SUFFIXES = (*IMAGE_SUFFIXES, ".tif", ".tiff", ".gif", ".webp", ".dcm", ".nii", "
             ".npy")  #: Endings of files that hold slices
 READABLE = "pictures, DICOM, NIfTI, .mat or .npy files"  #: The same, in words
 
+# %% ../../nbs/data/02_image.ipynb #6bc55e27
 def holds_slices(path # Of a file
                 )->bool: # True for a known ending, too
     "Is a file, by its ending or its first bytes, one of those that are read here?"
@@ -134,6 +136,7 @@ def holds_slices(path # Of a file
     kind = file_kind(head, Path(path).suffix)
     return kind is not None and (kind != "gzip" or _unpacked(head)[:4] in NIFTI_HEADS)
 
+# %% ../../nbs/data/02_image.ipynb #72cc9cfd
 def _unpacked(head):
     try: return zlib.decompressobj(31).decompress(head, 8)
     except zlib.error: return b""
@@ -233,6 +236,7 @@ def decode_image(im:Image.Image, # An image, perhaps not loaded yet
     if by > 1: rgb.info.update(reduced=by, full_size=full)
     return rgb
 
+# %% ../../nbs/data/02_image.ipynb #f36976f0
 def _reduction(im, needed):
     "By how much a JPEG may be reduced and keep twice the `needed` pixels."
     if im.format != "JPEG" or _is_turned(im): return 1
@@ -252,6 +256,7 @@ def told(name, # What to call the image
     except Image.DecompressionBombError as e: refuse(name, f"is too large ({e})", _SMALLER)
     except Exception as e: refuse(name, f"is damaged or cut short ({e})", "copy it again")
 
+# %% ../../nbs/data/02_image.ipynb #c6ee05cf
 _KINDS = f"expected {', '.join(FORMATS)}, DICOM, NIfTI, .mat or .npy; replace it or delete it"
 
 # %% ../../nbs/data/02_image.ipynb #44b1c97f
@@ -267,6 +272,7 @@ def slices_of(data:bytes, # The contents of a file
     module, function = READERS[kind].split(".")
     return getattr(importlib.import_module(f"brainmri.data.{module}"), function)(data, name)
 
+# %% ../../nbs/data/02_image.ipynb #fc2f33d4
 def _only_slice(data, name):
     "The slice in a file that holds one, mode RGB."
     arrays, info = slices_of(data, name)

@@ -107,6 +107,7 @@ class ReadMRI(Transform):
         a = picture_array(x, self.img_size, self.margin)
         return TensorSequences(a.transpose(2, 0, 1).copy()) if isinstance(x, dict) else PILImage.create(a)
 
+# %% ../../nbs/data/11_loaders.ipynb #fceb8432
 def _picture_of(x):
     "What a row of a table names: its file, or a dictionary of the files of its channels."
     names = channels_of(x.index) if isinstance(x, pd.Series) else ()
@@ -129,6 +130,7 @@ def training_rows(df, # A table with columns for file, label and split
     if odd: raise DataError(f"The table has the labels {listed(sorted(odd))}; expected {', '.join(classes)}.")
     return rows.assign(label=pd.Categorical(rows.label.map(names), classes))
 
+# %% ../../nbs/data/11_loaders.ipynb #676cef58
 def _table_classes(df):
     label = df[find_column("label", df.columns) or "label"]
     if hasattr(label, "cat") and label.cat.categories.dtype != int: return [str(o) for o in label.cat.categories]

@@ -46,6 +46,7 @@ def _tiles(rows, side, gap):
             canvas.paste(img, ((side + 6)*j + (side - img.width)//2, (side + gap)*i + gap))
     return canvas
 
+# %% ../../nbs/data/03a_look.ipynb #2ce3ba89
 def _picture(img):
     if isinstance(img, Image.Image): return img.convert("RGB")
     a = np.asarray(img)
@@ -90,6 +91,7 @@ def show_samples(df:pd.DataFrame, # A table from `index_images`
     images = [[row[0] for row in rows[i:i+6]] for i in parts]
     return show_grid(images, titles=[names[i:i+6] for i in parts])
 
+# %% ../../nbs/data/03a_look.ipynb #55986724
 def _sample(df, n, key): return df.sample(min(n, len(df)), random_state=stable_seed(*key))
 
 # %% ../../nbs/data/03a_look.ipynb #bd2bd48d

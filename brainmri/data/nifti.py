@@ -59,6 +59,7 @@ def _grays(cuts, header):
     if hi > lo and (lo, hi) != everything: return [to_gray(o, lo, hi) for o in cuts]
     return shown_together(list(cuts))
 
+# %% ../../nbs/data/02e_nifti.ipynb #f0b265e2
 def read_nifti(data:bytes, # The contents of a .nii file
                name:str # What to call it in errors
               )->tuple: # One array per slice, and an empty dictionary

@@ -142,6 +142,7 @@ def _table(root, classes):
 # %% ../../nbs/data/01_phantom.ipynb #9038605f
 _VERSION = 1  # goes up when the same seed gives other pixels: folders made earlier are not used again
 
+# %% ../../nbs/data/01_phantom.ipynb #59cb54ff
 def make_phantoms(path, # Folder to write to: new, empty, or made by the same call before
                   n:int=300, # Different slices; planted files come on top
                   seed:int=42, # The same seed gives the same bytes

@@ -37,6 +37,7 @@ def _pixels(a, b):
 # %% ../../nbs/data/12_regions.ipynb #85e40348
 _BOX = ["x_center", "y_center", "width", "height"]
 
+# %% ../../nbs/data/12_regions.ipynb #43254ef9
 def read_boxes(file # A CSV file, or a DataFrame of the same columns
               )->pd.DataFrame: # path, x_center, y_center, width, height; one row per box
     "Read a table of boxes, and check it."

@@ -168,6 +168,7 @@ def class_codes(df # A table from `index_images`
     classes = [c for c in classes_of(df) if (df.label == c).any()]
     return pd.Categorical(df.label, classes).codes.astype(int), classes
 
+# %% ../../nbs/data/07_shortcuts.ipynb #f0316b50
 def drawn(df, # A table from `index_images`
           groups, # Group of each image
           n, # Images to draw, about

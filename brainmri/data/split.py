@@ -88,6 +88,7 @@ def split_images(df, # A table from `index_images`
     refuse_first(repeat_problems(df, "The split"))
     return df.set_axis(index)
 
+# %% ../../nbs/data/09_split.ipynb #a55c4999
 def _table_problems(df):
     lacking = [c for c in ("filepath", "label", "y") if c not in df]
     if lacking: yield f"Expected a table from `index_images`; found one without {' and '.join(lacking)}."

@@ -29,6 +29,7 @@ def bare_name(name # Of a column
     "Reduce a name to its letters and digits, in small letters."
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFC", str(name))).lower()
 
+# %% ../../nbs/data/02d_tables.ipynb #eb1176b3
 def find_column(role, # A key of `COLUMN_NAMES`
                 columns # Names of columns
                ): # One of them, or None
@@ -171,6 +172,7 @@ def read_table(source, # A CSV or a DataFrame
     refuse_first(_row_problems(df, roles, what))
     return df
 
+# %% ../../nbs/data/02d_tables.ipynb #58c71fb4
 def _columns(roles): return ",".join(roles) or "columns of different names"
 
 # %% ../../nbs/data/02d_tables.ipynb #0690615c
@@ -179,6 +181,7 @@ def _from_frame(df):
     if named and df.columns.nlevels == 1: df = df.reset_index(named)
     return df.reset_index(drop=True)
 
+# %% ../../nbs/data/02d_tables.ipynb #4cfd50e8
 def _renamed(df, roles, what):
     "`df` with its own names for `roles`; a warning if that is more than a matter of spelling."
     found = {role: find_column(role, df.columns) for role in roles}
@@ -192,6 +195,7 @@ def _renamed(df, roles, what):
     df = df.rename(columns={c: role for role, c in found.items()})
     return df.assign(**{role: _as_text(df[role]) for role in roles})
 
+# %% ../../nbs/data/02d_tables.ipynb #2fe6fd67
 def _as_text(column):
     "`cell_text` of each cell; a table has many cells and few texts."
     codes, cells = pd.factorize(column.astype(object), use_na_sentinel=False)
@@ -243,6 +247,7 @@ _BOOLEANS = {"False": "0", "True": "1"}
 
 def _number(o): return _BOOLEANS.get(cell_text(o), cell_text(o))
 
+# %% ../../nbs/data/02d_tables.ipynb #65ec0b0d
 def given_names(labels, # As text
                 classes # As for `choose_classes`
                )->dict: # Label → name; None if `classes` only chooses
@@ -279,6 +284,7 @@ def _places(df, base):
     homes = {os.path.realpath(o): o for o in [base, base.parent, Path("."), *inside]}.values()
     return [(home, paths) for paths in (named, in_class) for home in homes]
 
+# %% ../../nbs/data/02d_tables.ipynb #34b2cd45
 def _find(path, home, listings):
     "The file that `path` means, which may be written as in a URL."
     return find_file(path, home, listings) or find_file(unquote(path.removeprefix("file://")), home, listings)
@@ -315,6 +321,7 @@ def path_key(path # As somebody wrote it
     stem, suffix = os.path.splitext(cell_text(path).replace("\\", "/"))
     return Path(stem + suffix.lower()).as_posix()
 
+# %% ../../nbs/data/02d_tables.ipynb #fcfb30f0
 def match_path(path, # Of an image
                keys # What a table names, written by `path_key`
               )->str: # One of `keys`, or None
@@ -337,6 +344,7 @@ def repeat_problems(df, # A table with filepath
         if len(odd): yield (f"{what} has {counted(len(odd), 'file')} with more than one {column}: "
                             f"{listed(odd)}. Decide on one for each.")
 
+# %% ../../nbs/data/02d_tables.ipynb #74de78bd
 def drop_repeats(df, # A table with filepath
                  what # What it is, for messages
                 )->pd.DataFrame: # One row for each file

@@ -46,6 +46,7 @@ def _answer_calls():
         limit_process(seconds, MEMORY)
         send_arrays(stream, *_answer(read, data[0].tobytes() if data else path, name))
 
+# %% ../../nbs/data/02a_worker.ipynb #0371236a
 def _answer(read, source, name):
     module, function = read.rsplit(".", 1)
     try: value, arrays = getattr(importlib.import_module(module), function)(source, name)
@@ -72,6 +73,7 @@ sys.path[:] = sys.argv[1:]
 from brainmri.data.worker import _answer_calls
 _answer_calls()"""
 
+# %% ../../nbs/data/02a_worker.ipynb #eaf3ff72
 class Worker:
     "A second Python that answers calls."
     def __init__(self):
@@ -102,6 +104,7 @@ class Worker:
 # %% ../../nbs/data/02a_worker.ipynb #d6acbcdc
 _kept, _one_call = {}, threading.RLock()
 
+# %% ../../nbs/data/02a_worker.ipynb #d8ad6185
 def untrusted(read:str, # Dotted name of a reader: of `source` and `name`, it gives a value and arrays
               source, # A file, or the bytes of one
               name:str=None, # What to call it in errors; default its path
@@ -117,6 +120,7 @@ def untrusted(read:str, # Dotted name of a reader: of `source` and `name`, it gi
     if "error" in answer: raise ImageError(answer["error"])
     return answer["value"], arrays
 
+# %% ../../nbs/data/02a_worker.ipynb #fa0187ad
 def _ask(question, data):
     worker = _kept.get(os.getpid()) or Worker()
     answer, arrays = worker.ask(question, data)

@@ -82,6 +82,7 @@ def first_convolution(net:nn.Module # Any network
     "Find the layer that takes the channels of a picture."
     return next(((k, m) for k, m in net.named_modules() if isinstance(m, nn.Conv2d)), (None, None))
 
+# %% ../../nbs/models/00_bodies.ipynb #815e96b2
 def take_channels(net:nn.Module, # It is changed
                   n:int # Channels of its pictures
                  )->nn.Module: # The same
@@ -102,6 +103,7 @@ def get_body(name, # One of `list_bodies()`, or "timm:NAME"
     network = body.network if name == "pixels" else lambda size: take_channels(body.network(size), channels)
     return replace(body, network=network, mean=cycled(body.mean, channels), std=cycled(body.std, channels))
 
+# %% ../../nbs/models/00_bodies.ipynb #7854df2d
 def _find_body(name):
     if name in _bodies: return _bodies[name]
     if str(name).startswith("timm:"): return _timm_body(name)
@@ -235,6 +237,7 @@ def build_network(body="vgg16_bn", # A name
     if state: _loaded(net, state if channels == 3 else _for_channels(net, state, channels), "The weights file", strict=False)
     return net
 
+# %% ../../nbs/models/00_bodies.ipynb #f19493ca
 def _for_channels(net, state, n):
     "`state` with the weights of the first convolution for `n` channels."
     name = f"{first_convolution(net)[0]}.weight"
@@ -303,6 +306,7 @@ def cut_network(net:nn.Module, # From `build_network`
     early_last = nn.Sequential(*(nn.Sequential(*o) for o in parts))
     return early_last.train(), nn.Sequential(*own).train(), shapes
 
+# %% ../../nbs/models/00_bodies.ipynb #6de14336
 def _move_channels(parts, between, after):
     "Let networks that keep channels last hand them on first."
     from torchvision.ops import Permute

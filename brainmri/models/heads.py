@@ -84,6 +84,7 @@ def join(self:BothStages,
     else: x = adaptive_avg_pool2d(x, y.shape[2:])
     return torch.cat([x, y], 1)
 
+# %% ../../nbs/models/01_heads.ipynb #4d3edaf7
 @patch
 def shape(self:BothStages,
           into, # (c, h, w) of the maps that enter the last stage, or (tokens, c)
@@ -147,6 +148,7 @@ def list_heads()->list: # Names
     "The heads that recipes may name."
     return list(_heads)
 
+# %% ../../nbs/models/01_heads.ipynb #39b9c29e
 def make_head(name:str, # One of `list_heads()`
               shape, # Of the body's output for one image, from `cut_network`
               n_classes:int, # Outputs

@@ -42,6 +42,7 @@ def cells(self:PointingMap,
     x = torch.cat([z, near, far, places(z)], 1)
     return torch.cat([x, self.hidden(x).relu()], 1)
 
+# %% ../../nbs/models/00a_pointing.ipynb #5272a7a1
 def places(z # Maps, (n, c, h, w)
           ): # (n, 5, h, w)
     "Say where each cell is: x, y, and their products."

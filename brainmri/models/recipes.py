@@ -90,6 +90,7 @@ def get_recipe(name # One of `list_recipes()`, or a `Recipe`
 # %% ../../nbs/models/02_recipes.ipynb #1146b8ae
 _DEPTH = dict(head=2, last=1, all=0)
 
+# %% ../../nbs/models/02_recipes.ipynb #f60672fa
 def check_recipe(recipe:Recipe # Any recipe
                 )->Recipe: # `recipe`
     "Raise `ConfigError` if `recipe` can't be built or trained."

@@ -53,6 +53,7 @@ def fit_flat(learn:Learner, # From `Training.stage`
     "The study's schedule: Adam at one learning rate."
     learn.fit(phase.epochs, phase.lr, wd=phase.wd)
 
+# %% ../../nbs/train/03_callbacks.ipynb #f5b65073
 def fit_one_cycle(learn:Learner, # From `Training.stage`
                   phase:Phase # Epochs, learning rate, weight decay
                  )->None:

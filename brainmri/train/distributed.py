@@ -69,6 +69,7 @@ def pack(o # Dicts, lists, numbers and text; tensors, tables and paths among the
     text = json.dumps(o, default=partial(_encode, tensors=tensors)).encode()
     return len(text).to_bytes(8, "little") + text + save(tensors)
 
+# %% ../../nbs/train/02_distributed.ipynb #f33ce92e
 def _encode(o, tensors):
     if torch.is_tensor(o):
         name = str(len(tensors))
@@ -87,6 +88,7 @@ def unpack(data:bytes # From `pack`
     n = 8 + int.from_bytes(data[:8], "little")
     return json.loads(data[8:n], object_hook=partial(_decode, tensors=load(data[n:])))
 
+# %% ../../nbs/train/02_distributed.ipynb #088067c7
 def _decode(o, tensors):
     if o.keys() == {"<tensor>"}: return tensors[o["<tensor>"]]
     if o.keys() == {"<path>"}: return Path(o["<path>"])
@@ -110,6 +112,7 @@ def from_first(f # Function without arguments, to something that `pack` takes
     if "refused" in message: raise getattr(core, message["kind"])(message["refused"])
     return message["found"]
 
+# %% ../../nbs/train/02_distributed.ipynb #de975379
 def _broadcast(data):
     "The bytes of the first process, in all of them."
     device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
@@ -133,6 +136,7 @@ def same_weights(model # A network on the device that it trains on
     if processes() == 1: return
     for o in model.state_dict().values(): distributed.broadcast(o, 0)
 
+# %% ../../nbs/train/02_distributed.ipynb #53d62374
 def wait_for_all()->None:
     "Go on when all processes have come here."
     if processes() > 1: distributed.barrier()

@@ -117,6 +117,7 @@ def __call__(self:FrozenNet,
     "Compute a batch, in halves where memory is short."
     return in_halves(self._answer, x)
 
+# %% ../../nbs/train/00_frozen.ipynb #2930d705
 @patch
 def _answer(self:FrozenNet, x):
     x = x.to(self.device, self.dtype)

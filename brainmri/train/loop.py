@@ -249,6 +249,7 @@ def fit_phase(self:Training,
 def _may_run_out(self:Training):  # of several processes, one can't begin again alone
     return self.device.type == "cuda" and self.processes == 1
 
+# %% ../../nbs/train/04_loop.ipynb #e8088f51
 @patch
 def _train_in_memory(self:Training, i, schedule):
     if not self._may_run_out(): return self._train(i, schedule)

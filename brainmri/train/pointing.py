@@ -113,6 +113,7 @@ def nested_pool(pool:GuidedPool, # With a fitted projection; its map is changed
     solve_map(pool.map, sums)
     return found
 
+# %% ../../nbs/train/01a_pointing.ipynb #4a77a024
 @torch.no_grad()
 def pooled(pool:GuidedPool, # With its map
            mean, # Average activations, (n, channels)

@@ -24,6 +24,7 @@ __all__ = ['FEATURES_URL', 'N_OTHERS', 'WIDTH', 'fetch_features', 'other_phantom
 # %% ../../nbs/train/04a_pretrain.ipynb #7d435809
 FEATURES_URL = "https://huggingface.co/timm/{}.tv_in1k/resolve/main/model.safetensors" #: By body
 
+# %% ../../nbs/train/04a_pretrain.ipynb #26b8e37e
 def fetch_features(body:str="vgg16_bn", # A VGG with BatchNorm
                    seconds:float=90, # Give up after so long
                    url:str=FEATURES_URL, # Where the file is, with {} for the body's name
@@ -37,6 +38,7 @@ def fetch_features(body:str="vgg16_bn", # A VGG with BatchNorm
     except (OSError, ValueError, KeyError, WeightsError): return None
     return file
 
+# %% ../../nbs/train/04a_pretrain.ipynb #0019a710
 def _is_plain_vgg(body): return body.startswith("vgg") and body.endswith("_bn")
 
 # %% ../../nbs/train/04a_pretrain.ipynb #89111f73
@@ -55,6 +57,7 @@ def _fetch(url, file, stop, body, progress):
     check_weights(load(whole), body, url)
     with atomic(file) as tmp: tmp.write_bytes(whole)
 
+# %% ../../nbs/train/04a_pretrain.ipynb #b53741e2
 def _bytes(url, start, end, stop):
     "The bytes from `start` to before `end` of the file at `url`."
     left = stop - time.monotonic()
@@ -69,6 +72,7 @@ def _bytes(url, start, end, stop):
 # %% ../../nbs/train/04a_pretrain.ipynb #ee923269
 N_OTHERS = 800 #: Phantoms that a body is pretrained on
 
+# %% ../../nbs/train/04a_pretrain.ipynb #2af8c61d
 def other_phantoms(n:int=N_OTHERS, # How many, as many of each class
                    side:int=60, # Of the square images, in pixels
                    progress:bool=True # Show a progress bar?
@@ -131,6 +135,7 @@ def fit_narrow(net:nn.Sequential, # From `narrow`; it is trained in place
         opt.zero_grad()
         rate.step()
 
+# %% ../../nbs/train/04a_pretrain.ipynb #f4ae5e2e
 def _mirrored(x):
     "Mirror each image with a chance of one half."
     chosen = torch.rand(len(x), 1, 1, 1) < .5
@@ -150,6 +155,7 @@ def phantom_weights(body:str="vgg16_bn", # A VGG with BatchNorm; for other bodie
         if not file.is_file(): _pretrain(file, body, n, epochs, progress)
     return file
 
+# %% ../../nbs/train/04a_pretrain.ipynb #b4d3f75d
 def _pretrain(file, body, n, epochs, progress):
     with seeded(0, "pretrain", body):
         net = narrow(get_body(body).network(64).features)

@@ -28,6 +28,7 @@ def _is_3x3(m):
     "Is a layer a 3 × 3 convolution with a bias, and all else as usual?"
     return repr(m).startswith("Conv2d") and repr(m).endswith("kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))")
 
+# %% ../../nbs/train/00a_winograd.ipynb #2e5175d3
 def ncnn_model(layers:list # From `chain_of`
               )->tuple: # Text and bytes, or None if there are layers of other kinds
     "Describe a chain of layers in ncnn's format."
@@ -76,6 +77,7 @@ def __call__(self:WinogradNet,
     if self.process != os.getpid(): self.open()  # a fork has none of its threads
     return torch.from_numpy(np.stack([self._one(o) for o in x.numpy()]))
 
+# %% ../../nbs/train/00a_winograd.ipynb #5daac347
 @patch
 def _one(self:WinogradNet, image):
     import ncnn
