@@ -8,7 +8,8 @@ import io
 import numpy as np
 from PIL import Image, ImageSequence
 from ..core import counted
-from .image import MAX_PIXELS, as_shown, deep_color, is_deep, open_image, refuse, to_8_bits, to_rgb, told
+from .image import MAX_PIXELS, as_shown, deep_color, is_deep, open_image
+from .image import refuse, to_8_bits, to_rgb, told
 
 # %% auto #0
 __all__ = ['MAX_VOXELS', 'MAX_SLICES', 'check_size', 'gray_range', 'to_gray', 'is_standardized', 'shown_together', 'as_grays',

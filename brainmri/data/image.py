@@ -15,7 +15,7 @@ from .figshare import is_matlab, read_figshare
 __all__ = ['MAX_BYTES', 'MAX_PIXELS', 'FORMATS', 'HEAD_BYTES', 'NIFTI_HEADS', 'SUFFIXES', 'READABLE', 'READERS', 'refuse',
            'full_scale', 'to_8_bits', 'to_rgb', 'from_array', 'read_file', 'file_kind', 'is_picture', 'holds_slices',
            'upright', 'as_shown', 'is_deep', 'deep_color', 'decode_image', 'told', 'slices_of', 'open_image',
-           'crop_border', 'image_array', 'write_squares']
+           'crop_border', 'image_array']
 
 # %% ../../nbs/data/02_image.ipynb #39087f41
 def refuse(name, # The file, as the user knows it
@@ -42,7 +42,8 @@ def to_8_bits(arrays, # Arrays of whole numbers from 0 to 65535
     "Scale `arrays` together by their `full_scale`; bytes stay as they are."
     if all(a.dtype == np.uint8 for a in arrays): return arrays
     lo, hi = min(int(a.min()) for a in arrays), max(int(a.max()) for a in arrays)
-    if lo < 0 or hi > 65535: refuse(name, f"holds values from {lo} to {hi}", "expected 0 to 65535")
+    if lo < 0 or hi > 65535:
+        refuse(name, f"holds values from {lo} to {hi}", "expected 0 to 65535")
     top, every = full_scale(arrays), np.arange(hi + 1)
     stretched = not any((a % 257).any() for a in arrays)  # 8 bits as 16, however dark
     table = every//257 if stretched else np.minimum((every*255 + top//2)//top, 255)
@@ -57,7 +58,8 @@ def to_rgb(im:Image.Image, # An image of any mode
     if im.mode[0] == "I": im = Image.fromarray(to_8_bits([np.asarray(im)], name)[0])
     try: rgb = im.convert("RGBA" if im.has_transparency_data else "RGB")
     except ValueError: refuse(name, f"has the color mode {im.mode}", "save it as RGB")
-    if rgb.mode == "RGBA": rgb = Image.composite(rgb, Image.new("RGBA", im.size), rgb).convert("RGB")
+    if rgb.mode == "RGBA":
+        rgb = Image.composite(rgb, Image.new("RGBA", im.size), rgb).convert("RGB")
     rgb.info = {}  # a palette's transparency no longer applies
     return rgb
 
@@ -85,7 +87,8 @@ def read_file(path, # A file
         if not path.exists(): refuse(path, "does not exist", "check its name")
         if not path.is_file(): refuse(path, "is not a file", "expected an image file")
         size = path.stat().st_size
-        if size > most: refuse(path, f"is too large ({size_text(size)})", f"expected at most {size_text(most)}")
+        if size > most:
+            refuse(path, f"is too large ({size_text(size)})", f"expected at most {size_text(most)}")
         if not size: refuse(path, "is zero bytes long", "copy it again or delete it")
         return path.read_bytes()
     except OSError as e: refuse(path, f"can't be read ({e.strerror})", "check its permissions")
@@ -189,7 +192,8 @@ def _half(data, page, name, swap):
         im.seek(page)
         raw = _DEEP.fullmatch(_packing(im))
         apart = getattr(im, "tag_v2", {}).get(284) == 2
-        if not raw or apart: refuse(name, "keeps 16-bit colors apart", "save them pixel by pixel, or as gray")
+        if not raw or apart:
+            refuse(name, "keeps 16-bit colors apart", "save them pixel by pixel, or as gray")
         kind, order = raw.groups()
         mode = "RGBA" if kind == "LA" else f"{kind.upper()};16{_SWAPPED[order] if swap else order}"
         im.tile = [(*o[:3], mode if isinstance(o[3], str) else (mode, *o[3][1:])) for o in im.tile]
@@ -251,7 +255,8 @@ def told(name, # What to call the image
     try: yield
     except (DataError, MemoryError): raise
     except UnidentifiedImageError:
-        if data[:4] in _TIFF: refuse(name, "is a damaged TIFF, or of a rare kind", "save it as gray or RGB")
+        if data[:4] in _TIFF:
+            refuse(name, "is a damaged TIFF, or of a rare kind", "save it as gray or RGB")
         refuse(name, f"is not an image, or its header is damaged (it begins with {data[:8]!r})", _KINDS)
     except Image.DecompressionBombError as e: refuse(name, f"is too large ({e})", _SMALLER)
     except Exception as e: refuse(name, f"is damaged or cut short ({e})", "copy it again")
@@ -321,7 +326,8 @@ def image_array(source, # Path of an image file, or a PIL image
     "Open, crop, and resize `source` to a square; an unusable file raises `ImageError`."
     in_memory = isinstance(source, Image.Image)
     name = "An image in memory" if in_memory else str(source)
-    with told(name): img = decode_image(source, name) if in_memory else open_image(source, size + margin)
+    with told(name):
+        img = decode_image(source, name) if in_memory else open_image(source, size + margin)
     if "reduced" in img.info: return _resized_part(img, size, margin)
     inner = crop_border(img, margin, name)
     return np.asarray(inner.resize((size, size), Image.Resampling.BILINEAR))
@@ -335,17 +341,3 @@ def _resized_part(img, size, margin):
     inner = img.crop((left, left, left + math.ceil(x1), left + math.ceil(y1)))
     box = margin/by - left, margin/by - left, x1, y1
     return np.asarray(inner.resize((size, size), Image.Resampling.BILINEAR, box=box))
-
-# %% ../../nbs/data/02_image.ipynb #bd91401f
-def write_squares(out, # File of the array, which exists
-                  offset:int, # Bytes before its first row
-                  shape:tuple, # (rows, size, size, 3)
-                  rows, # Row numbers
-                  files, # An image file for each
-                  margin:int=CROP_MARGIN # Pixels cut from each side first
-                 ): # `rows`
-    "Write `image_array` of each of `files` to its row of a uint8 array on disk."
-    a = np.memmap(out, np.uint8, "r+", offset=offset, shape=tuple(shape))
-    for i, f in zip(rows, files): a[i] = image_array(f, shape[1], margin)
-    a.flush()
-    return rows

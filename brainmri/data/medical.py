@@ -35,7 +35,8 @@ def write_dicom(path, # The file to write
     "Write `pixels` as an anonymous, uncompressed MR DICOM, for tests and research."
     pydicom = need_module("pydicom", path)
     wrong = [k for k in tags if pydicom.datadict.tag_for_keyword(k) is None]
-    if wrong: raise ConfigError(f"DICOM has no attribute {wrong[0]!r}: expected one like 'WindowCenter'.")
+    if wrong:
+        raise ConfigError(f"DICOM has no attribute {wrong[0]!r}: expected one like 'WindowCenter'.")
     ds = pydicom.Dataset()
     ds.update(_anonymous_tags(series, number))
     model = "RGB" if pixels.ndim > 2 and pixels.shape[-1] == 3 else "MONOCHROME2"
@@ -151,7 +152,8 @@ def through_window(x:np.ndarray, # Numbers in their unit
     center, width = first_number(ds, "WindowCenter"), first_number(ds, "WindowWidth")
     function = ds.get("VOILUTFunction")
     if function == "SIGMOID": return .5 + .5*np.tanh(2*(x - center)/width)  # 1/(1 + exp(−4·…))
-    if function != "LINEAR_EXACT" and width >= 1: center, width = center - .5, max(width - 1, 1e-9)
+    if function != "LINEAR_EXACT" and width >= 1:
+        center, width = center - .5, max(width - 1, 1e-9)
     return (x - center)/width + .5
 
 # %% ../../nbs/data/02c_medical.ipynb #3f682262
@@ -210,8 +212,10 @@ def _check_dicom(ds, name):
     "Refuse a DICOM without pixels that can be shown."
     from pydicom.pixels import get_decoder
     kind, syntax = _uid_name(ds.get("SOPClassUID")), ds.file_meta.TransferSyntaxUID
-    if "image" not in kind.lower(): refuse(name, f"holds no picture ({kind})", "expected an image")
-    if "PixelData" not in ds: refuse(name, "has no whole-number pixels", "export it again, with 16 bits")
+    if "image" not in kind.lower():
+        refuse(name, f"holds no picture ({kind})", "expected an image")
+    if "PixelData" not in ds:
+        refuse(name, "has no whole-number pixels", "export it again, with 16 bits")
     check_size(name, *(int(first_number(ds, k, 1)) for k in ("Columns", "Rows", "NumberOfFrames")))
     with contextlib.suppress(NotImplementedError):
         if get_decoder(syntax).is_available: return
@@ -315,7 +319,8 @@ def stored_frames(ds # A pydicom `Dataset`
     high = int(ds.get("HighBit", stored - 1))
     shifted = high + 1 > stored and not ds.file_meta.TransferSyntaxUID.is_encapsulated
     frames = list(iter_pixels(ds, correct_unused_bits=not shifted))
-    if shifted: frames = [(x << (size - high - 1)) >> (size - stored) for x in frames]  # fills with the sign
+    if shifted:
+        frames = [(x << (size - high - 1)) >> (size - stored) for x in frames]  # fills with the sign
     del ds.PixelData  # large, and no longer needed
     return mosaic_tiles(ds, frames[0]) if is_mosaic(ds) else frames
 

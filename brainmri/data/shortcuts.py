@@ -153,7 +153,9 @@ def probe_warning(probe, # A `Probe`
     "Say what one probe gives away."
     f1, above = (.95, .5) if probe.sees_brain else (.9, .2)
     *each, mean = t.assign(c=[*classes, "mean"]).itertuples()
-    def named(verb, those): return [f"{verb} {' and '.join(f'{o.c}, F1 {o.f1:.2f}' for o in those)}"]*bool(those)
+    def named(verb, those):
+        listing = " and ".join(f"{o.c}, F1 {o.f1:.2f}" for o in those)
+        return [f"{verb} {listing}"] if those else []
     top = [o for o in each if o.f1 >= f1 and o.f1 > o.chance_high + .2]
     more = [o for o in each if o.f1 < f1 and o.low > o.chance_high + .2 and not probe.sees_brain]
     found = named("identifies", top) + named("favors", more)

@@ -119,7 +119,8 @@ def guided_head(shape, # (c, h, w) of maps
                 n_classes:int=4 # Outputs
                )->nn.Sequential: # Takes what the body gives
     "One linear layer on the average of each map, and on what is under a map that points."
-    if len(shape) != 3: raise ConfigError("The head 'guided' needs maps: choose a body without tokens.")
+    if len(shape) != 3:
+        raise ConfigError("The head 'guided' needs maps: choose a body without tokens.")
     pool = GuidedPool(shape[0], n_classes)
     return nn.Sequential(pool, nn.Linear(pool.width, n_classes))
 

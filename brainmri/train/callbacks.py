@@ -60,7 +60,8 @@ def fit_one_cycle(learn:Learner, # From `Training.stage`
     "The schedule of `fine_tune`: a slow rise while frozen; then a cycle, with lower rates in lower layers."
     lr, how = slice(phase.lr), {}
     if phase.train == "head": how = dict(pct_start=.99)
-    if phase.train == "last": lr, how = slice(phase.lr/100, phase.lr), dict(pct_start=.3, div=5.)
+    if phase.train == "last":
+        lr, how = slice(phase.lr/100, phase.lr), dict(pct_start=.3, div=5.)
     learn.fit_one_cycle(phase.epochs, lr, wd=phase.wd, **how)
 
 SCHEDULES = dict(study=fit_flat, fine_tune=fit_one_cycle)  #: How the learning rate of a phase runs

@@ -20,7 +20,13 @@ from torch import nn
 # %% auto #0
 __all__ = ['TrainOptions', 'Training']
 
+# %% ../../nbs/train/04_loop.ipynb #39c416d3
+#| export
+
 # %% ../../nbs/train/04_loop.ipynb #647753d4
+#| export
+
+# %% ../../nbs/train/04_loop.ipynb #d1b6b6bb
 from ..core import *
 from ..store import *
 from ..data.cache import decoded, normalize, send, to_float
@@ -162,7 +168,8 @@ def _fill(self:Training, part):
     o, (train, valid) = self.options, self.rows.values()
     decoded(self.df, self.img_size, o.margin, np.concatenate([train, valid]), o.progress)
     views = range(o.aug_views) if self.recipe.augment else []
-    if o.aug_views or not self.recipe.augment: views = [None, *views]  # else no epoch shows the images as they are
+    if o.aug_views or not self.recipe.augment:
+        views = [None, *views]  # else no epoch shows them
     if self._is_stored(part): self.features.fill(valid)
     for view in views:
         if self._is_stored(part, view, training=True): self.features.fill(train, view)
@@ -176,7 +183,8 @@ def loss_func(self:Training): # A fastai loss
     if weights is None: return learner_args()["loss_func"]
     counts = np.bincount(self.df["y"].values[self.rows["train"]], minlength=k)
     if weights == "balanced": weights = counts.sum()/(k*counts.clip(1))
-    if len(weights) != k: raise ConfigError(f"class_weights={weights!r}: expected 'balanced' or {k} numbers.")
+    if len(weights) != k:
+        raise ConfigError(f"class_weights={weights!r}: expected 'balanced' or {k} numbers.")
     return CrossEntropyLossFlat(weight=torch.tensor(weights, dtype=torch.float32, device=self.device))
 
 # %% ../../nbs/train/04_loop.ipynb #33d799a2
@@ -192,7 +200,8 @@ def stage(self:Training,
     args["metrics"] += self.options.metrics
     learn = Learner(self.loaders(phase.train), self.cut(phase.train)[1], cbs=[*cbs, *self._callbacks()],
                     splitter=lambda top: [params(o) for o in top if params(o)], **args)
-    if self.device.type == "cuda" and self.precision == "bf16" and self.body.name != "pixels": learn.to_bf16()
+    if self.device.type == "cuda" and self.precision == "bf16" and self.body.name != "pixels":
+        learn.to_bf16()
     if self.options.progress: return learn
     learn.logger = noop
     if hasattr(learn, "progress"): learn.remove_cb(learn.progress)
@@ -203,7 +212,8 @@ def stage(self:Training,
 def _callbacks(self:Training):
     o, cbs = self.options, [*self.options.cbs]
     if self.processes > 1: cbs.append(ShareOfBatch())
-    if o.early_stop: cbs.append(EarlyStoppingCallback("f1_score", comp=np.greater, patience=o.early_stop))
+    if o.early_stop:
+        cbs.append(EarlyStoppingCallback("f1_score", comp=np.greater, patience=o.early_stop))
     if self.held < self.recipe.bs: cbs.append(GradientAccumulation(self.recipe.bs))
     return cbs
 
@@ -230,6 +240,20 @@ def _rows(self:Training, i, learn, values, seconds):
     names = ["macro_f1" if o == "f1_score" else o for o in names]
     each = enumerate(zip(values, seconds), len(self.history) + 1)
     return [dict(epoch=j, phase=i + 1, **dict(zip(names, map(float, v))), seconds=s) for j, (v, s) in each]
+
+# %% ../../nbs/train/04_loop.ipynb #b8e6f880
+@patch
+def _halve(self:Training):
+    "Hold at most half as many images in memory, so that steps of `bs` have no rest."
+    held = [o for o in range(2, self.held//2 + 1) if self.recipe.bs % o == 0]
+    if not held:
+        raise RunError(f"The memory of {self.device} is too small for {self.held} images of {self.img_size}"
+                       " pixels: give `train_all` a smaller img_size, or device='cpu'.")
+    self.held, self.frozen = held[-1], {}
+    gc.collect()
+    torch.cuda.empty_cache()
+    said = f"Out of memory: now {self.held} images at a time, {self.recipe.bs} a step."
+    if self.options.progress: print(said)
 
 # %% ../../nbs/train/04_loop.ipynb #673df4aa
 @patch
@@ -260,19 +284,6 @@ def _train_in_memory(self:Training, i, schedule):
         self.learn.model.load_state_dict(weights)  # out here, because the exception holds on to memory
         self.best.best = best
         self._halve()
-
-# %% ../../nbs/train/04_loop.ipynb #b8e6f880
-@patch
-def _halve(self:Training):
-    "Hold at most half as many images in memory, so that steps of `bs` have no rest."
-    held = [o for o in range(2, self.held//2 + 1) if self.recipe.bs % o == 0]
-    if not held:
-        raise RunError(f"The memory of {self.device} is too small for {self.held} images of {self.img_size}"
-                       " pixels: give `train_all` a smaller img_size, or device='cpu'.")
-    self.held, self.frozen = held[-1], {}
-    gc.collect()
-    torch.cuda.empty_cache()
-    if self.options.progress: print(f"Out of memory: now {self.held} images at a time, {self.recipe.bs} a step.")
 
 # %% ../../nbs/train/04_loop.ipynb #012d2b18
 @patch
@@ -357,7 +368,8 @@ def _measure(self:Training, reduced, pool, part, regions):
     z = self._each(reduced, rows, part)[1]
     files = self.df["filepath"].values[rows]
     hits, n = measure_map(pool.map, z, files, regions.iloc[rows].tolist(), self.options.margin)
-    if self.options.progress: print(f"The map points into the tumor in {hits} of {n} validation images.")
+    if self.options.progress:
+        print(f"The map points into the tumor in {hits} of {n} validation images.")
 
 # %% ../../nbs/train/04_loop.ipynb #9b8aa30d
 @patch

@@ -12,7 +12,7 @@ from ..data.regions import region_cells, region_of
 from ..models.pointing import GuidedPool, PointingMap
 
 # %% auto #0
-__all__ = ['covered_cells', 'fit_projection', 'map_sums', 'solve_map', 'inner_parts', 'nested_pool', 'pooled', 'measure_map']
+__all__ = ['covered_cells', 'fit_projection', 'map_sums', 'solve_map', 'inner_parts', 'pooled', 'nested_pool', 'measure_map']
 
 # %% ../../nbs/train/01a_pointing.ipynb #40b99ee6
 def covered_cells(files, # Paths of images
@@ -96,6 +96,18 @@ def inner_parts(y, # Classes
     for i, (_, rows) in enumerate(folds.split(found, y, groups)): found[rows] = i
     return found
 
+# %% ../../nbs/train/01a_pointing.ipynb #4a77a024
+@torch.no_grad()
+def pooled(pool:GuidedPool, # With its map
+           mean, # Average activations, (n, channels)
+           z, # From `pool.map.project`
+           bs:int=64 # Images at a time
+          )->np.ndarray: # (n, pool.width)
+    "Describe images by their averages, and by what is under the map."
+    like = pool.map.out.weight
+    pairs = zip(torch.as_tensor(mean).split(bs), torch.as_tensor(z).split(bs))
+    return torch.cat([pool.pool(m.to(like), o.to(like)).cpu() for m, o in pairs]).numpy()
+
 # %% ../../nbs/train/01a_pointing.ipynb #95dadeaf
 @torch.no_grad()
 def nested_pool(pool:GuidedPool, # With a fitted projection; its map is changed
@@ -112,18 +124,6 @@ def nested_pool(pool:GuidedPool, # With a fitted projection; its map is changed
         found[parts == k] = pooled(pool, mean[parts == k], z[parts == k])
     solve_map(pool.map, sums)
     return found
-
-# %% ../../nbs/train/01a_pointing.ipynb #4a77a024
-@torch.no_grad()
-def pooled(pool:GuidedPool, # With its map
-           mean, # Average activations, (n, channels)
-           z, # From `pool.map.project`
-           bs:int=64 # Images at a time
-          )->np.ndarray: # (n, pool.width)
-    "Describe images by their averages, and by what is under the map."
-    like = pool.map.out.weight
-    pairs = zip(torch.as_tensor(mean).split(bs), torch.as_tensor(z).split(bs))
-    return torch.cat([pool.pool(m.to(like), o.to(like)).cpu() for m, o in pairs]).numpy()
 
 # %% ../../nbs/train/01a_pointing.ipynb #901a466d
 @torch.no_grad()

@@ -11,15 +11,17 @@ from PIL import Image
 from torch import nn
 from safetensors.torch import load, save_file
 from torch.nn.functional import cross_entropy
+
+# %% auto #0
+__all__ = ['FEATURES_URL', 'N_OTHERS', 'WIDTH', 'fetch_features', 'other_phantoms', 'narrow', 'widen', 'fit_narrow',
+           'phantom_weights']
+
+# %% ../../nbs/train/04a_pretrain.ipynb #ef447b22
 from ..core import *
 from ..store import atomic, cache_dir
 from ..data.cache import cache_lock, content_key, normalize, to_float
 from ..data.draw import LESIONS, make_phantom
 from ..models.bodies import check_weights, get_body
-
-# %% auto #0
-__all__ = ['FEATURES_URL', 'N_OTHERS', 'WIDTH', 'fetch_features', 'other_phantoms', 'narrow', 'widen', 'fit_narrow',
-           'phantom_weights']
 
 # %% ../../nbs/train/04a_pretrain.ipynb #7d435809
 FEATURES_URL = "https://huggingface.co/timm/{}.tv_in1k/resolve/main/model.safetensors" #: By body
