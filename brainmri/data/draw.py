@@ -95,7 +95,7 @@ def _at(name, xyz):
 
 # %% ../../nbs/data/00b_draw.ipynb #09f34f32
 def _smooth(rng, shape, cells):
-    "A smooth random picture with about `cells` bumps on a side and a standard deviation near 1."
+    "A smooth random picture with about `cells` bumps on a side and a deviation near 1."
     n = max(2, int(round(cells)))
     coarse = Image.fromarray(rng.standard_normal((n, n)).astype(np.float32))
     return np.asarray(coarse.resize(shape[::-1], Image.Resampling.BICUBIC)) * 1.3
@@ -142,7 +142,7 @@ def pixels(self:_View, step=1): # 2 for every second pixel
 # %% ../../nbs/data/00b_draw.ipynb #3612d78b
 @patch
 def xyz(self:_View, step=1, shift=(0, 0)): # As in `pixels`; pixels
-    "Places in the head, in mm, of every `step`-th pixel; `shift` moves the picture right and down."
+    "Places in the head, in mm, of every `step`-th pixel of the picture, moved by `shift`."
     c, r = (o + by for o, by in zip(self.pixels(step), shift))
     (cols, rows, depth), A = self.axes, self.matrix
     flat = [self.center[i] + A[i, 0]*c + A[i, 1]*r for i in range(2)]

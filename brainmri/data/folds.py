@@ -68,7 +68,7 @@ def fold_split(df, # A table from `fold_images`
                seed=42, # Which validation groups
                how="grouped" # As in `fold_images`
               )->pd.DataFrame: # A copy with the column split
-    "Split a table for one fold: its test images, and training and validation groups of the others."
+    "Split a table for one fold: its images are the test, other groups train and validate."
     rows = df[df.fold != fold].sort_values(["y", "filepath"])
     both = SHARES["train"] + SHARES["valid"]
     shares = {part: SHARES[part]/both for part in ("train", "valid")}

@@ -118,7 +118,7 @@ def _find_body(name):
 
 # %% ../../nbs/models/00_bodies.ipynb #6faf1c44
 class Tokens(nn.Module):
-    "The first layer of torchvision's vision transformers: patches with class token and positions."
+    "The first layer of torchvision's vision transformers: patches, class token, positions."
     def __init__(self,
                  net # A `torchvision.models.VisionTransformer`
                 ):
@@ -151,7 +151,7 @@ def torchvision_layers(net:nn.Module # One of torchvision's classifiers
 
 # %% ../../nbs/models/00_bodies.ipynb #89b3904d
 def _with_pooling(own):
-    "The layers of a classifier with the pooling and flattening that are written out in `forward`."
+    "The layers of a classifier, with the pooling and flattening that `forward` does."
     pools = [i for i, o in enumerate(own) if isinstance(o, nn.AdaptiveAvgPool2d)]
     if not pools: return _with_pooling([nn.AdaptiveAvgPool2d(1), *own])
     if any(isinstance(o, nn.Flatten) for o in own): return own
@@ -323,7 +323,7 @@ def _move_channels(parts, between, after):
 
 # %% ../../nbs/models/00_bodies.ipynb #03cf3e95
 def _unrolled(body, net, side, n):
-    "The layers of `net`, and what each makes of an image; refused if they don't make what `net` makes."
+    "The layers of `net`, and what each makes of an image, if together they are `net`."
     image = torch.linspace(-2, 2, n*side**2, device=next(net.parameters()).device).sin().view(1, n, side, side)
     try:
         expected, outputs = net(image), [image]

@@ -50,7 +50,7 @@ def _on_maps(shape, *layers):
 def pool_head(shape, # (c, h, w) of maps, or (tokens, c)
               n_classes:int=4 # Outputs
              )->nn.Sequential: # Takes what the body gives
-    "fastai's head: average and maximum of each map → 512 → classes, with BatchNorm and dropout."
+    "fastai's head: average and maximum of each map → 512 → classes, BatchNorm and dropout."
     from fastai.vision.learner import create_head
     return _on_maps(shape, *create_head(_channels(shape), n_classes))
 

@@ -160,7 +160,7 @@ def adam(params, **kwargs): # Parameters or groups, and `torch.optim.Adam`'s opt
     return OptimWrapper(params, opt=partial(torch.optim.Adam, fused=True), **kwargs)
 
 def learner_args()->dict: # Keyword arguments of fastai's `Learner`
-    "Loss, optimizer and metrics that all recipes share; frozen layers keep their BatchNorm statistics."
+    "Loss, optimizer and metrics of all recipes; frozen layers keep their BatchNorm statistics."
     from fastai.basics import CrossEntropyLossFlat, F1Score, accuracy
     return dict(loss_func=CrossEntropyLossFlat(), opt_func=adam, metrics=[F1Score(average="macro"), accuracy],
                 train_bn=False, wd_bn_bias=True)
@@ -188,7 +188,7 @@ def make_learner(dls, # Loaders of images, normalized as the body wants it
                  channels:int=3, # Of the images
                  **kwargs # For fastai's `Learner`
                 )->"Learner": # With its body frozen as the first phase asks
-    "Make a fastai `Learner` for the network of a recipe, with as many outputs as `dls` has classes."
+    "Make a fastai `Learner` for a recipe, with as many outputs as `dls` has classes."
     from fastai.basics import L, Learner
     from fastai.callback.training import BnFreeze
     net = recipe_network(recipe, body, len(dls.vocab), img_size, state, seed, channels)

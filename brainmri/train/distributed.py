@@ -236,7 +236,7 @@ class ShareOfBatch(Callback):
 
 # %% ../../nbs/train/02_distributed.ipynb #531a0e04
 def _see_whole_batches(cb):
-    "Let dropout, and BatchNorm on a CPU, see whole batches; returns the layers that were changed."
+    "Let dropout, and BatchNorm on a CPU, see whole batches; return the changed layers."
     cpu = next(cb.model.parameters()).device.type == "cpu"
     changed = {m: partial(_share_dropout, cb) for m in cb.model.modules() if type(m) is nn.Dropout}
     changed |= {m: whole_norm for m in cb.model.modules() if cpu and isinstance(m, _BatchNorm)}

@@ -91,7 +91,7 @@ def fill(self:FeatureCache,
          rows, # Row positions in `df`
          view=None # Number of an augmented view, or None for the image itself
         )->dict: # Part → `RowCache` that has `rows`
-    "Compute what is missing of `rows`; both places are taken from one pass through the network."
+    "Compute what is missing of `rows`, both places in one pass through the network."
     caches = {part: self.cache(part, view) for part in self.keep}
     todo = np.unique(np.concatenate([c.missing(rows) for c in caches.values()]))
     if not len(todo): return caches

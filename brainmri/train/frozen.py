@@ -134,7 +134,7 @@ _born = os.getpid()
 @contextlib.contextmanager
 def own_state(device="cpu" # Where the network of the block runs
              ):
-    "Compute in a block without the caller's autocast and inference mode, and after a fork on one thread."
+    "Compute without the caller's autocast and inference mode, and after a fork on one thread."
     if os.getpid() != _born: torch.set_num_threads(1)  # the threads of OpenMP weren't forked
     with torch.inference_mode(False), torch.autocast(torch.device(device).type, enabled=False):
         yield

@@ -261,7 +261,7 @@ def fit_phase(self:Training,
               i:int, # Which phase of the recipe, from 0
               schedule:str="study" # "study" (flat) or "fine_tune" (one-cycle)
              )->pd.DataFrame: # One row per epoch
-    "Train phase `i`, with fewer images at a time if memory runs out, and keep the best weights."
+    "Train phase `i`, with fewer images at a time if memory is short, and keep the best weights."
     start = time.perf_counter()
     rows = self._train_in_memory(i, schedule) if self.recipe.phases[i].epochs else self.solve(i)
     self.history += rows

@@ -116,7 +116,7 @@ def nested_pool(pool:GuidedPool, # With a fitted projection; its map is changed
                 cover, # From `covered_cells`
                 parts # From `inner_parts`
                )->np.ndarray: # (n, pool.width)
-    "Describe training images by maps that haven't seen their patients, and keep the map of all."
+    "Describe training images by maps that haven't seen their patients; keep the map of all."
     found = np.zeros((len(z), pool.width), np.float32)
     sums = [map_sums(pool.map, z[parts == k], cover[parts == k]) for k in range(parts.max() + 1)]
     for k in range(len(sums)):

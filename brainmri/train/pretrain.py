@@ -32,7 +32,7 @@ def fetch_features(body:str="vgg16_bn", # A VGG with BatchNorm
                    url:str=FEATURES_URL, # Where the file is, with {} for the body's name
                    progress:bool=True # Show a progress bar?
                   ): # A .safetensors file in the cache; None if it can't be had
-    "Download the ImageNet features of a VGG, without its classifier, unless that was done before."
+    "Download the ImageNet features of a VGG without its classifier, unless they are there."
     file = cache_dir()/f"imagenet-features-{body}.safetensors"
     if file.is_file(): return file
     if not _is_plain_vgg(body) or os.environ.get("HF_HUB_OFFLINE", "0") != "0": return None
