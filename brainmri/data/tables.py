@@ -161,6 +161,21 @@ def _is_frame(source):
 # %% ../../nbs/data/02d_tables.ipynb #58c71fb4
 def _columns(roles): return ",".join(roles) or "columns of different names"
 
+# %% ../../nbs/data/02d_tables.ipynb #0690615c
+def _from_frame(df):
+    named = [o for o in df.index.names if o is not None and o not in df.columns]
+    if named and df.columns.nlevels == 1: df = df.reset_index(named)
+    return df.reset_index(drop=True)
+
+# %% ../../nbs/data/02d_tables.ipynb #bdc206f0
+def _row_problems(df, roles, what):
+    "Sentences about a table without rows, and about empty cells."
+    if not len(df): yield f"{what} has no rows: expected one for each image."
+    blank = np.flatnonzero((df[list(roles)] == "").any(axis=1)) + 1
+    where = f"{listed(blank)} (the first is 1)"
+    if len(blank):
+        yield f"{what} has rows without {' or '.join(roles)}: {where}. Fill them in or delete them."
+
 # %% ../../nbs/data/02d_tables.ipynb #a22cfb33
 def read_table(source, # A CSV or a DataFrame
                *roles, # Columns that must be there: keys of `COLUMN_NAMES`
@@ -181,12 +196,6 @@ def read_table(source, # A CSV or a DataFrame
     df = _renamed(df, roles, what)
     refuse_first(_row_problems(df, roles, what))
     return df
-
-# %% ../../nbs/data/02d_tables.ipynb #0690615c
-def _from_frame(df):
-    named = [o for o in df.index.names if o is not None and o not in df.columns]
-    if named and df.columns.nlevels == 1: df = df.reset_index(named)
-    return df.reset_index(drop=True)
 
 # %% ../../nbs/data/02d_tables.ipynb #4cfd50e8
 def _renamed(df, roles, what):
@@ -212,15 +221,6 @@ def _is_a_guess(role, column, df):
     "Might `column` mean something else than `role`? One column for files is clear."
     if bare_name(column) == role: return False
     return role != "filepath" or sum(find_column(role, [c]) is not None for c in df) > 1
-
-# %% ../../nbs/data/02d_tables.ipynb #bdc206f0
-def _row_problems(df, roles, what):
-    "Sentences about a table without rows, and about empty cells."
-    if not len(df): yield f"{what} has no rows: expected one for each image."
-    blank = np.flatnonzero((df[list(roles)] == "").any(axis=1)) + 1
-    where = f"{listed(blank)} (the first is 1)"
-    if len(blank):
-        yield f"{what} has rows without {' or '.join(roles)}: {where}. Fill them in or delete them."
 
 # %% ../../nbs/data/02d_tables.ipynb #05ace91f
 def choose_classes(labels, # As they were found
