@@ -112,6 +112,7 @@ def _open(self:RowCache):
         self.done = np.memmap(file, np.uint8, "r+", shape=(self.n,))
         self.rows = np.memmap(file, self.dtype, "r+", self.start, (self.n, *self.shape))
 
+# %% ../../nbs/data/10_cache.ipynb #86d04501
 @patch
 def _reserve(self:RowCache, file):
     self._make_room()
@@ -141,7 +142,8 @@ def put(self:RowCache,
     self.rows[idx] = values
     self.rows.flush()
     self.done[idx] = 1
-    with contextlib.suppress(OSError): os.utime(self.folder)  # the least recently used goes first
+    with contextlib.suppress(OSError):
+        os.utime(self.folder)  # the least recently used goes first
 
 # %% ../../nbs/data/10_cache.ipynb #6e90a5ba
 @patch
@@ -179,7 +181,8 @@ def decoded(df, # A table from `index_images`
     work = Parallel(-1, prefer="processes" if processes else "threads", return_as="generator")
     squares = work(delayed(picture_array)(o, img_size, margin) for o in picture_files(df.iloc[todo]))
     chunks = [todo[i:i+64] for i in range(0, len(todo), 64)]
-    for idx in track(chunks, "decoding", progress): cache.put(idx, list(itertools.islice(squares, len(idx))))
+    for idx in track(chunks, "decoding", progress):
+        cache.put(idx, list(itertools.islice(squares, len(idx))))
     next(squares, None)  # joblib warns of a generator that isn't read to its end
     return cache
 
@@ -188,7 +191,8 @@ def to_float(a, # uint8 images, (n, h, w, channels): an array, or a tensor on an
              device=None # Where the result goes; where `a` is unless given
             )->torch.Tensor: # float32, (n, channels, h, w), between 0 and 1
     "Turn images into a network's input."
-    if isinstance(a, np.ndarray): a = np.require(a, requirements="W")  # torch warns of read-only memory
+    if isinstance(a, np.ndarray):
+        a = np.require(a, requirements="W")  # torch warns of read-only memory
     return torch.as_tensor(a, device=device).permute(0, 3, 1, 2).contiguous().float()/255
 
 # %% ../../nbs/data/10_cache.ipynb #adbd8f56

@@ -9,19 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 import numpy as np, pandas as pd
 from PIL import Image
-from ..core import CROP_MARGIN, ConfigError, DataError, DataWarning, ImageError
-from ..core import listed, refuse_first, subplots
-from .image import from_array, image_array, is_picture, open_image, refuse
-from .medical import need_module
-from .slices import Slice, read_slices
-from .tables import TABLE_SUFFIXES, bare_name, cell_text, find_column, locate, patient_column, read_table
-from .tables import table_columns
 
 # %% auto #0
 __all__ = ['SEQUENCES', 'CHANNEL_PREFIX', 'MOST_CHANNELS', 'find_channels', 'name_channels', 'channels_of', 'n_channels',
            'file_columns', 'picture_files', 'locate_files', 'open_channels', 'picture_array', 'open_picture',
-           'each_channel', 'shown_picture', 'show_sequences', 'cycled', 'pick_channels', 'list_channels',
-           'slice_volumes']
+           'each_channel', 'shown_picture', 'cycled', 'pick_channels', 'list_channels', 'slice_volumes']
+
+# %% ../../nbs/data/02f_channels.ipynb #b1e44225
+from ..core import CROP_MARGIN, ConfigError, DataError, DataWarning, ImageError
+from ..core import listed, refuse_first
+from .image import from_array, image_array, is_picture, open_image, refuse
+from .medical import need_module
+from .slices import Slice, read_slices
+from .tables import TABLE_SUFFIXES, bare_name, cell_text, find_column, locate
+from .tables import patient_column, read_table, table_columns
 
 # %% ../../nbs/data/02f_channels.ipynb #32ffdf73
 SEQUENCES = dict( #: Sequence → how a column with its files may be called
@@ -36,6 +37,20 @@ def find_channels(columns # Names of columns
     known = [spelling for o in SEQUENCES.values() for spelling in o.split()]
     return [names[o] for o in known if o in names]
 
+# %% ../../nbs/data/02f_channels.ipynb #1b4fc3b2
+def _problems(files, what):
+    "Sentences about a sequence that is missing, or given twice."
+    for c, cells in files.items():
+        blank = [i for i, o in enumerate(cells, 1) if not o]
+        rows = f"{listed(blank)} (the first is 1)"
+        if blank:
+            yield f"{what} has rows without {_plain(c)}: {rows}. Fill them in or delete them."
+    for a, b in itertools.combinations(files, 2):
+        same = [i for i, (o, p) in enumerate(zip(files[a], files[b]), 1) if o == p]
+        both = f"{_plain(a)} and {_plain(b)}"
+        if same:
+            yield f"{what} names the same file for {both} in row {listed(same)}: correct it."
+
 # %% ../../nbs/data/02f_channels.ipynb #f8631617
 def name_channels(source, # A table: a CSV or a DataFrame
                   channels=None # Names of columns, in a list or separated by commas; found by name if None
@@ -46,7 +61,8 @@ def name_channels(source, # A table: a CSV or a DataFrame
     columns = _asked(there, channels, source) if channels else _by_name(there, source)
     if not columns: return source
     df = read_table(source)
-    if not isinstance(source, pd.DataFrame): df[columns] = read_table(source, all_text=True)[columns]
+    if not isinstance(source, pd.DataFrame):
+        df[columns] = read_table(source, all_text=True)[columns]
     files = {CHANNEL_PREFIX + _plain(c): [cell_text(o) for o in df[c]] for c in columns}
     refuse_first(_problems(files, _called(source)))
     first = next(iter(files.values()))
@@ -74,21 +90,12 @@ def _asked(columns, channels, source):
     names = [o.strip() for o in channels.split(",")] if isinstance(channels, str) else list(map(str, channels))
     there = {bare_name(_plain(c)): c for c in columns}
     lacking = [o for o in names if bare_name(o) not in there]
-    if lacking: raise DataError(f"{_called(source)} has no column {listed(lacking)} for channels={','.join(names)}: "
-                                f"found {listed(map(_plain, columns), 8)}.")
+    there_are = listed(map(_plain, columns), 8)
+    if lacking: raise DataError(f"{_called(source)} has no column {listed(lacking)} for "
+                                f"channels={','.join(names)}: found {there_are}.")
     if len({*map(bare_name, names)}) < len(names) or len(names) > MOST_CHANNELS:
         raise ConfigError(f"channels={','.join(names)}: expected at most {MOST_CHANNELS} columns, each once.")
     return [there[bare_name(o)] for o in names]
-
-def _problems(files, what):
-    "Sentences about a sequence that is missing, or given twice."
-    for c, cells in files.items():
-        blank = [i for i, o in enumerate(cells, 1) if not o]
-        rows = f"{listed(blank)} (the first is 1)"
-        if blank: yield f"{what} has rows without {_plain(c)}: {rows}. Fill them in or delete them."
-    for a, b in itertools.combinations(files, 2):
-        same = [i for i, (o, p) in enumerate(zip(files[a], files[b]), 1) if o == p]
-        if same: yield f"{what} names the same file for {_plain(a)} and {_plain(b)} in row {listed(same)}: correct it."
 
 # %% ../../nbs/data/02f_channels.ipynb #e8636f68
 def channels_of(df # A table
@@ -106,6 +113,7 @@ def file_columns(df # A table
     "List the columns of a table that name files."
     return ["filepath", *(CHANNEL_PREFIX + o for o in channels_of(df))]
 
+# %% ../../nbs/data/02f_channels.ipynb #75a5935e
 def picture_files(df # A table
                  )->list: # For each row its file, or a dictionary: channel → file
     "List what each picture of a table is read from."
@@ -133,17 +141,19 @@ def open_channels(source:dict, # Channel → path, bytes, PIL image or array
     first = next(iter(found.values()))
     sizes = {k: "{}×{} pixels, {} slices".format(*o[0].image.size, len(o)) for k, o in found.items()}
     _check_alike(first[0].name, sizes, lambda a, b: a == b)
-    _check_alike(first[0].name, {k: _place_of(o) for k, o in source.items()}, _is_same_place)
+    def same(a, b): return a is None or b is None or np.allclose(a, b, atol=.01)
+    _check_alike(first[0].name, {k: _place_of(o) for k, o in source.items()}, same)
     images = [{k: o[i].image for k, o in found.items()} for i in range(len(first))]
     return [replace(o, image=image) for o, image in zip(first, images)]
 
+# %% ../../nbs/data/02f_channels.ipynb #da4c1387
 def _slices_of(k, source, untrusted):
     if isinstance(source, np.ndarray): source = from_array(source)
     if isinstance(source, Image.Image): return [Slice(f"{k} in memory", source)]
-    if not untrusted and is_picture(source): return [Slice(_name_of(k, source), open_image(source, name=_name_of(k, source)))]
-    return read_slices(source, _name_of(k, source), untrusted)
-
-def _name_of(k, source): return f"{k} in memory" if isinstance(source, bytes) else str(source)
+    name = f"{k} in memory" if isinstance(source, bytes) else str(source)
+    if not untrusted and is_picture(source):
+        return [Slice(name, open_image(source, name=name))]
+    return read_slices(source, name, untrusted)
 
 # %% ../../nbs/data/02f_channels.ipynb #3c68e474
 def _check_alike(name, facts, alike):
@@ -159,8 +169,6 @@ def _place_of(source):
     is_nifti = isinstance(source, (str, Path)) and str(source).lower().endswith((".nii", ".nii.gz"))
     return need_module("nibabel", source).load(source).affine if is_nifti else None
 
-def _is_same_place(a, b): return a is None or b is None or np.allclose(a, b, atol=.01)
-
 # %% ../../nbs/data/02f_channels.ipynb #41e3dd0c
 def picture_array(source, # What `image_array` takes, or a dictionary: channel → one of these
                   size:int=224, # Side of the result, in pixels
@@ -169,11 +177,12 @@ def picture_array(source, # What `image_array` takes, or a dictionary: channel �
     "Open, crop and resize a picture to a square."
     if not isinstance(source, dict): return image_array(source, size, margin)
     first, *more = open_channels(source)
-    if more: refuse(first.name, f"is one of {len(more) + 1} slices", "cut volumes by `slice_volumes`")
-    if first.other: refuse(first.name, f"is no slice of an MRI (its header says {first.other})", "leave it out")
-    return np.stack([_gray(image_array(o, size, margin)) for o in first.image.values()], -1)
-
-def _gray(a): return np.asarray(Image.fromarray(a).convert("L"))
+    if more:
+        refuse(first.name, f"is one of {len(more) + 1} slices", "cut volumes by `slice_volumes`")
+    if first.other:
+        refuse(first.name, f"is no slice of an MRI (its header says {first.other})", "leave it out")
+    squares = [Image.fromarray(image_array(o, size, margin)) for o in first.image.values()]
+    return np.stack([np.asarray(o.convert("L")) for o in squares], -1)
 
 # %% ../../nbs/data/02f_channels.ipynb #3585721d
 def open_picture(source # What `image_array` takes, or an array, or a dictionary of channels
@@ -190,24 +199,11 @@ def each_channel(f, # Function of pictures
     if not isinstance(pictures[0], dict): return f(*pictures)
     return {k: f(*(o and o[k] for o in pictures)) for k in pictures[0]}
 
+# %% ../../nbs/data/02f_channels.ipynb #216478c4
 def shown_picture(picture # From `open_picture`
                  ): # A PIL image
     "The picture that stands for all channels: the first one."
     return next(iter(picture.values())) if isinstance(picture, dict) else picture
-
-# %% ../../nbs/data/02f_channels.ipynb #23454db8
-def show_sequences(df # A table with channels and label
-                  ): # matplotlib's Figure
-    "Show one picture of each class in all its sequences."
-    rows, names = df.drop_duplicates("label").head(8), channels_of(df)
-    fig, axs = subplots(len(rows), len(names), squeeze=False, figsize=(1.7*len(names), 1.7*len(rows)))
-    for line, label, files in zip(axs, rows.label, picture_files(rows)):
-        line[0].set_ylabel(label)
-        for ax, (name, file) in zip(line, files.items()):
-            ax.imshow(open_image(file))
-            ax.set(xticks=[], yticks=[])
-    for ax, name in zip(axs[0], names): ax.set_title(name, fontsize=10)
-    return fig
 
 # %% ../../nbs/data/02f_channels.ipynb #cd90283c
 def cycled(values, # One for each of three channels, or None
@@ -218,6 +214,11 @@ def cycled(values, # One for each of three channels, or None
     if n == 1: return (sum(values)/len(values),)
     return tuple(itertools.islice(itertools.cycle(values), n))
 
+# %% ../../nbs/data/02f_channels.ipynb #ec85cb70
+def _called_in(source):
+    if isinstance(source, (dict, pd.Series)): return "A picture"
+    return str(source) if isinstance(source, (str, Path)) else f"A {type(source).__name__}"
+
 # %% ../../nbs/data/02f_channels.ipynb #82fe87ca
 def pick_channels(source, # A dictionary or a row of a table
                   channels # Names
@@ -225,16 +226,21 @@ def pick_channels(source, # A dictionary or a row of a table
     "Pick the sequences that a network needs."
     wanted = f"expected {', '.join(channels)}, as in dict({channels[0]}=…, {channels[1]}=…)"
     if isinstance(source, pd.Series): source = source.to_dict()
-    if not isinstance(source, dict): refuse(_called_in(source), "is one picture, not several sequences", wanted)
+    if not isinstance(source, dict):
+        refuse(_called_in(source), "is one picture, not several sequences", wanted)
     there = {bare_name(_plain(k)): o for k, o in source.items()}
     found = {k: there.get(bare_name(k)) for k in channels}
     lacking = [k for k, o in found.items() if o is None or isinstance(o, (str, float)) and not cell_text(o)]
     if lacking: refuse(_called_in(source), f"lacks the sequence {listed(lacking)}", wanted)
     return {k: o.read() if hasattr(o, "read") else o for k, o in found.items()}
 
-def _called_in(source):
-    if isinstance(source, (dict, pd.Series)): return "A picture"
-    return str(source) if isinstance(source, (str, Path)) else f"A {type(source).__name__}"
+# %% ../../nbs/data/02f_channels.ipynb #bdf44d49
+def _as_slice(source, channels):
+    try: files = pick_channels(source, channels)
+    except ImageError as e: return Slice(_called_in(source), e)
+    given = files[channels[0]]
+    name = str(given) if isinstance(given, (str, Path)) else "sequences in memory"
+    return Slice(name, {k: os.path.abspath(o) if isinstance(o, (str, Path)) else o for k, o in files.items()})
 
 # %% ../../nbs/data/02f_channels.ipynb #7dc32fdf
 def list_channels(x, # A dictionary, a row, a table, the name of a table, or a list of them
@@ -248,13 +254,6 @@ def list_channels(x, # A dictionary, a row, a table, the name of a table, or a l
         return [_as_slice(o, channels) for o in picture_files(df)], True
     if not isinstance(x, (list, tuple)): return [_as_slice(x, channels)], False
     return [s for o in x for s in list_channels(o, channels)[0]], True
-
-def _as_slice(source, channels):
-    try: files = pick_channels(source, channels)
-    except ImageError as e: return Slice(_called_in(source), e)
-    given = files[channels[0]]
-    name = str(given) if isinstance(given, (str, Path)) else "sequences in memory"
-    return Slice(name, {k: os.path.abspath(o) if isinstance(o, (str, Path)) else o for k, o in files.items()})
 
 # %% ../../nbs/data/02f_channels.ipynb #3e75a947
 def slice_volumes(source, # A table with slice, and one column of volumes for each sequence

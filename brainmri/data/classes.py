@@ -6,7 +6,6 @@
 from __future__ import annotations
 import re
 from colorsys import hls_to_rgb
-from ..core import pick
 
 # %% auto #0
 __all__ = ['STUDY_CLASSES', 'HEALTHY', 'known_class', 'name_classes', 'as_labels', 'classes_of', 'healthy_class', 'class_colors']

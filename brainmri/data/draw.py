@@ -4,7 +4,7 @@
 
 # %% ../../nbs/data/00b_draw.ipynb #ab1697a5
 from __future__ import annotations
-import functools, io
+import functools
 from dataclasses import dataclass
 from importlib.metadata import version
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ import matplotlib, numpy as np
 from fastcore.basics import patch
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label as parts, map_coordinates
-from ..core import CROP_MARGIN, ConfigError, pick, stable_seed
+from ..core import ConfigError, pick, stable_seed
 from ..store import atomic, cache_dir
 
 # %% auto #0
@@ -86,6 +86,7 @@ def _volume(name):
             with atomic(folder/f"{k}.npy") as tmp, open(tmp, "wb") as f: np.save(f, v)
     return np.lib.format.open_memmap(folder/f"{name}.npy", mode="r")
 
+# %% ../../nbs/data/00b_draw.ipynb #20329447
 def _at(name, xyz):
     "The values of a volume at places in the head."
     origin, step = _PLACES[name]
@@ -94,7 +95,7 @@ def _at(name, xyz):
 
 # %% ../../nbs/data/00b_draw.ipynb #09f34f32
 def _smooth(rng, shape, cells):
-    "A smooth random picture with about `cells` bumps on a side and a standard deviation near 1."
+    "A smooth random picture with about `cells` bumps on a side and a deviation near 1."
     n = max(2, int(round(cells)))
     coarse = Image.fromarray(rng.standard_normal((n, n)).astype(np.float32))
     return np.asarray(coarse.resize(shape[::-1], Image.Resampling.BICUBIC)) * 1.3
@@ -132,21 +133,16 @@ class _View:
 
 # %% ../../nbs/data/00b_draw.ipynb #e3f05077
 @patch
-def pixels(self:_View,
-           step=1 # 1 for every pixel, 2 for every second
-          ): # Two arrays
-    "Columns and rows, counted from the middle."
+def pixels(self:_View, step=1): # 2 for every second pixel
+    "Columns and rows of every `step`-th pixel, counted from the middle."
     h, w = self.shape
     r, c = np.mgrid[0:h:step, 0:w:step].astype(np.float32)
     return c - (w - 1)/2, r - (h - 1)/2
 
 # %% ../../nbs/data/00b_draw.ipynb #3612d78b
 @patch
-def xyz(self:_View,
-        step=1, # As in `pixels`
-        shift=(0, 0) # Pixels that the picture is moved, to the right and down
-       ): # Three arrays
-    "Places in the head, in mm."
+def xyz(self:_View, step=1, shift=(0, 0)): # As in `pixels`; pixels
+    "Places in the head, in mm, of every `step`-th pixel of the picture, moved by `shift`."
     c, r = (o + by for o, by in zip(self.pixels(step), shift))
     (cols, rows, depth), A = self.axes, self.matrix
     flat = [self.center[i] + A[i, 0]*c + A[i, 1]*r for i in range(2)]
@@ -157,9 +153,7 @@ def xyz(self:_View,
 
 # %% ../../nbs/data/00b_draw.ipynb #b060bb60
 @patch
-def maps(self:_View,
-         shift=(0, 0) # As in `xyz`
-        ): # Arrays by name
+def maps(self:_View, shift=(0, 0)): # As in `xyz`
     "What lies at each pixel: `xyz`, T1, and the smooth volumes."
     xyz = self.xyz(shift=shift)
     half = [(a[::2, ::2] + a[1::2, 1::2])/2 for a in xyz]
@@ -221,7 +215,8 @@ def _marks(rng, img):
         gray = int(rng.integers(110, 256))
         x = (w//2 if corner % 2 else 4) + int(rng.integers(0, max(1, w//2 - 45)))
         draw.text((x, 1 if corner < 2 else h - 11), str(word), fill=gray, font=font)
-    if rng.random() < .5: _ticks(draw, [2, w - 3][rng.integers(2)], int(rng.integers(30, h//2)))
+    if rng.random() < .5:
+        _ticks(draw, [2, w - 3][rng.integers(2)], int(rng.integers(30, h//2)))
     return img
 
 # %% ../../nbs/data/00b_draw.ipynb #9b7df5f3
@@ -272,24 +267,18 @@ class _Glioma(_Lesion):
 
 # %% ../../nbs/data/00b_draw.ipynb #1016d5a5
 @patch
-def inside(self:_Glioma,
-           rng, # A generator
-           level, # 0 at the center and 1 at the edge
-           patches # Smooth noise
-          ): # Intensities
+def inside(self:_Glioma, rng, level, patches): # Level 1 is the edge; smooth noise
     "Intensities of a ring around a core, of patches, or of a dull stain."
     kind = rng.random()
     ring, core = rng.uniform(.68, .95)*(1 + .13*patches), rng.uniform(.12, .28)
-    if kind < .66: return _mix(core, ring, _sigmoid((level - rng.uniform(.5, .68) - .1*patches) / .05))
+    if kind < .66:
+        return _mix(core, ring, _sigmoid((level - rng.uniform(.5, .68) - .1*patches) / .05))
     if kind < .88: return _mix(.34, ring, _sigmoid(2.5*patches))
     return rng.uniform(.22, .3) + .03*patches
 
 # %% ../../nbs/data/00b_draw.ipynb #8e025612
 @patch
-def paint(self:_Glioma,
-          v, # Intensities of the head
-          maps # From `maps` of the view
-         ): # Intensities with the lesion; and its levels, 1 at the edge
+def paint(self:_Glioma, v, maps): # Intensities; maps of the view
     "A ragged mass with edema around it."
     rng, noise = self.rng, functools.partial(_smooth, self.rng, v.shape)
     cells = max(v.shape) / self.radius * 1.3
@@ -317,10 +306,7 @@ class _Meningioma(_Lesion):
 
 # %% ../../nbs/data/00b_draw.ipynb #dc8993dd
 @patch
-def paint(self:_Meningioma,
-          v, # Intensities of the head
-          maps # From `maps` of the view
-         ): # Intensities with the lesion; and its levels, 1 at the edge
+def paint(self:_Meningioma, v, maps): # Intensities; maps of the view
     "A bright ball on the dura, with a cleft beneath it and often a tail."
     rng, dura = self.rng, maps.dura
     bright = rng.uniform(.72, .95)
@@ -340,21 +326,20 @@ class _Pituitary(_Lesion):
         i = sum((a - s)**2 for a, s in zip(view.xyz(2), _SELLA)).argmin()
         return _pixel(view, i, 2), rng.uniform(9, 16) / view.mm, rng.uniform(.1, .35)
 
-    def balls(self, rng, xyz):
-        "The level of the nearer of two balls."
-        mm = self.radius*self.view.mm
-        seat = np.array(_SELLA) + rng.uniform(-2, 2, 3) + [0, 0, .25*mm]
-        top = seat + [rng.uniform(-3, 3), rng.uniform(-2, 2), mm*rng.uniform(.5, .9)]
-        small = mm*rng.uniform(.5, .85)
-        lower, upper = _ball(xyz, seat, (mm,)*3)/mm, _ball(xyz, top, (small,)*3)/small
-        return np.minimum(1 + lower, 1 + upper)
+# %% ../../nbs/data/00b_draw.ipynb #2355fc59
+@patch
+def balls(self:_Pituitary, rng, xyz): # Places of the pixels, in mm
+    "The level of the nearer of two balls."
+    mm = self.radius*self.view.mm
+    seat = np.array(_SELLA) + rng.uniform(-2, 2, 3) + [0, 0, .25*mm]
+    top = seat + [rng.uniform(-3, 3), rng.uniform(-2, 2), mm*rng.uniform(.5, .9)]
+    small = mm*rng.uniform(.5, .85)
+    lower, upper = _ball(xyz, seat, (mm,)*3)/mm, _ball(xyz, top, (small,)*3)/small
+    return np.minimum(1 + lower, 1 + upper)
 
 # %% ../../nbs/data/00b_draw.ipynb #1a4e22ec
 @patch
-def paint(self:_Pituitary,
-          v, # Intensities of the head
-          maps # From `maps` of the view
-         ): # Intensities with the lesion; and its levels, 1 at the edge
+def paint(self:_Pituitary, v, maps): # Intensities; maps of the view
     "Two balls above the sella, some with a cyst."
     rng, noise = self.rng, functools.partial(_smooth, self.rng, v.shape)
     bright = rng.uniform(.68, .95)
@@ -365,6 +350,7 @@ def paint(self:_Pituitary,
         inside = inside - .45*bright*_sigmoid((.5 - level + .15*noise(20)) / .06)
     return _mix(v, inside, _sigmoid((1 - level) / .04)), level
 
+# %% ../../nbs/data/00b_draw.ipynb #2de0e538
 #: What can be drawn.
 LESIONS = dict(glioma=_Glioma, meningioma=_Meningioma, pituitary=_Pituitary, notumor=None)
 
@@ -382,9 +368,7 @@ class Phantom:
 def mask_corners(mask:np.ndarray # True where something is, height × width
                 )->tuple: # (x0, y0, x1, y1) in pixels, x1 and y1 just outside; None for an empty mask
     "The corners of the box around a mask."
-    if not mask.any(): return None
-    x, y = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
-    return int(x[0]), int(y[0]), int(x[-1]) + 1, int(y[-1]) + 1
+    return Image.fromarray(mask).getbbox()
 
 @patch(as_prop=True)
 def box(self:Phantom)->tuple: # As of `mask_corners`
@@ -404,10 +388,7 @@ def outline(self:Phantom)->Image.Image: # An RGB picture
 
 # %% ../../nbs/data/00b_draw.ipynb #24904b81
 @patch
-def _repr_png_(self:Phantom):
-    f = io.BytesIO()
-    self.outline().save(f, "PNG")
-    return f.getvalue()
+def _repr_png_(self:Phantom): return self.outline()._repr_png_()
 
 # %% ../../nbs/data/00b_draw.ipynb #76b9e420
 SHOWN = dict( #: Sequence → the classes whose lesions can be seen in it
@@ -421,19 +402,20 @@ def _as_sequence(v, painted, label, sequence):
     if sequence is None: return painted
     if label not in SHOWN[sequence]: painted = v
     if sequence in ("t1", "t1ce"): return np.interp(painted, _GRAYS, _CURVES[sequence])
-    return _mix(np.interp(v, _GRAYS, _CURVES[sequence]), .95, np.clip(5*abs(painted - v), 0, 1))  # water is bright
+    water = np.clip(5*abs(painted - v), 0, 1)
+    return _mix(np.interp(v, _GRAYS, _CURVES[sequence]), .95, water)
 
 # %% ../../nbs/data/00b_draw.ipynb #fd9f3193
 def make_phantom(label:str, # One of `LESIONS`
                  seed:int=42, # The same seed gives the same pixels
                  size:int=240, # Mean side in pixels; sides vary by a tenth around it
                  plane:str=None, # One of `PLANES`; drawn from `seed` if None
-                 sequence:str=None # One of `SHOWN`, of the same slice; contrast-enhanced, with every lesion, if None
+                 sequence:str=None # One of `SHOWN`; if None contrast-enhanced, with every lesion
                 )->Phantom: # Picture, mask, box
     "Draw one slice of the synthetic head, with a lesion or, for `notumor`, none."
     pick(label, LESIONS, "class")
     if sequence: pick(sequence, SHOWN, "sequence")
-    if size < 96: raise ConfigError(f"size is {size}: expected at least 96 pixels, of which the border takes 24.")
+    if size < 96: raise ConfigError(f"size is {size}: expected at least 96 pixels.")
     keys = ("head", seed), ("lesion", label, seed), ("scan", seed, *([sequence] if sequence else []))
     head, lesion, scan = (np.random.default_rng(stable_seed(*key)) for key in keys)
     kind, drawn, sellar = LESIONS[label], PLANES[head.integers(3)], head.random() < .25

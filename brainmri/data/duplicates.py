@@ -66,7 +66,7 @@ def _signs(hashes): return np.unpackbits(hashes, axis=-1).astype(np.float32)*2 -
 def _turns(hashes): return hashes[:, None] if hashes.ndim == 2 else hashes
 
 def _bits_apart(hashes, turns, block=128):
-    "How far `turns` are from `hashes`, each in its best position: a block, and where it begins."
+    "How far `turns` are from `hashes`, each in its best position, block by block."
     signs, step = _signs(hashes), max(1, block//turns.shape[1])
     for start in range(0, len(turns), step):
         alike = np.tensordot(signs, _signs(turns[start:start+step]), (1, 2))

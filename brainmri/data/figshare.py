@@ -43,10 +43,8 @@ def mask_box(mask:np.ndarray # True where something is, height × width; somewhe
             )->tuple: # x_center, y_center, width, height
     "The bounding box of `mask` as fractions of its width and height."
     h, w = mask.shape
-    x0, x1 = np.flatnonzero(mask.any(0))[[0, -1]] + (0, 1)
-    y0, y1 = np.flatnonzero(mask.any(1))[[0, -1]] + (0, 1)
-    box = (x0 + x1)/2/w, (y0 + y1)/2/h, (x1 - x0)/w, (y1 - y0)/h
-    return tuple(map(float, box))
+    x0, y0, x1, y1 = Image.fromarray(mask).getbbox()
+    return (x0 + x1)/2/w, (y0 + y1)/2/h, (x1 - x0)/w, (y1 - y0)/h
 
 # %% ../../nbs/data/00a_figshare.ipynb #c012e7d8
 def show_int16(a:np.ndarray # Whole numbers that 16 bits hold, height × width
@@ -118,6 +116,8 @@ def _fields(data, name):
 # %% ../../nbs/data/00a_figshare.ipynb #da8040b0
 def _slice(label, pid, image, mask, name):
     "The slice in its fields, turned upright."
+    label = FIGSHARE_LABELS.get(label.item() if label.size == 1 else 0)
+    if not label: _refuse(name, "has no label from 1 to 3")
     pid = "".join(chr(int(o)) for o in pid.ravel())
     if not pid.isalnum(): _refuse(name, "has no PID in letters and numbers")
     whole = image.dtype in (np.int16, np.uint16)
@@ -136,10 +136,7 @@ def read_figshare(source, # Path of a `.mat` file, or its bytes
     except OSError as e: _refuse(name, f"can't be read ({e.strerror})")
     if not is_matlab(data): _refuse(name, f"is no MATLAB file (it begins with {data[:8]!r})")
     if data.startswith(b"MATLAB 5"): _refuse(name, "is a MATLAB 5 file")
-    label, pid, image, mask = _fields(data, name)
-    label = FIGSHARE_LABELS.get(label.item() if label.size == 1 else 0)
-    if not label: _refuse(name, "has no label from 1 to 3")
-    return _slice(label, pid, image, mask, name)
+    return _slice(*_fields(data, name), name)
 
 # %% ../../nbs/data/00a_figshare.ipynb #99c443cf
 BOX_COLUMNS = ("x_center", "y_center", "box_width", "box_height")  #: Columns with the tumor's box
@@ -162,8 +159,7 @@ def figshare_table(folder # Searched to any depth
     import pandas as pd
     files = [str(Path(d, name)) for d, names in walk_folders(folder) for name in names]
     rows = thread_map(_row, [o for o in files if o.lower().endswith(".mat")], progress=False)
-    other = [o["filepath"] for o in rows if o.get("problem") == NO_SLICE]
-    _ignore(other, "without a slice (no cjdata)")
+    _ignore([o["filepath"] for o in rows if o.get("problem") == NO_SLICE], "without a slice (no cjdata)")
     _ignore([o for o in files if o.lower().endswith(IMAGE_SUFFIXES)], "without a label")
     columns = ["filepath", "label", "pid", "subject", "exam", *BOX_COLUMNS]
     df = pd.DataFrame([o for o in rows if "label" in o], columns=columns)

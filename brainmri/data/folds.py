@@ -6,9 +6,9 @@
 from __future__ import annotations
 import numpy as np
 import pandas as pd
-from ..core import DataError, counted, listed, pick, stable_seed, subplots
+from ..core import DataError, counted, listed, pick, stable_seed
 from .classes import classes_of
-from .split import SHARES, grouped_split
+from .split import SHARES, grouped_split, plot_parts
 
 # %% auto #0
 __all__ = ['deal_folds', 'fold_images', 'fold_split', 'fold_summary', 'plot_folds']
@@ -49,15 +49,17 @@ def _dealt(df, k, seed, how):
 # %% ../../nbs/data/09a_folds.ipynb #aa7f4c05
 def _given_folds(df, column):
     "The folds that a column of the table names, numbered from 1."
-    if column not in df: raise DataError(f"There is no column {column!r} with folds: expected a number of folds, "
-                                         f"or one of {listed(df.columns, 12)}.")
-    if df[column].isna().any(): raise DataError(f"The column {column} must name a fold for every image; "
-                                                f"{df[column].isna().sum()} have none.")
+    if column not in df: raise DataError(f"There is no column {column!r} with folds: "
+                                         f"expected a number of folds, or one of {listed(df.columns, 12)}.")
+    blank = df[column].isna().sum()
+    if blank:
+        raise DataError(f"The column {column} must name a fold for every image; {blank} have none.")
     fold = df[column].astype("category").cat.codes + 1
     lost = pd.crosstab(df.label.astype(str), fold).eq(0).stack()
     for label, i in lost.index[lost]: raise DataError(
         f"{label} has no images in fold {i} of the column {column}: each fold needs every class.")
-    if fold.max() < 2: raise DataError(f"The column {column} names one fold: expected at least 2.")
+    if fold.max() < 2:
+        raise DataError(f"The column {column} names one fold: expected at least 2.")
     return fold
 
 # %% ../../nbs/data/09a_folds.ipynb #d937393b
@@ -66,7 +68,7 @@ def fold_split(df, # A table from `fold_images`
                seed=42, # Which validation groups
                how="grouped" # As in `fold_images`
               )->pd.DataFrame: # A copy with the column split
-    "Split a table for one fold: its test images, and training and validation groups of the others."
+    "Split a table for one fold: its images are the test, other groups train and validate."
     rows = df[df.fold != fold].sort_values(["y", "filepath"])
     both = SHARES["train"] + SHARES["valid"]
     shares = {part: SHARES[part]/both for part in ("train", "valid")}
@@ -74,12 +76,13 @@ def fold_split(df, # A table from `fold_images`
     df = df.assign(split=pd.Series(part, rows.index).reindex(df.index, fill_value="test"))
     for label, t in df.groupby("label", observed=True):
         lost = set(SHARES) - set(t.split)
-        if lost: raise DataError(f"{label} has no images in {listed(sorted(lost))} of fold {fold}: it needs more groups.")
+        found = f"{label} has no images in {listed(sorted(lost))} of fold {fold}"
+        if lost: raise DataError(f"{found}: it needs more groups.")
     return df
 
 # %% ../../nbs/data/09a_folds.ipynb #21c10c6e
 def fold_summary(df # A table from `fold_images`
-                )->pd.DataFrame: # One row per fold: images of each class and in all, groups, and groups of several folds
+                )->pd.DataFrame: # One row per fold: images of each class and in all, groups, crossing groups
     "How many images of each class each fold holds, and whether groups cross."
     t = pd.crosstab(df.fold, df.label.astype(str))
     t = t.reindex(columns=[c for c in classes_of(df) if c in t])
@@ -93,13 +96,6 @@ def fold_summary(df # A table from `fold_images`
 def plot_folds(df # A table from `fold_images`
               ): # matplotlib's Figure
     "One bar per fold, divided into the classes, with the counts."
-    t = fold_summary(df)[::-1]
-    fig, ax = subplots(figsize=(7, 1 + .4*len(t)))
-    names, left = [f"fold {i}" for i in t.index], np.zeros(len(t))
-    for label in [c for c in classes_of(df) if c in t]:
-        bars = ax.barh(names, t[label], left=left, label=label, alpha=.75)
-        ax.bar_label(bars, label_type="center")
-        left += t[label]
-    ax.set(xlabel="images")
-    fig.legend(loc="outside upper center", ncols=4, frameon=False)
-    return fig
+    t = fold_summary(df)
+    classes = [c for c in classes_of(df) if c in t]
+    return plot_parts(t[classes].rename("fold {}".format))

@@ -8,7 +8,8 @@ import io
 import numpy as np
 from PIL import Image, ImageSequence
 from ..core import counted
-from .image import MAX_PIXELS, as_shown, deep_color, is_deep, open_image, refuse, to_8_bits, to_rgb, told
+from .image import MAX_PIXELS, as_shown, deep_color, is_deep, open_image
+from .image import refuse, to_8_bits, to_rgb, told
 
 # %% auto #0
 __all__ = ['MAX_VOXELS', 'MAX_SLICES', 'check_size', 'gray_range', 'to_gray', 'is_standardized', 'shown_together', 'as_grays',
@@ -43,6 +44,7 @@ def gray_range(parts # Arrays of numbers
     lo, hi = (float(np.percentile(x, q, method=m)) for q, m in ((.2, "lower"), (99.8, "higher")))
     return (lo, hi) if hi > lo else (float(x.min()), float(x.max()))
 
+# %% ../../nbs/data/02b_gray.ipynb #325659ac
 def to_gray(x, # Numbers, in an array of any shape
             lo:float, # What is black
             hi:float # What is white
@@ -61,6 +63,7 @@ def is_standardized(arrays # Of numbers
     below = sum(np.count_nonzero(o < 0) for o in arrays)
     return zeros > .1*n and below > .02*n
 
+# %% ../../nbs/data/02b_gray.ipynb #ffc722b5
 def shown_together(arrays:list # Of numbers of any kind
                   )->list: # Arrays of uint8
     "Arrays as grays in one range."
@@ -118,6 +121,7 @@ def read_tiff(data:bytes, # The contents of a file
     if all(o.ndim == 2 for o in pages): return as_grays(pages, name), {}
     return [o if o.ndim == 3 else as_grays([o], name)[0] for o in pages], {}
 
+# %% ../../nbs/data/02b_gray.ipynb #450e64a2
 def _page(data, im, k, name):
     "The numbers of a page, (h, w), or its colors as bytes, (h, w, 3)."
     check_size(name, *im.size)

@@ -40,6 +40,7 @@ def match_mapping(mapping, # File name, stem or end of a path → patient
         f"{_few(unused)}. Images may be missing, or their names differ.", DataWarning, stacklevel=4)
     return [given.get(found[o]) for o in paths]
 
+# %% ../../nbs/data/06_groups.ipynb #357ef53a
 def _few(names): return listed(names, 3, 80)
 
 # %% ../../nbs/data/06_groups.ipynb #43fcf3c7
@@ -58,7 +59,8 @@ def read_mapping(file # A CSV or DataFrame with a column for the file and one fo
     t = pd.DataFrame(dict(file=t[named].map(path_key), patient=t[patient].map(cell_text)), dtype=object)
     t = t[t.file != "."].drop_duplicates()
     twice = t.file[t.file.duplicated()]
-    if len(twice): raise DataError(f"{what} names several patients for {_few(twice)}: decide on one for each.")
+    if len(twice):
+        raise DataError(f"{what} names several patients for {_few(twice)}: decide on one for each.")
     return dict(zip(t.file, t.patient))
 
 # %% ../../nbs/data/06_groups.ipynb #3d24cc37
@@ -72,7 +74,8 @@ def by_original(path # Path of an image
     path = Path(path)
     stem = _ADDED.sub("", path.stem)
     bare = re.sub(r" ?\(\d+\)$", "", stem)
-    if any(path.with_name(bare + o).exists() for o in (path.suffix, ".jpg", ".png")): stem = bare
+    if any(path.with_name(bare + o).exists() for o in (path.suffix, ".jpg", ".png")):
+        stem = bare
     return f"{path.parent.name}/{_ENDING.sub('', stem)}"
 
 # %% ../../nbs/data/06_groups.ipynb #cc84a5e9
@@ -100,6 +103,7 @@ def known_groups(df, # A table from `index_images`
     if column not in (None, name): _check_column(df[column], found, name)
     return found, name
 
+# %% ../../nbs/data/06_groups.ipynb #1ec399c5
 def _patient(o):
     "A patient, the same whether `7`, `7.0` or `'7'`; None where there is nothing."
     return o if isinstance(o, (tuple, frozenset)) else cell_text(o) or None
@@ -107,7 +111,8 @@ def _patient(o):
 # %% ../../nbs/data/06_groups.ipynb #e818a2e8
 def _patients(df, group):
     "The patient of each image by `group`, and what to call the source."
-    if isinstance(group, pd.Series) and group.index.equals(df.index): return list(group), "a given column"
+    if isinstance(group, pd.Series) and group.index.equals(df.index):
+        return list(group), "a given column"
     if isinstance(group, pd.DataFrame): group = read_mapping(group)
     if isinstance(group, (Mapping, pd.Series)):
         return match_mapping(group, df.filepath), "a mapping of file names"
@@ -115,7 +120,8 @@ def _patients(df, group):
         name = getattr(group, "__name__", "<lambda>")
         return _answers(group, df.filepath), name.replace("<lambda>", "a function of the path")
     name = str(group)
-    if name not in df and name == "by_original": return _answers(by_original, df.filepath), name
+    if name not in df and name == "by_original":
+        return _answers(by_original, df.filepath), name
     if name not in df and name.lower().endswith(TABLE_SUFFIXES):
         return match_mapping(read_mapping(group), df.filepath), Path(group).name
     column = next((c for c in df if bare_name(c) == bare_name(name)), name)

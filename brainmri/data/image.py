@@ -15,7 +15,7 @@ from .figshare import is_matlab, read_figshare
 __all__ = ['MAX_BYTES', 'MAX_PIXELS', 'FORMATS', 'HEAD_BYTES', 'NIFTI_HEADS', 'SUFFIXES', 'READABLE', 'READERS', 'refuse',
            'full_scale', 'to_8_bits', 'to_rgb', 'from_array', 'read_file', 'file_kind', 'is_picture', 'holds_slices',
            'upright', 'as_shown', 'is_deep', 'deep_color', 'decode_image', 'told', 'slices_of', 'open_image',
-           'crop_border', 'image_array', 'write_squares']
+           'crop_border', 'image_array']
 
 # %% ../../nbs/data/02_image.ipynb #39087f41
 def refuse(name, # The file, as the user knows it
@@ -35,13 +35,15 @@ def full_scale(arrays # Arrays of whole numbers from 0 to 65535
     most = np.searchsorted(counts, .9999*counts[-1])
     return next(2**bits - 1 for bits in (8, 10, 12, 16) if most < 2**bits)
 
+# %% ../../nbs/data/02_image.ipynb #1b6890e2
 def to_8_bits(arrays, # Arrays of whole numbers from 0 to 65535
               name="the image" # What to call it in an error
              )->list: # Arrays of uint8
     "Scale `arrays` together by their `full_scale`; bytes stay as they are."
     if all(a.dtype == np.uint8 for a in arrays): return arrays
     lo, hi = min(int(a.min()) for a in arrays), max(int(a.max()) for a in arrays)
-    if lo < 0 or hi > 65535: refuse(name, f"holds values from {lo} to {hi}", "expected 0 to 65535")
+    if lo < 0 or hi > 65535:
+        refuse(name, f"holds values from {lo} to {hi}", "expected 0 to 65535")
     top, every = full_scale(arrays), np.arange(hi + 1)
     stretched = not any((a % 257).any() for a in arrays)  # 8 bits as 16, however dark
     table = every//257 if stretched else np.minimum((every*255 + top//2)//top, 255)
@@ -56,7 +58,8 @@ def to_rgb(im:Image.Image, # An image of any mode
     if im.mode[0] == "I": im = Image.fromarray(to_8_bits([np.asarray(im)], name)[0])
     try: rgb = im.convert("RGBA" if im.has_transparency_data else "RGB")
     except ValueError: refuse(name, f"has the color mode {im.mode}", "save it as RGB")
-    if rgb.mode == "RGBA": rgb = Image.composite(rgb, Image.new("RGBA", im.size), rgb).convert("RGB")
+    if rgb.mode == "RGBA":
+        rgb = Image.composite(rgb, Image.new("RGBA", im.size), rgb).convert("RGB")
     rgb.info = {}  # a palette's transparency no longer applies
     return rgb
 
@@ -84,7 +87,8 @@ def read_file(path, # A file
         if not path.exists(): refuse(path, "does not exist", "check its name")
         if not path.is_file(): refuse(path, "is not a file", "expected an image file")
         size = path.stat().st_size
-        if size > most: refuse(path, f"is too large ({size_text(size)})", f"expected at most {size_text(most)}")
+        if size > most:
+            refuse(path, f"is too large ({size_text(size)})", f"expected at most {size_text(most)}")
         if not size: refuse(path, "is zero bytes long", "copy it again or delete it")
         return path.read_bytes()
     except OSError as e: refuse(path, f"can't be read ({e.strerror})", "check its permissions")
@@ -123,6 +127,7 @@ SUFFIXES = (*IMAGE_SUFFIXES, ".tif", ".tiff", ".gif", ".webp", ".dcm", ".nii", "
             ".npy")  #: Endings of files that hold slices
 READABLE = "pictures, DICOM, NIfTI, .mat or .npy files"  #: The same, in words
 
+# %% ../../nbs/data/02_image.ipynb #6bc55e27
 def holds_slices(path # Of a file
                 )->bool: # True for a known ending, too
     "Is a file, by its ending or its first bytes, one of those that are read here?"
@@ -134,6 +139,7 @@ def holds_slices(path # Of a file
     kind = file_kind(head, Path(path).suffix)
     return kind is not None and (kind != "gzip" or _unpacked(head)[:4] in NIFTI_HEADS)
 
+# %% ../../nbs/data/02_image.ipynb #72cc9cfd
 def _unpacked(head):
     try: return zlib.decompressobj(31).decompress(head, 8)
     except zlib.error: return b""
@@ -186,7 +192,8 @@ def _half(data, page, name, swap):
         im.seek(page)
         raw = _DEEP.fullmatch(_packing(im))
         apart = getattr(im, "tag_v2", {}).get(284) == 2
-        if not raw or apart: refuse(name, "keeps 16-bit colors apart", "save them pixel by pixel, or as gray")
+        if not raw or apart:
+            refuse(name, "keeps 16-bit colors apart", "save them pixel by pixel, or as gray")
         kind, order = raw.groups()
         mode = "RGBA" if kind == "LA" else f"{kind.upper()};16{_SWAPPED[order] if swap else order}"
         im.tile = [(*o[:3], mode if isinstance(o[3], str) else (mode, *o[3][1:])) for o in im.tile]
@@ -233,6 +240,7 @@ def decode_image(im:Image.Image, # An image, perhaps not loaded yet
     if by > 1: rgb.info.update(reduced=by, full_size=full)
     return rgb
 
+# %% ../../nbs/data/02_image.ipynb #f36976f0
 def _reduction(im, needed):
     "By how much a JPEG may be reduced and keep twice the `needed` pixels."
     if im.format != "JPEG" or _is_turned(im): return 1
@@ -247,11 +255,13 @@ def told(name, # What to call the image
     try: yield
     except (DataError, MemoryError): raise
     except UnidentifiedImageError:
-        if data[:4] in _TIFF: refuse(name, "is a damaged TIFF, or of a rare kind", "save it as gray or RGB")
+        if data[:4] in _TIFF:
+            refuse(name, "is a damaged TIFF, or of a rare kind", "save it as gray or RGB")
         refuse(name, f"is not an image, or its header is damaged (it begins with {data[:8]!r})", _KINDS)
     except Image.DecompressionBombError as e: refuse(name, f"is too large ({e})", _SMALLER)
     except Exception as e: refuse(name, f"is damaged or cut short ({e})", "copy it again")
 
+# %% ../../nbs/data/02_image.ipynb #c6ee05cf
 _KINDS = f"expected {', '.join(FORMATS)}, DICOM, NIfTI, .mat or .npy; replace it or delete it"
 
 # %% ../../nbs/data/02_image.ipynb #44b1c97f
@@ -267,6 +277,7 @@ def slices_of(data:bytes, # The contents of a file
     module, function = READERS[kind].split(".")
     return getattr(importlib.import_module(f"brainmri.data.{module}"), function)(data, name)
 
+# %% ../../nbs/data/02_image.ipynb #fc2f33d4
 def _only_slice(data, name):
     "The slice in a file that holds one, mode RGB."
     arrays, info = slices_of(data, name)
@@ -315,7 +326,8 @@ def image_array(source, # Path of an image file, or a PIL image
     "Open, crop, and resize `source` to a square; an unusable file raises `ImageError`."
     in_memory = isinstance(source, Image.Image)
     name = "An image in memory" if in_memory else str(source)
-    with told(name): img = decode_image(source, name) if in_memory else open_image(source, size + margin)
+    with told(name):
+        img = decode_image(source, name) if in_memory else open_image(source, size + margin)
     if "reduced" in img.info: return _resized_part(img, size, margin)
     inner = crop_border(img, margin, name)
     return np.asarray(inner.resize((size, size), Image.Resampling.BILINEAR))
@@ -329,17 +341,3 @@ def _resized_part(img, size, margin):
     inner = img.crop((left, left, left + math.ceil(x1), left + math.ceil(y1)))
     box = margin/by - left, margin/by - left, x1, y1
     return np.asarray(inner.resize((size, size), Image.Resampling.BILINEAR, box=box))
-
-# %% ../../nbs/data/02_image.ipynb #bd91401f
-def write_squares(out, # File of the array, which exists
-                  offset:int, # Bytes before its first row
-                  shape:tuple, # (rows, size, size, 3)
-                  rows, # Row numbers
-                  files, # An image file for each
-                  margin:int=CROP_MARGIN # Pixels cut from each side first
-                 ): # `rows`
-    "Write `image_array` of each of `files` to its row of a uint8 array on disk."
-    a = np.memmap(out, np.uint8, "r+", offset=offset, shape=tuple(shape))
-    for i, f in zip(rows, files): a[i] = image_array(f, shape[1], margin)
-    a.flush()
-    return rows

@@ -14,19 +14,22 @@ from fastai.torch_core import show_image
 from fastai.vision.core import PILImage  # not all of fastai.vision, which loads torchvision and timm
 from fastcore.basics import patch
 from fastcore.meta import delegates
-from ..core import *
-from ..store import *
-from .cache import send, to_float
-from .channels import CHANNEL_PREFIX, channels_of, cycled, locate_files, n_channels, name_channels, picture_array
-from .classes import STUDY_CLASSES, known_class, name_classes
-from .image import crop_border, from_array, image_array, open_image
-from .look import show_grid
-from .tables import find_column, given_names, read_parts, read_table, repeat_problems
 
 # %% auto #0
 __all__ = ['BorderCrop', 'mild_affine', 'warp', 'view_numbers', 'MildAugment', 'TensorSequences', 'ReadMRI', 'training_rows',
            'NumberLabels', 'train_and_valid', 'mri_block', 'mri_dls', 'rows_dl', 'ArrayDL', 'show_crop',
            'show_augmented']
+
+# %% ../../nbs/data/11_loaders.ipynb #ffeee87e
+from ..core import *
+from ..store import *
+from .cache import send, to_float
+from .channels import CHANNEL_PREFIX, channels_of, cycled, locate_files
+from .channels import n_channels, name_channels, picture_array
+from .classes import STUDY_CLASSES, known_class, name_classes
+from .image import crop_border, from_array, image_array, open_image
+from .look import show_grid
+from .tables import find_column, given_names, read_parts, read_table, repeat_problems
 
 # %% ../../nbs/data/11_loaders.ipynb #a0489e7f
 class BorderCrop(Transform):
@@ -48,7 +51,7 @@ def mild_affine(u, # Uniform random numbers in [0, 1), shape (n, 6)
     turn, area, shape, dx, dy, flip = torch.as_tensor(u, dtype=torch.float32).T
     angle = (2*turn - 1)*np.deg2rad(max_deg)
     area = min_scale + (1 - min_scale)*area
-    ratio = area**(1 - 2*shape)  # log-uniform from area to 1/area: the widest range in which the cut stays inside
+    ratio = area**(1 - 2*shape)  # log-uniform in the widest range in which the cut stays inside
     w, h = (area*ratio).sqrt(), (area/ratio).sqrt()
     dx, dy = (2*dx - 1)*(1 - w), (2*dy - 1)*(1 - h)
     w = torch.where(flip < p_flip, -w, w)
@@ -107,6 +110,7 @@ class ReadMRI(Transform):
         a = picture_array(x, self.img_size, self.margin)
         return TensorSequences(a.transpose(2, 0, 1).copy()) if isinstance(x, dict) else PILImage.create(a)
 
+# %% ../../nbs/data/11_loaders.ipynb #fceb8432
 def _picture_of(x):
     "What a row of a table names: its file, or a dictionary of the files of its channels."
     names = channels_of(x.index) if isinstance(x, pd.Series) else ()
@@ -126,12 +130,15 @@ def training_rows(df, # A table with columns for file, label and split
     named = given_names(rows.label, classes) or {}
     names = {o: named.get(o, known_class(o) if known_class(o) in classes else o) for o in rows.label}
     odd = set(names.values()) - {str(o) for o in classes}
-    if odd: raise DataError(f"The table has the labels {listed(sorted(odd))}; expected {', '.join(classes)}.")
+    if odd:
+        raise DataError(f"The table has the labels {listed(sorted(odd))}; expected {', '.join(classes)}.")
     return rows.assign(label=pd.Categorical(rows.label.map(names), classes))
 
+# %% ../../nbs/data/11_loaders.ipynb #676cef58
 def _table_classes(df):
     label = df[find_column("label", df.columns) or "label"]
-    if hasattr(label, "cat") and label.cat.categories.dtype != int: return [str(o) for o in label.cat.categories]
+    named = hasattr(label, "cat") and label.cat.categories.dtype != int
+    if named: return [str(o) for o in label.cat.categories]
     return list(dict.fromkeys(name_classes(map(str, label)).values()))
 
 # %% ../../nbs/data/11_loaders.ipynb #9eb876ba
@@ -173,7 +180,8 @@ def mri_block(classes=None, # Class names in the order of their numbers; the tab
     "The study's preprocessing as a fastai `DataBlock`."
     import fastai.vision.learner  # tells fastai how to show batches, results and losses of pictures
     always = [IntToFloatTensor, *([MildAugment()] if augment else [])]
-    if mean is not None: always.append(Normalize.from_stats(cycled(mean, channels), cycled(std, channels)))
+    if mean is not None:
+        always.append(Normalize.from_stats(cycled(mean, channels), cycled(std, channels)))
     blocks = TransformBlock(batch_tfms=always), TransformBlock(type_tfms=NumberLabels(classes))
     rows = partial(training_rows, classes=classes)
     return DataBlock(blocks, get_items=rows, get_x=ReadMRI(img_size, margin), get_y=ColReader("label"),

@@ -9,18 +9,21 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 from ..core import CROP_MARGIN, stable_seed, subplots, thread_map
+from .channels import channels_of, picture_files
 from .classes import class_colors, classes_of
 from .image import open_image
 
 # %% auto #0
-__all__ = ['class_counts', 'plot_class_counts', 'show_grid', 'show_samples', 'plot_sizes', 'channel_means', 'plot_channel_means']
+__all__ = ['class_counts', 'plot_class_counts', 'show_grid', 'show_samples', 'show_sequences', 'plot_sizes', 'channel_means',
+           'plot_channel_means']
 
 # %% ../../nbs/data/03a_look.ipynb #5de7fa6f
 def class_counts(df:pd.DataFrame # A table from `index_images`
                 )->pd.DataFrame: # Indexed by label, in the order of the classes: n and share
     "Count the images of each class."
     n = df.label.value_counts().reindex([c for c in classes_of(df) if (df.label == c).any()])
-    return pd.DataFrame(dict(n=n.values, share=(n/n.sum()).values), index=pd.Index(n.index.astype(str), name="label"))
+    index = pd.Index(n.index.astype(str), name="label")
+    return pd.DataFrame(dict(n=n.values, share=(n/n.sum()).values), index)
 
 # %% ../../nbs/data/03a_look.ipynb #bb7a6945
 def plot_class_counts(df:pd.DataFrame # A table from `index_images`
@@ -46,6 +49,7 @@ def _tiles(rows, side, gap):
             canvas.paste(img, ((side + 6)*j + (side - img.width)//2, (side + gap)*i + gap))
     return canvas
 
+# %% ../../nbs/data/03a_look.ipynb #2ce3ba89
 def _picture(img):
     if isinstance(img, Image.Image): return img.convert("RGB")
     a = np.asarray(img)
@@ -86,11 +90,19 @@ def show_samples(df:pd.DataFrame, # A table from `index_images`
         files = _sample(df[df.label == name], n, (seed, name)).filepath
         rows.append([ImageOps.crop(o, margin) if cropped else o for o in map(open_image, files)])
     if n > 1: return show_grid(rows, names)
-    parts = range(0, len(names), 6)
-    images = [[row[0] for row in rows[i:i+6]] for i in parts]
-    return show_grid(images, titles=[names[i:i+6] for i in parts])
+    parts = [slice(i, i + 6) for i in range(0, len(names), 6)]
+    return show_grid([sum(rows[o], []) for o in parts], titles=[names[o] for o in parts])
 
+# %% ../../nbs/data/03a_look.ipynb #55986724
 def _sample(df, n, key): return df.sample(min(n, len(df)), random_state=stable_seed(*key))
+
+# %% ../../nbs/data/03a_look.ipynb #d9a791b7
+def show_sequences(df # A table with channels and label
+                  ): # matplotlib's Figure
+    "Show one picture of each class in all its sequences."
+    rows = df.drop_duplicates("label").head(8)
+    images = [list(map(open_image, files.values())) for files in picture_files(rows)]
+    return show_grid(images, rows.label, channels_of(df), size=1.7)
 
 # %% ../../nbs/data/03a_look.ipynb #bd2bd48d
 def plot_sizes(df:pd.DataFrame, # A table from `index_images`

@@ -35,7 +35,8 @@ def write_dicom(path, # The file to write
     "Write `pixels` as an anonymous, uncompressed MR DICOM, for tests and research."
     pydicom = need_module("pydicom", path)
     wrong = [k for k in tags if pydicom.datadict.tag_for_keyword(k) is None]
-    if wrong: raise ConfigError(f"DICOM has no attribute {wrong[0]!r}: expected one like 'WindowCenter'.")
+    if wrong:
+        raise ConfigError(f"DICOM has no attribute {wrong[0]!r}: expected one like 'WindowCenter'.")
     ds = pydicom.Dataset()
     ds.update(_anonymous_tags(series, number))
     model = "RGB" if pixels.ndim > 2 and pixels.shape[-1] == 3 else "MONOCHROME2"
@@ -57,6 +58,7 @@ def _anonymous_tags(series, number):
 # %% ../../nbs/data/02c_medical.ipynb #4fd7d884
 _one_reader = threading.RLock()
 
+# %% ../../nbs/data/02c_medical.ipynb #e9efcd0c
 @contextlib.contextmanager
 def quietly(name, # The file that is read
             module:str, # What reads it: pydicom or nibabel
@@ -108,6 +110,7 @@ def first_number(ds, # A pydicom `Dataset`
 # %% ../../nbs/data/02c_medical.ipynb #daa0ef40
 _GROUPS = "PixelMeasures PlaneOrientation PlanePosition PixelValueTransformation FrameVOILUT"
 
+# %% ../../nbs/data/02c_medical.ipynb #5020ff16
 def frame_header(ds, # A pydicom `Dataset`
                  k:int # Number of the frame, from 0
                 ): # A `Dataset`
@@ -133,6 +136,7 @@ def in_units(x:np.ndarray, # Stored numbers
     slope, intercept = first_number(ds, "RescaleSlope") or 1., first_number(ds, "RescaleIntercept")
     return x*np.float32(slope) + np.float32(intercept)
 
+# %% ../../nbs/data/02c_medical.ipynb #b53953dc
 def has_window(ds # A pydicom `Dataset`
               )->bool: # False if nothing, or no width, is given
     "Does a header say how its numbers are to be seen?"
@@ -148,9 +152,11 @@ def through_window(x:np.ndarray, # Numbers in their unit
     center, width = first_number(ds, "WindowCenter"), first_number(ds, "WindowWidth")
     function = ds.get("VOILUTFunction")
     if function == "SIGMOID": return .5 + .5*np.tanh(2*(x - center)/width)  # 1/(1 + exp(−4·…))
-    if function != "LINEAR_EXACT" and width >= 1: center, width = center - .5, max(width - 1, 1e-9)
+    if function != "LINEAR_EXACT" and width >= 1:
+        center, width = center - .5, max(width - 1, 1e-9)
     return (x - center)/width + .5
 
+# %% ../../nbs/data/02c_medical.ipynb #3f682262
 def _through_table(x, table):
     "Numbers through a table, whose own numbers tell how many bits it uses."
     n, first, _ = table.LUTDescriptor
@@ -201,12 +207,15 @@ def _uid_name(uid, default="an image"):
     from pydicom.uid import UID_dictionary
     return UID_dictionary.get(uid, [default])[0]
 
+# %% ../../nbs/data/02c_medical.ipynb #c62a5ef1
 def _check_dicom(ds, name):
     "Refuse a DICOM without pixels that can be shown."
     from pydicom.pixels import get_decoder
     kind, syntax = _uid_name(ds.get("SOPClassUID")), ds.file_meta.TransferSyntaxUID
-    if "image" not in kind.lower(): refuse(name, f"holds no picture ({kind})", "expected an image")
-    if "PixelData" not in ds: refuse(name, "has no whole-number pixels", "export it again, with 16 bits")
+    if "image" not in kind.lower():
+        refuse(name, f"holds no picture ({kind})", "expected an image")
+    if "PixelData" not in ds:
+        refuse(name, "has no whole-number pixels", "export it again, with 16 bits")
     check_size(name, *(int(first_number(ds, k, 1)) for k in ("Columns", "Rows", "NumberOfFrames")))
     with contextlib.suppress(NotImplementedError):
         if get_decoder(syntax).is_available: return
@@ -241,11 +250,13 @@ def mosaic_size(ds # A pydicom `Dataset`
         return int(csareader.get_n_mosaic(csareader.get_csa_header(ds)) or 0)
     return 0
 
+# %% ../../nbs/data/02c_medical.ipynb #47d75cc8
 def is_mosaic(ds # A pydicom `Dataset`
              )->bool: # As its image type or a number of slices says
     "Are there several slices in one frame?"
     return "MOSAIC" in np.atleast_1d(ds.get("ImageType") or []).tolist() or mosaic_size(ds) > 1
 
+# %% ../../nbs/data/02c_medical.ipynb #df4624a4
 def mosaic_tiles(ds, # A pydicom `Dataset`
                  frame:np.ndarray # Its only frame
                 )->list: # Of arrays, one per slice; `frame` itself where their number isn't known
@@ -287,6 +298,7 @@ def slice_place(ds # A pydicom `Dataset`, or the `frame_header` of a frame
     position = float(np.cross(axes[:3], axes[3:]) @ at)
     return tuple(round(o, 2) for o in axes), round(position, 2)
 
+# %% ../../nbs/data/02c_medical.ipynb #498ba890
 def order_in_space(places:list # From `slice_place`, none of them None
                   )->list: # Pairs of an index and a number, sorted
     "Put slices in order, those of one direction after those of another."
@@ -307,7 +319,8 @@ def stored_frames(ds # A pydicom `Dataset`
     high = int(ds.get("HighBit", stored - 1))
     shifted = high + 1 > stored and not ds.file_meta.TransferSyntaxUID.is_encapsulated
     frames = list(iter_pixels(ds, correct_unused_bits=not shifted))
-    if shifted: frames = [(x << (size - high - 1)) >> (size - stored) for x in frames]  # fills with the sign
+    if shifted:
+        frames = [(x << (size - high - 1)) >> (size - stored) for x in frames]  # fills with the sign
     del ds.PixelData  # large, and no longer needed
     return mosaic_tiles(ds, frames[0]) if is_mosaic(ds) else frames
 

@@ -20,7 +20,8 @@ def _check_volume(image, name):
     "Refuse what isn't one volume of numbers."
     shape, kind = image.shape, image.get_data_dtype().kind
     volumes = f"holds several volumes ({'×'.join(map(str, shape))})"
-    if max(shape[3:], default=1) > 1: refuse(name, volumes, "save one, such as img.slicer[..., 0]")
+    if max(shape[3:], default=1) > 1:
+        refuse(name, volumes, "save one, such as img.slicer[..., 0]")
     if kind not in "iuf": refuse(name, "holds no real numbers", "save it as float32")
     a, b, n = sorted([*shape, 1, 1][:3], reverse=True)
     check_size(name, a, b, n)
@@ -33,7 +34,8 @@ def upright_volume(data:bytes, # The contents of a .nii file
     import nibabel as nib
     small = NIFTI_HEADS[data[:4]] == 348
     magic = data[344:348] if small else data[4:8]
-    if magic[:2] != b"n+": refuse(name, "is no NIfTI in one file", "save it as .nii with nibabel")
+    if magic[:2] != b"n+":
+        refuse(name, "is no NIfTI in one file", "save it as .nii with nibabel")
     image = (nib.Nifti1Image if small else nib.Nifti2Image).from_bytes(data)
     _check_volume(image, name)
     a, slope, inter = image.dataobj.get_unscaled(), image.dataobj.slope, image.dataobj.inter
@@ -59,6 +61,7 @@ def _grays(cuts, header):
     if hi > lo and (lo, hi) != everything: return [to_gray(o, lo, hi) for o in cuts]
     return shown_together(list(cuts))
 
+# %% ../../nbs/data/02e_nifti.ipynb #f0b265e2
 def read_nifti(data:bytes, # The contents of a .nii file
                name:str # What to call it in errors
               )->tuple: # One array per slice, and an empty dictionary
@@ -78,8 +81,10 @@ def read_gzip(data:bytes, # The contents of a .nii.gz file
     "Read the slices of a compressed NIfTI."
     with quietly(name, "nibabel", "gzip archive"), gzip.open(io.BytesIO(data)) as f:
         unpacked = f.read(MAX_VOLUME_BYTES + 1)
-    if len(unpacked) > MAX_VOLUME_BYTES: refuse(name, "is too large unpacked", "save it smaller")
-    if unpacked[:4] not in NIFTI_HEADS: refuse(name, "is an archive of something other than NIfTI", "unpack it")
+    if len(unpacked) > MAX_VOLUME_BYTES:
+        refuse(name, "is too large unpacked", "save it smaller")
+    if unpacked[:4] not in NIFTI_HEADS:
+        refuse(name, "is an archive of something other than NIfTI", "unpack it")
     return read_nifti(unpacked, name)
 
 # %% ../../nbs/data/02e_nifti.ipynb #366a44a1

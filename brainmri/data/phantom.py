@@ -64,9 +64,9 @@ def _near(root, row, path, rng):
     left, top, right, low = rng.permutation([1, 0, 0, 0]).tolist()
     size = [round(scale*o) for o in img.size]
     box = (left, top, img.width - right, img.height - low)
-    img, mask = img.resize(size, Image.Resampling.BICUBIC, box), mask.resize(size, Image.Resampling.BILINEAR, box)
-    img.save(root/path, quality=int(rng.integers(75, 93)))
-    return _save_mask(root, path, np.asarray(mask) > 127)
+    resized = img.resize(size, Image.Resampling.BICUBIC, box)
+    resized.save(root/path, quality=int(rng.integers(75, 93)))
+    return _save_mask(root, path, np.asarray(mask.resize(size, Image.Resampling.BILINEAR, box)) > 127)
 
 # %% ../../nbs/data/01_phantom.ipynb #1a28874a
 def _copy(root, row, path, defect, rng):
@@ -82,8 +82,6 @@ def _copy(root, row, path, defect, rng):
 # %% ../../nbs/data/01_phantom.ipynb #be078a0c
 def _path(label, number, suffix=".png"): return Path(label)/f"{label}_{number:04d}{suffix}"
 
-def _next(label, labels): return labels[(labels.index(label) + 1) % len(labels)]
-
 # %% ../../nbs/data/01_phantom.ipynb #677428e4
 def _plant(root, rows, rng, planted):
     "Write what is planted; yield the kind of defect and the row of each file."
@@ -91,9 +89,10 @@ def _plant(root, rows, rng, planted):
     rounds = -(-len(defects) // len(rows))
     order = [rows[j] for _ in range(rounds) for j in rng.permutation(len(rows))]
     count = Counter(row["label"] for row in rows)
+    labels = list(count)
     for i, (defect, row) in enumerate(zip(defects, order)):
         label, suffix = row["label"], ".jpg" if defect == "near_duplicates" else ".png"
-        if defect == "conflicts": label = _next(label, [*count])
+        if defect == "conflicts": label = labels[(labels.index(label) + 1) % len(labels)]
         count[label] += 1
         how = ("cut", "garbage", "empty")[i % 3] if defect == "unreadable" else defect
         yield defect, _copy(root, row, _path(label, count[label], suffix), how, rng)
@@ -109,7 +108,8 @@ def _write_fresh(root, kinds, settings, progress):
 def _write(root, kinds, settings, planted, progress):
     about = dict(synthetic=True, note="Made by brainmri. No patient.", settings=settings)
     write_json(root/"phantoms.json", about | dict(complete=False))
-    for folder in [*kinds, *(f".masks/{c}" for c in kinds)]: (root/folder).mkdir(parents=True, exist_ok=True)
+    for folder in [*kinds, *(f".masks/{c}" for c in kinds)]:
+        (root/folder).mkdir(parents=True, exist_ok=True)
     rows = _write_fresh(root, kinds, settings, progress)
     found = list(_plant(root, rows, np.random.default_rng(stable_seed("defects", settings["seed"])), planted))
     bad = [row["filepath"] for defect, row in found if defect == "unreadable"]
@@ -142,6 +142,7 @@ def _table(root, classes):
 # %% ../../nbs/data/01_phantom.ipynb #9038605f
 _VERSION = 1  # goes up when the same seed gives other pixels: folders made earlier are not used again
 
+# %% ../../nbs/data/01_phantom.ipynb #59cb54ff
 def make_phantoms(path, # Folder to write to: new, empty, or made by the same call before
                   n:int=300, # Different slices; planted files come on top
                   seed:int=42, # The same seed gives the same bytes
@@ -157,8 +158,10 @@ def make_phantoms(path, # Folder to write to: new, empty, or made by the same ca
     root, kinds = Path(path), _kinds(classes)
     planted = dict(duplicates=duplicates, near_duplicates=near_duplicates)
     planted |= dict(conflicts=conflicts, unreadable=unreadable)
-    if n < len(kinds): raise ConfigError(f"n is {n}: expected at least {len(kinds)}, one image per class.")
-    if min(planted.values()) < 0: raise ConfigError(f"Files to plant are {planted}: expected 0 or more of each.")
+    if n < len(kinds):
+        raise ConfigError(f"n is {n}: expected at least {len(kinds)}, one image per class.")
+    if min(planted.values()) < 0:
+        raise ConfigError(f"Files to plant are {planted}: expected 0 or more of each.")
     names = kinds if isinstance(classes, dict) else list(kinds)
     settings = dict(version=_VERSION, n=n, seed=seed, size=size, classes=names, **planted)
     with full_disk(root):
@@ -172,13 +175,15 @@ def show_phantoms(data=4, # A table of `make_phantoms`, or how many of each kind
                  ): # The Figure
     "Show synthetic slices, one row per class."
     rows = _invented(data) if isinstance(data, int) else _loaded(data, n)
-    if not rows: raise ConfigError("There is nothing to show: expected a table of make_phantoms, or a number above 0.")
+    if not rows:
+        raise ConfigError("There is nothing to show: expected a table, or a number above 0.")
     cols = max(map(len, rows))
     fig, axes = subplots(len(rows), cols, squeeze=False, figsize=(1.4*cols, 1.6*len(rows)))
     for ax in axes.flat: ax.axis("off")
     for phantoms, line in zip(rows, axes):
         line[0].set_title(phantoms[0].label, fontsize=9)
-        for p, ax in zip(phantoms, line): ax.imshow(p.outline() if box else np.dstack([p.image]*3))
+        for p, ax in zip(phantoms, line):
+            ax.imshow(p.outline() if box else np.dstack([p.image]*3))
     return fig
 
 # %% ../../nbs/data/01_phantom.ipynb #86597a02
@@ -186,7 +191,8 @@ def _invented(n):
     return [[make_phantom(c, stable_seed(42, c, i + 1)) for i in range(n)] for c in LESIONS if n > 0]
 
 def _loaded(df, n):
-    return [[_load(row) for row in df[df.label == c][:n].itertuples()] for c in classes_of(df) if (df.label == c).any()]
+    rows = [df[df.label == c][:n] for c in classes_of(df)]
+    return [list(map(_load, o.itertuples())) for o in rows if len(o)]
 
 def _load(row):
     image = np.asarray(Image.open(row.filepath).convert("L"))

@@ -37,6 +37,7 @@ def _pixels(a, b):
 # %% ../../nbs/data/12_regions.ipynb #85e40348
 _BOX = ["x_center", "y_center", "width", "height"]
 
+# %% ../../nbs/data/12_regions.ipynb #43254ef9
 def read_boxes(file # A CSV file, or a DataFrame of the same columns
               )->pd.DataFrame: # path, x_center, y_center, width, height; one row per box
     "Read a table of boxes, and check it."
@@ -72,11 +73,9 @@ def find_regions(df, # A table with filepath
 
 # %% ../../nbs/data/12_regions.ipynb #c0f10698
 def _in_table(df, boxes):
-    return df.filepath.map(partial(_box_of, read_boxes(boxes).set_index("path")))
-
-def _box_of(boxes, file):
-    path = match_path(file, boxes.index)
-    return tuple(boxes.loc[path]) if path else None
+    boxes = read_boxes(boxes).set_index("path")
+    paths = [match_path(o, boxes.index) for o in df.filepath]
+    return pd.Series([tuple(boxes.loc[o]) if o else None for o in paths], df.index, dtype=object)
 
 def _mask_of(root, file):
     mask = root/".masks"/Path(file).relative_to(root).with_suffix(".png")

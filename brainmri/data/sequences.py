@@ -43,7 +43,8 @@ def _new_folder(path, sequences, classes):
     for k in sequences: pick(k, SHOWN, "sequence")
     for c in classes: pick(c, LESIONS, "class")
     root = Path(path)
-    if root.exists() and any(root.iterdir()): raise DataError(f"{root} holds files: expected a new or empty folder.")
+    if root.exists() and any(root.iterdir()):
+        raise DataError(f"{root} holds files: expected a new or empty folder.")
     for k in sequences: (root/k).mkdir(parents=True)
     write_json(root/"phantoms.json", dict(synthetic=True, note="Made by brainmri. No patient."))
     return root

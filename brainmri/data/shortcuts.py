@@ -153,7 +153,9 @@ def probe_warning(probe, # A `Probe`
     "Say what one probe gives away."
     f1, above = (.95, .5) if probe.sees_brain else (.9, .2)
     *each, mean = t.assign(c=[*classes, "mean"]).itertuples()
-    def named(verb, those): return [f"{verb} {' and '.join(f'{o.c}, F1 {o.f1:.2f}' for o in those)}"]*bool(those)
+    def named(verb, those):
+        listing = " and ".join(f"{o.c}, F1 {o.f1:.2f}" for o in those)
+        return [f"{verb} {listing}"] if those else []
     top = [o for o in each if o.f1 >= f1 and o.f1 > o.chance_high + .2]
     more = [o for o in each if o.f1 < f1 and o.low > o.chance_high + .2 and not probe.sees_brain]
     found = named("identifies", top) + named("favors", more)
@@ -168,6 +170,7 @@ def class_codes(df # A table from `index_images`
     classes = [c for c in classes_of(df) if (df.label == c).any()]
     return pd.Categorical(df.label, classes).codes.astype(int), classes
 
+# %% ../../nbs/data/07_shortcuts.ipynb #f0316b50
 def drawn(df, # A table from `index_images`
           groups, # Group of each image
           n, # Images to draw, about

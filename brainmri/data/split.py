@@ -15,7 +15,8 @@ from .tables import read_parts, repeat_problems, split_column
 from ..core import subplots
 
 # %% auto #0
-__all__ = ['SHARES', 'grouped_split', 'list_splits', 'split_images', 'split_summary', 'plot_split', 'leakage', 'sealed']
+__all__ = ['SHARES', 'grouped_split', 'list_splits', 'split_images', 'split_summary', 'plot_parts', 'plot_split', 'leakage',
+           'sealed']
 
 # %% ../../nbs/data/09_split.ipynb #d8b2fa37
 SHARES = dict(train=0.7, valid=0.15, test=0.15)  #: The parts of a split, and the share of each
@@ -68,8 +69,9 @@ def split_images(df, # A table from `index_images`
     "Split images so that neither a patient nor a cluster of near duplicates is on two sides."
     pick(how, list_splits(), "split")
     refuse_first(_table_problems(df))
-    if how not in _READY and "grouped" not in df.attrs and split_column(df): warnings.warn(
-        f"The column {split_column(df)} isn't used: the split 'given' would keep it.", DataWarning, stacklevel=2)
+    unused = how not in _READY and "grouped" not in df.attrs and split_column(df)
+    said = f"The column {unused} isn't used: the split 'given' would keep it."
+    if unused: warnings.warn(said, DataWarning, stacklevel=2)
     index, df = df.index, df.reset_index(drop=True)
     ready = _parts(df, *_READY[how]) if how in _READY else None
     lacks_valid = ready is not None and "valid" not in set(ready)
@@ -88,15 +90,18 @@ def split_images(df, # A table from `index_images`
     refuse_first(repeat_problems(df, "The split"))
     return df.set_axis(index)
 
+# %% ../../nbs/data/09_split.ipynb #a55c4999
 def _table_problems(df):
     lacking = [c for c in ("filepath", "label", "y") if c not in df]
-    if lacking: yield f"Expected a table from `index_images`; found one without {' and '.join(lacking)}."
+    if lacking:
+        yield f"Expected a table from `index_images`; found one without {' and '.join(lacking)}."
 
 # %% ../../nbs/data/09_split.ipynb #1cb9274e
 def _parts(df, column, what):
     "The part of each image that a `column` of `df` names."
     if column == "split": column = split_column(df) or column
-    if column not in df: raise DataError(f"Expected {what}; there is none. Use 'grouped' or 'random'.")
+    if column not in df:
+        raise DataError(f"Expected {what}; there is none. Use 'grouped' or 'random'.")
     return read_parts(df, column)
 
 # %% ../../nbs/data/09_split.ipynb #e071804c
@@ -143,19 +148,22 @@ def split_summary(df # A table from `split_images`
     return t.rename_axis(index="label", columns=None)
 
 # %% ../../nbs/data/09_split.ipynb #91d85efc
+def plot_parts(t, # Counts, one row per bar and one column per part
+               colors=None # Of the parts
+              ): # matplotlib's Figure
+    "Draw bars that are divided into parts, with the counts."
+    fig, ax = subplots(figsize=(7, 1 + .4*len(t)))
+    t[::-1].plot.barh(stacked=True, ax=ax, color=colors, legend=False, width=.8)
+    for bars in ax.containers: ax.bar_label(bars, label_type="center")
+    ax.set(xlabel="images", ylabel="")
+    fig.legend(loc="outside upper center", ncols=4, frameon=False)
+    return fig
+
 def plot_split(df # A table from `split_images`
               ): # matplotlib's Figure
     "One bar per class, divided into train, valid and test, with the counts."
-    t = split_summary(df).drop(index="total")[::-1]
-    fig, ax = subplots(figsize=(7, 1 + .4*len(t)))
-    left = np.zeros(len(t))
-    for part, color in zip(SHARES, ("#4C78A8", "#F2B447", "#B65D5D")):
-        bars = ax.barh(t.index, t[part], left=left, color=color, label=part)
-        ax.bar_label(bars, label_type="center", color="black" if part == "valid" else "white")
-        left += t[part]
-    ax.set(xlabel="images")
-    fig.legend(loc="outside upper center", ncols=3, frameon=False)
-    return fig
+    t = split_summary(df).drop(index="total")[list(SHARES)]
+    return plot_parts(t, ["#4C78A8", "#F2B447", "#B65D5D"])
 
 # %% ../../nbs/data/09_split.ipynb #7e694646
 def leakage(df, # A table with a column split, or from a folder with Training and Testing

@@ -10,7 +10,8 @@ from pathlib import Path
 from urllib.parse import unquote
 import numpy as np
 import pandas as pd
-from ..core import ConfigError, DataError, DataWarning, counted, find_file, listed, one_line, pick, refuse_first
+from ..core import ConfigError, DataError, DataWarning
+from ..core import counted, find_file, listed, one_line, pick, refuse_first
 from .classes import known_class, name_classes
 
 # %% auto #0
@@ -29,6 +30,7 @@ def bare_name(name # Of a column
     "Reduce a name to its letters and digits, in small letters."
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFC", str(name))).lower()
 
+# %% ../../nbs/data/02d_tables.ipynb #eb1176b3
 def find_column(role, # A key of `COLUMN_NAMES`
                 columns # Names of columns
                ): # One of them, or None
@@ -70,11 +72,13 @@ def read_parts(df, # A table
               )->pd.Series: # "train", "valid" or "test", for each row
     "Read the part of each row, or refuse what names no part."
     if column == "split": column = split_column(df) or column
-    if column not in df: raise DataError(f"The table has no column {column}: expected train, valid or test for each image.")
+    expected = "train, valid or test for every image"
+    if column not in df:
+        raise DataError(f"The table has no column {column}: expected {expected}.")
     part = pd.Series([match_split(o) for o in df[column]], df.index, dtype=object)
     odd = df[column][part.isna()]
     found = f"{len(odd)} say something else: {listed(odd.astype(object).unique())}"
-    if len(odd): raise DataError(f"The column {column} must say train, valid or test for every image; {found}.")
+    if len(odd): raise DataError(f"The column {column} must say {expected}; {found}.")
     return part
 
 # %% ../../nbs/data/02d_tables.ipynb #83509cbc
@@ -104,7 +108,8 @@ _EXPECTED = "one row for each, and at most {bytes:,} bytes, {rows:,} rows, {colu
 def _decoded(path):
     "The text of a file, whatever program wrote it."
     large = os.path.getsize(path) > MAX_TABLE["bytes"]
-    if large: raise DataError(f"{path} is too large for a table of images: expected {_EXPECTED}.")
+    if large:
+        raise DataError(f"{path} is too large for a table of images: expected {_EXPECTED}.")
     data = Path(path).read_bytes()
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"): return data.decode("utf-16", "replace")
     try: return data.decode("utf-8-sig")
@@ -137,7 +142,8 @@ def _read_csv(path, all_text=False):
     texts = dict.fromkeys([c for c in columns if all_text or _is_text(c)], str)
     df = pd.read_csv(io.StringIO(text), converters=texts, **kwargs)
     if isinstance(df.index, pd.RangeIndex): return df
-    raise DataError(f"{path} has rows with more cells than its header: put quotes around a cell that holds {sep!r}.")
+    raise DataError(f"{path} has rows with more cells than its header: "
+                    f"put quotes around a cell that holds {sep!r}.")
 
 # %% ../../nbs/data/02d_tables.ipynb #4a7e5f4f
 def table_columns(source # A CSV or a DataFrame
@@ -148,8 +154,27 @@ def table_columns(source # A CSV or a DataFrame
     return list(pd.read_csv(io.StringIO(text), nrows=0, sep=sep, skipinitialspace=True).columns)
 
 def _is_frame(source):
-    if isinstance(source, (pd.DataFrame, str, os.PathLike)): return isinstance(source, pd.DataFrame)
+    if isinstance(source, (pd.DataFrame, str, os.PathLike)):
+        return isinstance(source, pd.DataFrame)
     raise DataError(f"Found {type(source).__name__}: expected a table, as a DataFrame or the name of a CSV.")
+
+# %% ../../nbs/data/02d_tables.ipynb #58c71fb4
+def _columns(roles): return ",".join(roles) or "columns of different names"
+
+# %% ../../nbs/data/02d_tables.ipynb #0690615c
+def _from_frame(df):
+    named = [o for o in df.index.names if o is not None and o not in df.columns]
+    if named and df.columns.nlevels == 1: df = df.reset_index(named)
+    return df.reset_index(drop=True)
+
+# %% ../../nbs/data/02d_tables.ipynb #bdc206f0
+def _row_problems(df, roles, what):
+    "Sentences about a table without rows, and about empty cells."
+    if not len(df): yield f"{what} has no rows: expected one for each image."
+    blank = np.flatnonzero((df[list(roles)] == "").any(axis=1)) + 1
+    where = f"{listed(blank)} (the first is 1)"
+    if len(blank):
+        yield f"{what} has rows without {' or '.join(roles)}: {where}. Fill them in or delete them."
 
 # %% ../../nbs/data/02d_tables.ipynb #a22cfb33
 def read_table(source, # A CSV or a DataFrame
@@ -162,7 +187,8 @@ def read_table(source, # A CSV or a DataFrame
     try: df = _from_frame(source) if is_frame else _read_csv(source, all_text)
     except DataError: raise
     except (OSError, ValueError) as e:
-        raise DataError(f"{what} can't be read as a CSV ({one_line(e, 200)}): expected a CSV with {_columns(roles)}.") from None
+        found = f"{what} can't be read as a CSV ({one_line(e, 200)})"
+        raise DataError(f"{found}: expected a CSV with {_columns(roles)}.") from None
     once = df.columns.nlevels == 1 and df.columns.is_unique
     if not once: raise DataError(f"{what} has columns of the same name, or names on several levels: "
                                  f"expected {_columns(roles)}, each once.")
@@ -171,14 +197,7 @@ def read_table(source, # A CSV or a DataFrame
     refuse_first(_row_problems(df, roles, what))
     return df
 
-def _columns(roles): return ",".join(roles) or "columns of different names"
-
-# %% ../../nbs/data/02d_tables.ipynb #0690615c
-def _from_frame(df):
-    named = [o for o in df.index.names if o is not None and o not in df.columns]
-    if named and df.columns.nlevels == 1: df = df.reset_index(named)
-    return df.reset_index(drop=True)
-
+# %% ../../nbs/data/02d_tables.ipynb #4cfd50e8
 def _renamed(df, roles, what):
     "`df` with its own names for `roles`; a warning if that is more than a matter of spelling."
     found = {role: find_column(role, df.columns) for role in roles}
@@ -192,6 +211,7 @@ def _renamed(df, roles, what):
     df = df.rename(columns={c: role for role, c in found.items()})
     return df.assign(**{role: _as_text(df[role]) for role in roles})
 
+# %% ../../nbs/data/02d_tables.ipynb #2fe6fd67
 def _as_text(column):
     "`cell_text` of each cell; a table has many cells and few texts."
     codes, cells = pd.factorize(column.astype(object), use_na_sentinel=False)
@@ -201,14 +221,6 @@ def _is_a_guess(role, column, df):
     "Might `column` mean something else than `role`? One column for files is clear."
     if bare_name(column) == role: return False
     return role != "filepath" or sum(find_column(role, [c]) is not None for c in df) > 1
-
-# %% ../../nbs/data/02d_tables.ipynb #bdc206f0
-def _row_problems(df, roles, what):
-    "Sentences about a table without rows, and about empty cells."
-    if not len(df): yield f"{what} has no rows: expected one for each image."
-    blank = np.flatnonzero((df[list(roles)] == "").any(axis=1)) + 1
-    where = f"{listed(blank)} (the first is 1)"
-    if len(blank): yield f"{what} has rows without {' or '.join(roles)}: {where}. Fill them in or delete them."
 
 # %% ../../nbs/data/02d_tables.ipynb #05ace91f
 def choose_classes(labels, # As they were found
@@ -234,15 +246,18 @@ def _named(given):
 def _spelling_problems(names):
     "Sentences about classes that differ in spelling only."
     spellings = {}
-    for name in dict.fromkeys(names): spellings.setdefault(" ".join(name.casefold().split()), []).append(name)
+    for name in dict.fromkeys(names):
+        spellings.setdefault(" ".join(name.casefold().split()), []).append(name)
     for same in spellings.values():
-        if len(same) > 1: yield f"The classes {listed(same)} differ in spelling only: write them in one way."
+        if len(same) > 1:
+            yield f"The classes {listed(same)} differ in spelling only: write them in one way."
 
 # %% ../../nbs/data/02d_tables.ipynb #9187aecf
 _BOOLEANS = {"False": "0", "True": "1"}
 
 def _number(o): return _BOOLEANS.get(cell_text(o), cell_text(o))
 
+# %% ../../nbs/data/02d_tables.ipynb #65ec0b0d
 def given_names(labels, # As text
                 classes # As for `choose_classes`
                )->dict: # Label → name; None if `classes` only chooses
@@ -262,7 +277,8 @@ def _naming_problems(numbers, given, classes):
     unused = [k for k in given if k not in numbers.values()]
     lacking = sorted(o for o, number in numbers.items() if number not in given)
     if isinstance(classes, Mapping):
-        if unused: yield f"classes={dict(classes)}: no image has the label {listed(unused)}; found {found}."
+        if unused:
+            yield f"classes={dict(classes)}: no image has the label {listed(unused)}; found {found}."
     elif lacking: yield (f"classes={list(given.values())}: expected names for the labels {found}, from 0 on. "
                          f"Give a mapping from each label to its name, such as {{{lacking[-1]}: {given['0']!r}}}.")
 
@@ -279,6 +295,7 @@ def _places(df, base):
     homes = {os.path.realpath(o): o for o in [base, base.parent, Path("."), *inside]}.values()
     return [(home, paths) for paths in (named, in_class) for home in homes]
 
+# %% ../../nbs/data/02d_tables.ipynb #34b2cd45
 def _find(path, home, listings):
     "The file that `path` means, which may be written as in a URL."
     return find_file(path, home, listings) or find_file(unquote(path.removeprefix("file://")), home, listings)
@@ -315,6 +332,7 @@ def path_key(path # As somebody wrote it
     stem, suffix = os.path.splitext(cell_text(path).replace("\\", "/"))
     return Path(stem + suffix.lower()).as_posix()
 
+# %% ../../nbs/data/02d_tables.ipynb #fcfb30f0
 def match_path(path, # Of an image
                keys # What a table names, written by `path_key`
               )->str: # One of `keys`, or None
@@ -337,6 +355,7 @@ def repeat_problems(df, # A table with filepath
         if len(odd): yield (f"{what} has {counted(len(odd), 'file')} with more than one {column}: "
                             f"{listed(odd)}. Decide on one for each.")
 
+# %% ../../nbs/data/02d_tables.ipynb #74de78bd
 def drop_repeats(df, # A table with filepath
                  what # What it is, for messages
                 )->pd.DataFrame: # One row for each file

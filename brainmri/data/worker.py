@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib, importlib, json, math, os, subprocess, sys, threading, time
 from pathlib import Path
 import numpy as np
+from fastcore.basics import patch
 from ..core import BrainMRIError, ImageError
 from .image import refuse
 
@@ -46,6 +47,7 @@ def _answer_calls():
         limit_process(seconds, MEMORY)
         send_arrays(stream, *_answer(read, data[0].tobytes() if data else path, name))
 
+# %% ../../nbs/data/02a_worker.ipynb #0371236a
 def _answer(read, source, name):
     module, function = read.rsplit(".", 1)
     try: value, arrays = getattr(importlib.import_module(module), function)(source, name)
@@ -72,6 +74,7 @@ sys.path[:] = sys.argv[1:]
 from brainmri.data.worker import _answer_calls
 _answer_calls()"""
 
+# %% ../../nbs/data/02a_worker.ipynb #eaf3ff72
 class Worker:
     "A second Python that answers calls."
     def __init__(self):
@@ -81,27 +84,31 @@ class Worker:
         pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.process = subprocess.Popen(command, env=os.environ | threads, **pipes)
 
-    def ask(self,
-            question:list, # Dotted name of a reader, path or None, what to call the file, seconds
-            data:list # The bytes of the file as an array, if there is no path
-           )->tuple: # The answer, or None, and a list of arrays
-        "Ask the process to read a file."
-        patience = threading.Timer(5*question[-1], self.process.kill)
-        patience.start()
-        try:
-            send_arrays(self.process.stdin, question, data)
-            return receive_arrays(self.process.stdout)
-        except (EOFError, OSError, ValueError): return None, []
-        finally: patience.cancel()
+# %% ../../nbs/data/02a_worker.ipynb #1c81d58a
+@patch
+def ask(self:Worker,
+        question:list, # Dotted name of a reader, path or None, what to call the file, seconds
+        data:list # The bytes of the file as an array, if there is no path
+       )->tuple: # The answer, or None, and a list of arrays
+    "Ask the process to read a file."
+    patience = threading.Timer(5*question[-1], self.process.kill)
+    patience.start()
+    try:
+        send_arrays(self.process.stdin, question, data)
+        return receive_arrays(self.process.stdout)
+    except (EOFError, OSError, ValueError): return None, []
+    finally: patience.cancel()
 
-    def end(self):
-        "End the process, whatever it does."
-        self.process.kill()
-        with contextlib.suppress(OSError), self.process: pass
+@patch
+def end(self:Worker):
+    "End the process, whatever it does."
+    self.process.kill()
+    with contextlib.suppress(OSError), self.process: pass
 
 # %% ../../nbs/data/02a_worker.ipynb #d6acbcdc
 _kept, _one_call = {}, threading.RLock()
 
+# %% ../../nbs/data/02a_worker.ipynb #d8ad6185
 def untrusted(read:str, # Dotted name of a reader: of `source` and `name`, it gives a value and arrays
               source, # A file, or the bytes of one
               name:str=None, # What to call it in errors; default its path
@@ -117,6 +124,7 @@ def untrusted(read:str, # Dotted name of a reader: of `source` and `name`, it gi
     if "error" in answer: raise ImageError(answer["error"])
     return answer["value"], arrays
 
+# %% ../../nbs/data/02a_worker.ipynb #fa0187ad
 def _ask(question, data):
     worker = _kept.get(os.getpid()) or Worker()
     answer, arrays = worker.ask(question, data)

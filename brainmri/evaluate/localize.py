@@ -8,14 +8,12 @@ import copy
 from functools import partial
 import numpy as np, pandas as pd, torch
 from fastcore.meta import delegates
-from PIL import Image
 from scipy.ndimage import distance_transform_edt
 from scipy.stats import spearmanr
 from torch import nn
-from ..core import CROP_MARGIN, DataError, seeded, stable_seed
+from ..core import CROP_MARGIN, seeded, stable_seed
 from ..data.classes import STUDY_CLASSES
 from ..data.channels import picture_files
-from ..data.image import image_array
 from ..data.regions import find_regions, region_cells, region_mask, region_of
 from ..core import subplots
 from .explain import full_frame, grad_cam, image_cams, image_points

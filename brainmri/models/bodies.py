@@ -13,9 +13,6 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
-from ..core import *
-from ..store import *
-from ..data.channels import cycled
 
 # %% auto #0
 __all__ = ['unroll', 'plain_layers', 'Body', 'add_body', 'list_bodies', 'fit_channels', 'first_convolution', 'take_channels',
@@ -23,13 +20,19 @@ __all__ = ['unroll', 'plain_layers', 'Body', 'add_body', 'list_bodies', 'fit_cha
            'last_stage', 'cut_network', 'make_body', 'settle_batchnorm', 'read_weights', 'check_weights',
            'body_weights', 'count_params', 'save_weights', 'load_weights']
 
+# %% ../../nbs/models/00_bodies.ipynb #8f67476e
+from ..core import *
+from ..store import *
+from ..data.channels import cycled
+
 # %% ../../nbs/models/00_bodies.ipynb #e0d41b9c
 def unroll(modules # Layers, sequences of layers, or lists of them
           )->list: # Layers, in the order in which they run
     "Take sequences of layers apart."
     layers = []
     for m in modules:
-        if isinstance(m, nn.ModuleList) or type(m).forward is nn.Sequential.forward: layers += unroll(m)
+        if isinstance(m, nn.ModuleList) or type(m).forward is nn.Sequential.forward:
+            layers += unroll(m)
         else: layers.append(m)
     return layers
 
@@ -57,7 +60,8 @@ _bodies = dict(pixels=Body("pixels", lambda img_size: nn.Sequential(), mean=None
 def add_body(body:Body # Its `name` must be new
             )->Body: # `body`
     "Register a backbone, so that recipes and `train_all` know its name."
-    if body.name in list_bodies(): raise ConfigError(f"There is a body {body.name!r} already: choose another name.")
+    if body.name in list_bodies():
+        raise ConfigError(f"There is a body {body.name!r} already: choose another name.")
     _bodies[body.name] = body
     return body
 
@@ -82,13 +86,15 @@ def first_convolution(net:nn.Module # Any network
     "Find the layer that takes the channels of a picture."
     return next(((k, m) for k, m in net.named_modules() if isinstance(m, nn.Conv2d)), (None, None))
 
+# %% ../../nbs/models/00_bodies.ipynb #815e96b2
 def take_channels(net:nn.Module, # It is changed
                   n:int # Channels of its pictures
                  )->nn.Module: # The same
     "Let a network take pictures of `n` channels."
     conv = first_convolution(net)[1]
     if conv is None or conv.groups > 1:
-        raise ConfigError(f"{type(net).__name__} begins with no convolution of all colors: give `train_all` another body.")
+        raise ConfigError(f"{type(net).__name__} begins with no convolution of all colors: "
+                          "give `train_all` another body.")
     conv.weight, conv.in_channels = nn.Parameter(fit_channels(conv.weight.detach(), n)), n
     return net
 
@@ -102,6 +108,7 @@ def get_body(name, # One of `list_bodies()`, or "timm:NAME"
     network = body.network if name == "pixels" else lambda size: take_channels(body.network(size), channels)
     return replace(body, network=network, mean=cycled(body.mean, channels), std=cycled(body.std, channels))
 
+# %% ../../nbs/models/00_bodies.ipynb #7854df2d
 def _find_body(name):
     if name in _bodies: return _bodies[name]
     if str(name).startswith("timm:"): return _timm_body(name)
@@ -111,7 +118,7 @@ def _find_body(name):
 
 # %% ../../nbs/models/00_bodies.ipynb #6faf1c44
 class Tokens(nn.Module):
-    "The first layer of torchvision's vision transformers: patches with class token and positions."
+    "The first layer of torchvision's vision transformers: patches, class token, positions."
     def __init__(self,
                  net # A `torchvision.models.VisionTransformer`
                 ):
@@ -144,7 +151,7 @@ def torchvision_layers(net:nn.Module # One of torchvision's classifiers
 
 # %% ../../nbs/models/00_bodies.ipynb #89b3904d
 def _with_pooling(own):
-    "The layers of a classifier with the pooling and flattening that are written out in `forward`."
+    "The layers of a classifier, with the pooling and flattening that `forward` does."
     pools = [i for i, o in enumerate(own) if isinstance(o, nn.AdaptiveAvgPool2d)]
     if not pools: return _with_pooling([nn.AdaptiveAvgPool2d(1), *own])
     if any(isinstance(o, nn.Flatten) for o in own): return own
@@ -154,7 +161,8 @@ def _with_pooling(own):
 def _torchvision_net(name, img_size):
     from torchvision.models import get_model
     size = dict(image_size=img_size) if name.startswith("vit") else {}
-    with torch.device("meta" if name.startswith("vgg") else "cpu"): return get_model(name, **size)
+    with torch.device("meta" if name.startswith("vgg") else "cpu"):
+        return get_model(name, **size)
 
 # %% ../../nbs/models/00_bodies.ipynb #5a22c303
 def imagenet_file(body:str="vgg16_bn", # One of torchvision's classifiers
@@ -187,7 +195,8 @@ def timm_layers(net:nn.Module # From timm, without classifier and pooling
 def _timm_net(name, img_size, pretrained=False):
     timm = need_package("timm", "brainmri[timm]")
     size = dict(img_size=img_size) if timm.get_pretrained_cfg(name).fixed_input_size else {}
-    with torch.device("cpu"): return timm.create_model(name, pretrained, num_classes=0, global_pool="", **size)
+    with torch.device("cpu"):
+        return timm.create_model(name, pretrained, num_classes=0, global_pool="", **size)
 
 # %% ../../nbs/models/00_bodies.ipynb #cb467e09
 def _timm_weights(name, download):
@@ -219,6 +228,13 @@ def _lite_weights(download):
 _bodies["efficientnet_lite0"] = Body("efficientnet_lite0", _lite_net, _lite_layers, (127/255,)*3, (128/255,)*3,
                                      _lite_weights)
 
+# %% ../../nbs/models/00_bodies.ipynb #f19493ca
+def _for_channels(net, state, n):
+    "`state` with the weights of the first convolution for `n` channels."
+    name = f"{first_convolution(net)[0]}.weight"
+    fits = name not in state or state[name].shape[1] == n
+    return state if fits else {**state, name: fit_channels(state[name], n)}
+
 # %% ../../nbs/models/00_bodies.ipynb #fce26791
 def build_network(body="vgg16_bn", # A name
                   state:dict=None, # Tensors from `body_weights`; random if None
@@ -232,14 +248,9 @@ def build_network(body="vgg16_bn", # A name
     with seeded(seed, body.name):
         net = body.network(img_size)
         if body.name.startswith("vgg") and next(net.parameters()).is_meta: _draw_vgg(net, top)
-    if state: _loaded(net, state if channels == 3 else _for_channels(net, state, channels), "The weights file", strict=False)
+    if state:
+        _loaded(net, _for_channels(net, state, channels), "The weights file", strict=False)
     return net
-
-def _for_channels(net, state, n):
-    "`state` with the weights of the first convolution for `n` channels."
-    name = f"{first_convolution(net)[0]}.weight"
-    fits = name not in state or state[name].shape[1] == n
-    return state if fits else {**state, name: fit_channels(state[name], n)}
 
 # %% ../../nbs/models/00_bodies.ipynb #297baf0c
 def _loaded(model, tensors, source, **kwargs):
@@ -259,7 +270,8 @@ def _draw_vgg(net, top):
     net.to_empty(device=torch.get_default_device())
     for m in net.modules():
         if isinstance(m, nn.BatchNorm2d): m.reset_parameters()
-        elif isinstance(m, nn.Conv2d): nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(m, nn.Conv2d):
+            nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
         elif isinstance(m, nn.Linear): nn.init.normal_(m.weight, 0, .01)
         if isinstance(m, (nn.Conv2d, nn.Linear)): nn.init.zeros_(m.bias)
 
@@ -268,7 +280,8 @@ def last_stage(layers:list, # In the order in which they run
                outputs:list # What each of them gives for one image
               )->int: # Index in `layers`
     "Find the layer with which the last stage begins."
-    sizes = {i: _positions(x) for i, x in enumerate(outputs) if any(True for _ in layers[i].parameters())}
+    def places(x): return x.shape[1] if x.dim() == 3 else _channels_first(x)[0, 0].numel()
+    sizes = {i: places(x) for i, x in enumerate(outputs) if any(True for _ in layers[i].parameters())}
     smallest = min(sizes.values())
     start = next(i for i, n in sizes.items() if n == smallest)
     weighted = list(sizes)
@@ -280,21 +293,18 @@ def _channels_last(x): return x.dim() == 4 and x.shape[1] == x.shape[2] != x.sha
 
 def _channels_first(x): return x.movedim(-1, 1) if _channels_last(x) else x
 
-def _positions(x):
-    "How many places the maps or tokens `x` have."
-    return x.shape[1] if x.dim() == 3 else _channels_first(x)[0, 0].numel()
-
 # %% ../../nbs/models/00_bodies.ipynb #1b231ed4
 @torch.no_grad()
 def cut_network(net:nn.Module, # From `build_network`
                 body="vgg16_bn", # Its name
                 img_size:int=224, # Side of the images
                 channels:int=3 # Of the images
-               )->tuple: # `nn.Sequential(early, last)`; its own classifier; shapes of what enters and leaves `last`
+               )->tuple: # `nn.Sequential(early, last)`; own classifier; shapes into and out of `last`
     "Cut a network in two where its last stage begins, and both from its classifier."
     body = get_body(body)
     if body.name == "pixels":
-        return nn.Sequential(nn.Sequential(), nn.Sequential()), nn.Sequential(), [(channels, img_size, img_size)]*2
+        empty, shape = nn.Sequential(), (channels, img_size, img_size)
+        return nn.Sequential(empty, nn.Sequential()), nn.Sequential(), [shape, shape]
     layers, own, outputs = _unrolled(body, net.eval(), 96 if body.any_size else img_size, channels)
     start = last_stage(layers, outputs)
     parts, ends = [layers[:start], layers[start:]], (outputs[start-1], outputs[-1])
@@ -303,6 +313,7 @@ def cut_network(net:nn.Module, # From `build_network`
     early_last = nn.Sequential(*(nn.Sequential(*o) for o in parts))
     return early_last.train(), nn.Sequential(*own).train(), shapes
 
+# %% ../../nbs/models/00_bodies.ipynb #6de14336
 def _move_channels(parts, between, after):
     "Let networks that keep channels last hand them on first."
     from torchvision.ops import Permute
@@ -312,7 +323,7 @@ def _move_channels(parts, between, after):
 
 # %% ../../nbs/models/00_bodies.ipynb #03cf3e95
 def _unrolled(body, net, side, n):
-    "The layers of `net`, and what each makes of an image; refused if they don't make what `net` makes."
+    "The layers of `net`, and what each makes of an image, if together they are `net`."
     image = torch.linspace(-2, 2, n*side**2, device=next(net.parameters()).device).sin().view(1, n, side, side)
     try:
         expected, outputs = net(image), [image]
@@ -377,7 +388,7 @@ def check_weights(state:dict, # Names to tensors
 # %% ../../nbs/models/00_bodies.ipynb #51b30d22
 def body_weights(weights="imagenet", # "auto", "imagenet", a path, or None
                  body="vgg16_bn", # A name
-                 download:bool=True # May ImageNet weights be fetched? If not and they aren't there, weights are random
+                 download:bool=True # May ImageNet weights be fetched? If not, they may be random
                 )->tuple: # Tensors, or None for random weights; and a line that says what they are
     "Get the initial weights of a body, and say where they come from."
     if weights is None: return None, "random weights: no pretrained features"
@@ -410,7 +421,7 @@ def save_weights(model:nn.Module, # Any network
     return Path(path)
 
 # %% ../../nbs/models/00_bodies.ipynb #920ca194
-def load_weights(model:nn.Module, # Like the one that was saved; on the device "meta", it takes the tensors themselves
+def load_weights(model:nn.Module, # Like the one that was saved; on "meta" it takes the tensors themselves
                  path # A file from `save_weights`
                 )->nn.Module: # `model`
     "Load `path` into `model`; a missing, damaged or foreign file raises `WeightsError`."

@@ -5,14 +5,15 @@
 # %% ../../nbs/models/01_heads.ipynb #8a0a62f6
 from __future__ import annotations
 from math import prod
-import torch
+import numpy as np, torch
+from fastcore.basics import patch
 from torch import nn
-from torch.nn.functional import adaptive_avg_pool2d
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
 from ..core import *
 from .pointing import GuidedPool
 
 # %% auto #0
-__all__ = ['TokensToMaps', 'torchvision_head', 'mlp_head', 'pool_head', 'linear_head', 'BothStages', 'both_shapes', 'guided_head',
+__all__ = ['TokensToMaps', 'torchvision_head', 'mlp_head', 'pool_head', 'linear_head', 'BothStages', 'solve_layer', 'guided_head',
            'ann_baseline', 'ann_optimized', 'list_heads', 'make_head']
 
 # %% ../../nbs/models/01_heads.ipynb #59ffaf70
@@ -49,7 +50,7 @@ def _on_maps(shape, *layers):
 def pool_head(shape, # (c, h, w) of maps, or (tokens, c)
               n_classes:int=4 # Outputs
              )->nn.Sequential: # Takes what the body gives
-    "fastai's head: average and maximum of each map → 512 → classes, with BatchNorm and dropout."
+    "fastai's head: average and maximum of each map → 512 → classes, BatchNorm and dropout."
     from fastai.vision.learner import create_head
     return _on_maps(shape, *create_head(_channels(shape), n_classes))
 
@@ -64,33 +65,62 @@ def linear_head(shape, # (c, h, w) of maps, or (tokens, c)
 class BothStages(nn.Module):
     "A last stage that hands its input on beside its output, as more maps or wider tokens."
     def __init__(self,
-                 last:nn.Module # From `cut_network`
+                 last:nn.Module, # From `cut_network`
+                 fine:int=0 # Channels of its input, to keep the cells of that; 0 keeps those of its output
                 ):
         super().__init__()
-        self.last = last
+        self.last, self.fine = last, fine
     def forward(self, x): return self.join(x, self.last(x))
-    def join(self,
-             x, # What enters the last stage
-             y # What leaves it
-            ):
-        "Put what enters and what leaves the last stage side by side."
-        if y.dim() == 3: return torch.cat([x, y], 2)
-        return torch.cat([adaptive_avg_pool2d(x, y.shape[2:]), y], 1)
 
 # %% ../../nbs/models/01_heads.ipynb #7da67786
-def both_shapes(into, # (c, h, w) of the maps that enter the last stage, or (tokens, c)
-                shape # Of what leaves it
-               )->tuple: # Of what `BothStages` gives
-    "The shape of both stages together."
-    if len(shape) == 3: return (into[0] + shape[0], *shape[1:])
-    return shape[0], into[1] + shape[1]
+@patch
+def join(self:BothStages,
+         x, # What enters the last stage
+         y # What leaves it
+        ):
+    "Put what enters and what leaves the last stage side by side."
+    if y.dim() == 3: return torch.cat([x, y], 2)
+    if self.fine: y = interpolate(y, size=x.shape[2:], mode="bilinear")
+    else: x = adaptive_avg_pool2d(x, y.shape[2:])
+    return torch.cat([x, y], 1)
+
+# %% ../../nbs/models/01_heads.ipynb #4d3edaf7
+@patch
+def shape(self:BothStages,
+          into, # (c, h, w) of the maps that enter the last stage, or (tokens, c)
+          out # Of what leaves it
+         )->tuple: # Of both together
+    "Tell the shape of what `join` gives for one image."
+    if len(out) == 2: return out[0], into[1] + out[1]
+    return into[0] + out[0], *(into if self.fine else out)[1:]
+
+# %% ../../nbs/models/01_heads.ipynb #d554c967
+def solve_layer(layer:nn.Linear, # It is changed
+                x:np.ndarray, # What enters it, (n, features)
+                y:np.ndarray, # Class numbers
+                class_weights=None, # "balanced", or one number per class
+                C:float=1. # How weak the penalty is
+               )->None:
+    "Put a logistic regression into a linear layer; it never chooses a class that `y` lacks."
+    from sklearn.linear_model import LogisticRegression
+    mean, scale = x.mean(0, dtype=float), x.std(0, dtype=float) + 1e-6
+    if class_weights not in (None, "balanced"): class_weights = dict(enumerate(class_weights))
+    probe = LogisticRegression(C=C, max_iter=2000, class_weight=class_weights).fit((x - mean)/scale, y)
+    w, b, classes = np.zeros(layer.weight.shape), np.full(len(layer.bias), -30.), probe.classes_
+    if len(classes) == 2:  # scikit-learn gives one row of weights, for the second class
+        b[classes[0]] = 0
+        classes = classes[1:]
+    w[classes] = probe.coef_/scale
+    b[classes] = probe.intercept_ - w[classes] @ mean
+    layer.load_state_dict(dict(weight=torch.tensor(w), bias=torch.tensor(b)))
 
 # %% ../../nbs/models/01_heads.ipynb #5ac900b9
 def guided_head(shape, # (c, h, w) of maps
                 n_classes:int=4 # Outputs
                )->nn.Sequential: # Takes what the body gives
     "One linear layer on the average of each map, and on what is under a map that points."
-    if len(shape) != 3: raise ConfigError("The head 'guided' needs maps: choose a body without tokens.")
+    if len(shape) != 3:
+        raise ConfigError("The head 'guided' needs maps: choose a body without tokens.")
     pool = GuidedPool(shape[0], n_classes)
     return nn.Sequential(pool, nn.Linear(pool.width, n_classes))
 
@@ -119,6 +149,7 @@ def list_heads()->list: # Names
     "The heads that recipes may name."
     return list(_heads)
 
+# %% ../../nbs/models/01_heads.ipynb #39b9c29e
 def make_head(name:str, # One of `list_heads()`
               shape, # Of the body's output for one image, from `cut_network`
               n_classes:int, # Outputs

@@ -5,30 +5,12 @@
 # %% ../../nbs/models/00a_pointing.ipynb #a8a4af2e
 from __future__ import annotations
 import torch
+from fastcore.basics import patch
 from torch import nn
-from torch.nn.functional import avg_pool2d, interpolate
-from ..core import ConfigError
+from torch.nn.functional import avg_pool2d
 
 # %% auto #0
-__all__ = ['FineStages', 'PointingMap', 'GuidedPool', 'pointing_map', 'point']
-
-# %% ../../nbs/models/00a_pointing.ipynb #e0a7aed9
-class FineStages(nn.Module):
-    "A last stage that hands its input on beside its output, in the cells of its input."
-    def __init__(self,
-                 last:nn.Module, # From `cut_network`
-                 fine:int=0 # Channels of its input
-                ):
-        super().__init__()
-        self.last, self.fine = last, fine
-    def forward(self, x): return self.join(x, self.last(x))
-    def join(self,
-             x, # What enters the last stage
-             y # What leaves it
-            ):
-        "Stretch what leaves the last stage to the cells of what enters it."
-        if y.dim() != 4: raise ConfigError("A map needs rows and columns: choose a body without tokens.")
-        return torch.cat([x, interpolate(y, size=x.shape[2:], mode="bilinear")], 1)
+__all__ = ['PointingMap', 'places', 'GuidedPool', 'pointing_map', 'point']
 
 # %% ../../nbs/models/00a_pointing.ipynb #1328ef43
 class PointingMap(nn.Module):
@@ -41,26 +23,29 @@ class PointingMap(nn.Module):
                 ):
         super().__init__()
         n_project = min(n_project, channels)
+        n_known = 3*n_project + 5
         self.project = nn.Conv2d(channels, n_project, 1)
-        self.hidden = nn.Conv2d(3*n_project + 5, n_hidden, 1)
-        self.out = nn.Conv2d(3*n_project + 5 + n_hidden, n_classes, 1)
-        nn.init.normal_(self.hidden.weight, 0, 1.5*(3*n_project + 5)**-.5)
+        self.hidden = nn.Conv2d(n_known, n_hidden, 1)
+        self.out = nn.Conv2d(n_known + n_hidden, n_classes, 1)
+        nn.init.normal_(self.hidden.weight, 0, 1.5*n_known**-.5)
         nn.init.uniform_(self.hidden.bias, -1, 1)
         self.register_buffer("measured", torch.zeros(2))  # hits and images, on patients it hasn't seen
-
-    def cells(self,
-              z # From `project`
-             ): # All that is known of each cell
-        "Describe each cell by itself, its surroundings, its place and the random ramps."
-        near, far = (avg_pool2d(z, k, 1, k//2, count_include_pad=False) for k in (3, 7))
-        x = torch.cat([z, near, far, _places(z)], 1)
-        return torch.cat([x, self.hidden(x).relu()], 1)
-
     def forward(self, x): return self.out(self.cells(self.project(x)))
 
 # %% ../../nbs/models/00a_pointing.ipynb #2f9bc469
-def _places(z):
-    "Where each cell is, (n, 5, h, w)."
+@patch
+def cells(self:PointingMap,
+          z # From `project`
+         ): # All that is known of each cell
+    "Describe each cell by itself, its surroundings, its place and the random ramps."
+    near, far = (avg_pool2d(z, k, 1, k//2, count_include_pad=False) for k in (3, 7))
+    x = torch.cat([z, near, far, places(z)], 1)
+    return torch.cat([x, self.hidden(x).relu()], 1)
+
+# %% ../../nbs/models/00a_pointing.ipynb #5272a7a1
+def places(z # Maps, (n, c, h, w)
+          ): # (n, 5, h, w)
+    "Say where each cell is: x, y, and their products."
     h, w = z.shape[2:]
     y, x = (torch.linspace(-1, 1, n, dtype=z.dtype, device=z.device) for n in (h, w))
     y, x = y[:, None].expand(h, w), x[None].expand(h, w)
@@ -76,18 +61,19 @@ class GuidedPool(nn.Module):
         super().__init__()
         self.map = PointingMap(channels, n_classes)
         self.width = channels + self.map.project.out_channels + 3*n_classes
-
-    def pool(self,
-             mean, # Average activations, (n, channels)
-             z # From `map.project`
-            ): # (n, width)
-        "Describe images by their averages, and by what is under the map."
-        maps, z = self.map.out(self.map.cells(z)).flatten(2), z.flatten(2)
-        weight = (12*maps.sum(1, keepdim=True)).softmax(2)  # sharp: most of it in a few cells
-        there = [(o*weight).sum(2) for o in (z, maps)]
-        return torch.cat([mean, *there, maps.amax(2), maps.mean(2)], 1)
-
     def forward(self, x): return self.pool(x.mean((2, 3)), self.map.project(x))
+
+# %% ../../nbs/models/00a_pointing.ipynb #b6928072
+@patch
+def pool(self:GuidedPool,
+         mean, # Average activations, (n, channels)
+         z # From `map.project`
+        ): # (n, width)
+    "Describe images by their averages, and by what is under the map."
+    maps, z = self.map.out(self.map.cells(z)).flatten(2), z.flatten(2)
+    weight = (12*maps.sum(1, keepdim=True)).softmax(2)  # sharp: most of it in a few cells
+    there = [(o*weight).sum(2) for o in (z, maps)]
+    return torch.cat([mean, *there, maps.amax(2), maps.mean(2)], 1)
 
 # %% ../../nbs/models/00a_pointing.ipynb #088978e6
 def pointing_map(model:nn.Module # `nn.Sequential(body, head)`

@@ -7,14 +7,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 import torch
+from fastcore.basics import patch
 from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d
 from ..core import *
 from ..data.cache import content_key
 from ..data.channels import MOST_CHANNELS
 from .bodies import build_network, cut_network, get_body
-from .heads import BothStages, both_shapes, list_heads, make_head
-from .pointing import FineStages
+from .heads import BothStages, list_heads, make_head
 
 # %% auto #0
 __all__ = ['STUDY_RECIPES', 'Phase', 'Recipe', 'list_recipes', 'get_recipe', 'check_recipe', 'add_recipe', 'recipe_network',
@@ -29,7 +29,8 @@ class Phase:
     wd:float = 0. # Weight decay, coupled (the L2 penalty of PyTorch's `Adam`)
     train:str = "all" # The lowest part that learns: "head", "last" (the body's last stage) or "all"
     def __post_init__(self):
-        if self.train == "block5": object.__setattr__(self, "train", "last")  # VGG's name for it
+        if self.train == "block5":
+            object.__setattr__(self, "train", "last")  # VGG's name for it
 
 # %% ../../nbs/models/02_recipes.ipynb #836b0d51
 @dataclass(frozen=True)
@@ -45,16 +46,19 @@ class Recipe:
     augment:bool = False # Rotate, crop and flip the training images a little?
     parts:tuple = () # Recipes whose probabilities are averaged, in place of a network of its own
 
-    @property
-    def epochs(self)->int:
-        "Epochs of all phases together."
-        return sum(p.epochs for p in self.phases)
-    @classmethod
-    def from_dict(cls,
-                  d:dict # From `asdict`, as JSON keeps it
-                 )->Recipe: # As it was
-        "The recipe that `asdict` turned into `d`."
-        return cls(**{**d, "phases": tuple(Phase(**p) for p in d["phases"]), "parts": tuple(d.get("parts", ()))})
+# %% ../../nbs/models/02_recipes.ipynb #5b9191b8
+@patch(as_prop=True)
+def epochs(self:Recipe)->int:
+    "Epochs of all phases together."
+    return sum(p.epochs for p in self.phases)
+
+@patch(cls_method=True)
+def from_dict(cls:Recipe,
+              d:dict # From `asdict`, as JSON keeps it
+             )->Recipe: # As it was
+    "The recipe that `asdict` turned into `d`."
+    phases = tuple(Phase(**p) for p in d["phases"])
+    return cls(**{**d, "phases": phases, "parts": tuple(d.get("parts", ()))})
 
 # %% ../../nbs/models/02_recipes.ipynb #ad654fe8
 _tuned = (Phase(8, 1e-3, 1e-4, "head"), Phase(6, 1e-4, 1e-5, "last"))
@@ -91,6 +95,7 @@ def get_recipe(name # One of `list_recipes()`, or a `Recipe`
 # %% ../../nbs/models/02_recipes.ipynb #1146b8ae
 _DEPTH = dict(head=2, last=1, all=0)
 
+# %% ../../nbs/models/02_recipes.ipynb #f60672fa
 def check_recipe(recipe:Recipe # Any recipe
                 )->Recipe: # `recipe`
     "Raise `ConfigError` if `recipe` can't be built or trained."
@@ -102,10 +107,12 @@ def check_recipe(recipe:Recipe # Any recipe
     depth = [_DEPTH[pick(p.train, _DEPTH, "part")] for p in recipe.phases]
     if not depth: problem = "has no phases"
     if pixels and any(depth): problem = "sees pixels alone, so its phases can only train 'all'"
-    if pixels != (recipe.head in ("baseline", "optimized")): problem = f"can't have the head {recipe.head!r}"
+    if pixels != (recipe.head in ("baseline", "optimized")):
+        problem = f"can't have the head {recipe.head!r}"
     if recipe.head not in ("probe", "guided") and not all(p.epochs for p in recipe.phases):
         problem = "has a phase of no epochs, which only the heads probe and guided can be solved in"
-    if depth != sorted(depth, reverse=True): problem = "must train as deep in a later phase as in the one before"
+    if depth != sorted(depth, reverse=True):
+        problem = "must train as deep in a later phase as in the one before"
     if problem: raise ConfigError(f"The recipe {recipe.name!r} {problem}.")
     return recipe
 
@@ -113,7 +120,8 @@ def check_recipe(recipe:Recipe # Any recipe
 def add_recipe(recipe:Recipe # Its `name` must be new
               )->Recipe: # `recipe`
     "Register `recipe`, so that `train_all` knows its name."
-    if recipe.name in _registry: raise ConfigError(f"There is a recipe {recipe.name!r} already: choose another name.")
+    if recipe.name in _registry:
+        raise ConfigError(f"There is a recipe {recipe.name!r} already: choose another name.")
     _registry[recipe.name] = check_recipe(recipe)
     return recipe
 
@@ -131,8 +139,9 @@ def recipe_network(recipe, # A recipe or its name
     body, size = recipe.body or body, img_size or recipe.img_size
     net = build_network(body, state, seed, size, recipe.head == "torchvision", channels)
     (early, last), own, (into, shape) = cut_network(net, body, size, channels)
-    if recipe.head == "probe": last, shape = BothStages(last), both_shapes(into, shape)
-    if recipe.head == "guided": last, shape = FineStages(last, into[0]), (into[0] + shape[0], *into[1:])
+    if recipe.head in ("probe", "guided"):
+        last = BothStages(last, into[0] if recipe.head == "guided" else 0)
+        shape = last.shape(into, shape)
     key = ("ann", recipe.head) if body == "pixels" else (recipe.head, "head")
     with seeded(seed, *key): head = make_head(recipe.head, shape, n_classes, own)
     return nn.Sequential(nn.Sequential(early, last), head)
@@ -151,7 +160,7 @@ def adam(params, **kwargs): # Parameters or groups, and `torch.optim.Adam`'s opt
     return OptimWrapper(params, opt=partial(torch.optim.Adam, fused=True), **kwargs)
 
 def learner_args()->dict: # Keyword arguments of fastai's `Learner`
-    "Loss, optimizer and metrics that all recipes share; frozen layers keep their BatchNorm statistics."
+    "Loss, optimizer and metrics of all recipes; frozen layers keep their BatchNorm statistics."
     from fastai.basics import CrossEntropyLossFlat, F1Score, accuracy
     return dict(loss_func=CrossEntropyLossFlat(), opt_func=adam, metrics=[F1Score(average="macro"), accuracy],
                 train_bn=False, wd_bn_bias=True)
@@ -179,7 +188,7 @@ def make_learner(dls, # Loaders of images, normalized as the body wants it
                  channels:int=3, # Of the images
                  **kwargs # For fastai's `Learner`
                 )->"Learner": # With its body frozen as the first phase asks
-    "Make a fastai `Learner` for the network of a recipe, with as many outputs as `dls` has classes."
+    "Make a fastai `Learner` for a recipe, with as many outputs as `dls` has classes."
     from fastai.basics import L, Learner
     from fastai.callback.training import BnFreeze
     net = recipe_network(recipe, body, len(dls.vocab), img_size, state, seed, channels)
@@ -194,7 +203,8 @@ def gate_features(x:torch.Tensor # Pixels (n, channels, h, w), maps (n, c, h, w)
     x = x.float()
     if x.dim() == 3: return x.mean(1)
     if x.shape[1] == 3: return adaptive_avg_pool2d(x.mean(1, keepdim=True), 16).flatten(1)
-    if x.shape[1] <= MOST_CHANNELS and x.shape[2] >= 32: return adaptive_avg_pool2d(x, 8).flatten(1)
+    if x.shape[1] <= MOST_CHANNELS and x.shape[2] >= 32:
+        return adaptive_avg_pool2d(x, 8).flatten(1)
     h, w = x.shape[2:]
     total, middle = x.sum((2, 3)), x[:, :, h//3:h - h//3, w//3:w - w//3].sum((2, 3))
     inside, around = (h - 2*(h//3))*(w - 2*(w//3)), h*w - (h - 2*(h//3))*(w - 2*(w//3))

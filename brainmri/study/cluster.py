@@ -13,7 +13,6 @@ from ..core import *
 from ..store import *
 from ..data.audit import audit
 from ..data.cache import content_key
-from ..data.channels import file_columns
 from .records import chosen_by, comparison_table
 from .config import make_config, settle
 from .study import train_all

@@ -4,7 +4,7 @@
 
 # %% ../../nbs/study/03a_config.ipynb #92015a2a
 from __future__ import annotations
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from numbers import Integral
 from fastcore.meta import delegates
 from ..core import ConfigError, pick, refuse_first

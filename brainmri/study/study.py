@@ -8,7 +8,8 @@ import contextlib, shutil
 from dataclasses import replace
 from fastcore.basics import patch
 from ..core import pick, pick_device, seeded
-from ..data.channels import channels_of, show_sequences
+from ..data.channels import channels_of
+from ..data.look import show_sequences
 from ..data.loaders import show_augmented, show_crop
 from ..data.look import plot_channel_means, plot_sizes, show_samples
 from ..data.split import list_splits

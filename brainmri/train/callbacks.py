@@ -34,7 +34,7 @@ class BestWeights(TrackerCallback):
 
 # %% ../../nbs/train/03_callbacks.ipynb #4b9d80c5
 class CycleViews(Callback):
-    "Give each epoch its view: the image, view 0, view 1, … and round again, or a new one if none are kept."
+    "Give each epoch its view: the image and the stored views in turn, or always a new one."
     def __init__(self,
                  owner:"Training", # Whose `view` is set
                  start:int, # Epochs that earlier phases had
@@ -53,13 +53,15 @@ def fit_flat(learn:Learner, # From `Training.stage`
     "The study's schedule: Adam at one learning rate."
     learn.fit(phase.epochs, phase.lr, wd=phase.wd)
 
+# %% ../../nbs/train/03_callbacks.ipynb #f5b65073
 def fit_one_cycle(learn:Learner, # From `Training.stage`
                   phase:Phase # Epochs, learning rate, weight decay
                  )->None:
-    "The schedule of `fine_tune`: a slow rise while frozen; then a cycle, with lower rates in lower layers."
+    "`fine_tune`'s schedule: a slow rise while frozen, then a cycle, slower in lower layers."
     lr, how = slice(phase.lr), {}
     if phase.train == "head": how = dict(pct_start=.99)
-    if phase.train == "last": lr, how = slice(phase.lr/100, phase.lr), dict(pct_start=.3, div=5.)
+    if phase.train == "last":
+        lr, how = slice(phase.lr/100, phase.lr), dict(pct_start=.3, div=5.)
     learn.fit_one_cycle(phase.epochs, lr, wd=phase.wd, **how)
 
 SCHEDULES = dict(study=fit_flat, fine_tune=fit_one_cycle)  #: How the learning rate of a phase runs

@@ -16,12 +16,14 @@ from safetensors.torch import load, save
 from torch import distributed, nn
 from torch.nn.functional import dropout
 from torch.nn.modules.batchnorm import _BatchNorm
-from .. import core
-from ..core import BrainMRIError, ConfigError, RunError, one_line, refuse_first
 
 # %% auto #0
 __all__ = ['processes', 'is_first', 'start_processes', 'pack', 'unpack', 'from_first', 'first_alone', 'same_weights',
            'wait_for_all', 'while_together', 'ShareDL', 'whole_norm', 'ShareOfBatch']
+
+# %% ../../nbs/train/02_distributed.ipynb #55ac5528
+from .. import core
+from ..core import BrainMRIError, ConfigError, RunError, one_line, refuse_first
 
 # %% ../../nbs/train/02_distributed.ipynb #6272dbf8
 try: from fastai.distributed import DistributedDL
@@ -54,21 +56,17 @@ def start_processes(device, # "cpu" or "cuda"
 
 # %% ../../nbs/train/02_distributed.ipynb #095d3297
 def _launch_problems(n, device, bs):
-    if DistributedDL is object: yield f"{n} processes need Accelerate: pip install 'brainmri[accelerate]'."
-    if device.index is not None: yield f"Each process takes a GPU of its own: give device={device.type!r}."
-    if bs < 2*n: yield f"{n} processes can't share batches of {bs} images: launch {bs//2} at most."
+    if DistributedDL is object:
+        yield f"{n} processes need Accelerate: pip install 'brainmri[accelerate]'."
+    if device.index is not None:
+        yield f"Each process takes a GPU of its own: give device={device.type!r}."
+    if bs < 2*n:
+        yield f"{n} processes can't share batches of {bs} images: launch {bs//2} at most."
 
 def _leave():
     if distributed.is_initialized(): distributed.destroy_process_group()
 
-# %% ../../nbs/train/02_distributed.ipynb #49f2fd3a
-def pack(o # Dicts, lists, numbers and text; tensors, tables and paths among them
-        )->bytes: # For `unpack`
-    "Turn a message into bytes that hold no code."
-    tensors = {}
-    text = json.dumps(o, default=partial(_encode, tensors=tensors)).encode()
-    return len(text).to_bytes(8, "little") + text + save(tensors)
-
+# %% ../../nbs/train/02_distributed.ipynb #f33ce92e
 def _encode(o, tensors):
     if torch.is_tensor(o):
         name = str(len(tensors))
@@ -80,13 +78,15 @@ def _encode(o, tensors):
     columns = [[name, c.dtype if hasattr(c, "cat") else str(c.dtype), c.tolist()] for name, c in o.items()]
     return {"<table>": columns, "index": o.index.tolist(), "attrs": o.attrs}
 
-# %% ../../nbs/train/02_distributed.ipynb #fe6a50b8
-def unpack(data:bytes # From `pack`
-          ): # The message; tuples have become lists
-    "Turn bytes into the message that they were."
-    n = 8 + int.from_bytes(data[:8], "little")
-    return json.loads(data[8:n], object_hook=partial(_decode, tensors=load(data[n:])))
+# %% ../../nbs/train/02_distributed.ipynb #49f2fd3a
+def pack(o # Dicts, lists, numbers and text; tensors, tables and paths among them
+        )->bytes: # For `unpack`
+    "Turn a message into bytes that hold no code."
+    tensors = {}
+    text = json.dumps(o, default=partial(_encode, tensors=tensors)).encode()
+    return len(text).to_bytes(8, "little") + text + save(tensors)
 
+# %% ../../nbs/train/02_distributed.ipynb #088067c7
 def _decode(o, tensors):
     if o.keys() == {"<tensor>"}: return tensors[o["<tensor>"]]
     if o.keys() == {"<path>"}: return Path(o["<path>"])
@@ -96,6 +96,23 @@ def _decode(o, tensors):
     table = pd.DataFrame(columns, o["index"])
     table.attrs.update(o["attrs"])
     return table
+
+# %% ../../nbs/train/02_distributed.ipynb #fe6a50b8
+def unpack(data:bytes # From `pack`
+          ): # The message; tuples have become lists
+    "Turn bytes into the message that they were."
+    n = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:n], object_hook=partial(_decode, tensors=load(data[n:])))
+
+# %% ../../nbs/train/02_distributed.ipynb #de975379
+def _broadcast(data):
+    "The bytes of the first process, in all of them."
+    device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
+    size = torch.tensor(len(data), device=device)
+    distributed.broadcast(size, 0)
+    data = torch.frombuffer(bytearray(data or size.item()), dtype=torch.uint8).to(device)
+    distributed.broadcast(data, 0)
+    return data.cpu().numpy().tobytes()
 
 # %% ../../nbs/train/02_distributed.ipynb #388c5386
 def from_first(f # Function without arguments, to something that `pack` takes
@@ -109,15 +126,6 @@ def from_first(f # Function without arguments, to something that `pack` takes
     message = unpack(_broadcast(pack(message) if is_first() else b""))
     if "refused" in message: raise getattr(core, message["kind"])(message["refused"])
     return message["found"]
-
-def _broadcast(data):
-    "The bytes of the first process, in all of them."
-    device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
-    size = torch.tensor(len(data), device=device)
-    distributed.broadcast(size, 0)
-    data = torch.frombuffer(bytearray(data or size.item()), dtype=torch.uint8).to(device)
-    distributed.broadcast(data, 0)
-    return data.cpu().numpy().tobytes()
 
 # %% ../../nbs/train/02_distributed.ipynb #c0ef2b9f
 def first_alone(f # Function without arguments that has less to do when it is called again
@@ -133,6 +141,7 @@ def same_weights(model # A network on the device that it trains on
     if processes() == 1: return
     for o in model.state_dict().values(): distributed.broadcast(o, 0)
 
+# %% ../../nbs/train/02_distributed.ipynb #53d62374
 def wait_for_all()->None:
     "Go on when all processes have come here."
     if processes() > 1: distributed.barrier()
@@ -161,16 +170,6 @@ class ShareDL(DistributedDL):
         super().__init__(dl, rank, n)
         self.n = len(self._share(range(self.images)))
     def __len__(self): return -(-self.n//self.bs)
-    def get_idxs(self)->list: # Numbers of images
-        "The images of this process, in the order of the epoch."
-        return self._share(list(self.dl.get_idxs()))
-    def to_detach(self,
-                  b, # Tensors, such as a batch or its loss
-                  cpu:bool=True, # Move them to the CPU?
-                  gather:bool=True # Not used: there is nothing to gather
-                 ): # The same tensors without gradients
-        "Detach tensors, and leave them in this process."
-        return self._to_detach(b, cpu, False)
 
 # %% ../../nbs/train/02_distributed.ipynb #ccfeb563
 @patch
@@ -179,6 +178,21 @@ def _share(self:ShareDL, idxs):
     batches = [idxs[i:i+self.batch] for i in range(0, len(idxs), self.batch)]
     shares = [b[self.rank::self.world_size] for b in batches if len(b) >= 2*self.world_size]
     return [o for share in shares for o in share]
+
+# %% ../../nbs/train/02_distributed.ipynb #fbd5dac7
+@patch
+def get_idxs(self:ShareDL)->list: # Numbers of images
+    "The images of this process, in the order of the epoch."
+    return self._share(list(self.dl.get_idxs()))
+
+@patch
+def to_detach(self:ShareDL,
+              b, # Tensors, such as a batch or its loss
+              cpu:bool=True, # Move them to the CPU?
+              gather:bool=True # Not used: there is nothing to gather
+             ): # The same tensors without gradients
+    "Detach tensors, and leave them in this process."
+    return self._to_detach(b, cpu, False)
 
 # %% ../../nbs/train/02_distributed.ipynb #21459933
 class _Sum(torch.autograd.Function):
@@ -222,7 +236,7 @@ class ShareOfBatch(Callback):
 
 # %% ../../nbs/train/02_distributed.ipynb #531a0e04
 def _see_whole_batches(cb):
-    "Let dropout, and BatchNorm on a CPU, see whole batches; returns the layers that were changed."
+    "Let dropout, and BatchNorm on a CPU, see whole batches; return the changed layers."
     cpu = next(cb.model.parameters()).device.type == "cpu"
     changed = {m: partial(_share_dropout, cb) for m in cb.model.modules() if type(m) is nn.Dropout}
     changed |= {m: whole_norm for m in cb.model.modules() if cpu and isinstance(m, _BatchNorm)}

@@ -33,8 +33,9 @@ class FeatureCache:
                  seed:int=42, # Of the augmented views
                  progress:bool=True # Show a bar?
                 ):
-        self.df, self.body, self.img_size, self.margin, self.keep = df, get_body(body, n_channels(df)), img_size, margin, keep
-        self.device, self.seed, self.progress = torch.device(device), seed, progress
+        self.df, self.body, self.keep = df, get_body(body, n_channels(df)), keep
+        self.img_size, self.margin, self.seed = img_size, margin, seed
+        self.device, self.progress = torch.device(device), progress
         self.precision = pick_precision(precision, device)
         self.early, self.last = (FrozenNet(o, self.precision, device) for o in net)
         self.weights_key, self.caches = weights_key(net), {}
@@ -90,7 +91,7 @@ def fill(self:FeatureCache,
          rows, # Row positions in `df`
          view=None # Number of an augmented view, or None for the image itself
         )->dict: # Part → `RowCache` that has `rows`
-    "Compute what is missing of `rows`; both places are taken from one pass through the network."
+    "Compute what is missing of `rows`, both places in one pass through the network."
     caches = {part: self.cache(part, view) for part in self.keep}
     todo = np.unique(np.concatenate([c.missing(rows) for c in caches.values()]))
     if not len(todo): return caches

@@ -39,7 +39,8 @@ def pick_precision(precision:str="auto", # "auto", or one of `PRECISIONS`
         precision = os.environ.get(what) or _fastest(device)
     can = list_precisions(device)
     if pick(precision, PRECISIONS, what) in can: return precision
-    hint = "needs a CPU and pip install 'brainmri[fast]'" if precision == "winograd" else f"isn't possible on {device}"
+    hint = f"isn't possible on {device}"
+    if precision == "winograd": hint = "needs a CPU and pip install 'brainmri[fast]'"
     raise ConfigError(f"{what} {precision!r} {hint}: give {' or '.join(can)}.")
 
 # %% ../../nbs/train/00_frozen.ipynb #3f4eaadd
@@ -102,7 +103,8 @@ class FrozenNet:
                 ):
         self.device, self.half, self.dtype = torch.device(device), half, torch.float32
         self.net = fold_batchnorm(module).to(device, memory_format=torch.channels_last)
-        if precision == "bf16" and has_bf16(device): self.net, self.dtype = self.net.bfloat16(), torch.bfloat16
+        if precision == "bf16" and has_bf16(device):
+            self.net, self.dtype = self.net.bfloat16(), torch.bfloat16
         elif precision == "bf16": round_to_bf16(self.net)
         if precision == "winograd":
             from brainmri.train.winograd import winograd_net  # optional, so imported where it is chosen
@@ -117,6 +119,7 @@ def __call__(self:FrozenNet,
     "Compute a batch, in halves where memory is short."
     return in_halves(self._answer, x)
 
+# %% ../../nbs/train/00_frozen.ipynb #2930d705
 @patch
 def _answer(self:FrozenNet, x):
     x = x.to(self.device, self.dtype)
@@ -131,6 +134,7 @@ _born = os.getpid()
 @contextlib.contextmanager
 def own_state(device="cpu" # Where the network of the block runs
              ):
-    "Compute in a block without the caller's autocast and inference mode, and after a fork on one thread."
+    "Compute without the caller's autocast and inference mode, and after a fork on one thread."
     if os.getpid() != _born: torch.set_num_threads(1)  # the threads of OpenMP weren't forked
-    with torch.inference_mode(False), torch.autocast(torch.device(device).type, enabled=False): yield
+    with torch.inference_mode(False), torch.autocast(torch.device(device).type, enabled=False):
+        yield

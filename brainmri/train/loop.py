@@ -15,13 +15,18 @@ from fastcore.meta import delegates
 from fastai.basics import CrossEntropyLossFlat, DataLoaders, Learner, Pipeline, TensorImage, noop, params
 from fastai.callback.tracker import EarlyStoppingCallback
 from fastai.callback.training import GradientAccumulation
-from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 # %% auto #0
-__all__ = ['TrainOptions', 'Training', 'solve_layer']
+__all__ = ['TrainOptions', 'Training']
+
+# %% ../../nbs/train/04_loop.ipynb #39c416d3
+#| export
 
 # %% ../../nbs/train/04_loop.ipynb #647753d4
+#| export
+
+# %% ../../nbs/train/04_loop.ipynb #d1b6b6bb
 from ..core import *
 from ..store import *
 from ..data.cache import decoded, normalize, send, to_float
@@ -30,6 +35,7 @@ from ..data.channels import n_channels, picture_array, picture_files
 from ..data.loaders import ArrayDL
 from ..data.regions import find_regions
 from ..models.bodies import get_body, load_weights, save_weights
+from ..models.heads import solve_layer
 from ..models.pointing import GuidedPool
 from ..models.recipes import Phase, gate_features, get_recipe, learner_args, phase_key, set_phase
 from .callbacks import *
@@ -71,8 +77,9 @@ class Training:
                  features:FeatureCache=None, # Frozen activations; None runs the frozen part in every batch
                  img_size:int=None, # Side of the input; the recipe's unless given
                  **kwargs):
-        self.learn, self.df, self.recipe, self.features = learn, df, get_recipe(recipe), features
-        self.options, self.body = TrainOptions(**kwargs), get_body(self.recipe.body or body, n_channels(df))
+        self.learn, self.df, self.recipe = learn, df, get_recipe(recipe)
+        self.options, self.features = TrainOptions(**kwargs), features
+        self.body = get_body(self.recipe.body or body, n_channels(df))
         self.img_size, self.device = img_size or self.recipe.img_size, torch.device(self.options.device)
         self.precision = pick_precision(self.options.precision, self.device)
         self.rows = {s: np.flatnonzero(df["split"].values == s) for s in ("train", "valid")}
@@ -114,11 +121,7 @@ def fetch(self:Training,
           training:bool=False # Apply the batch transforms?
          )->torch.Tensor: # float32, on the device
     "What enters `part` for `rows`: stored activations if there are any, else made from pixels."
-    if self._is_stored(part, view, training):
-        stored, join = self.features.fill(rows, view), getattr(self.learn.model[0][1], "join", None)
-        both = part == "head" and join  # a head that sees what enters the last stage, too
-        found = [send(stored[o][np.asarray(rows)], self.device).float() for o in (["last", part] if both else [part])]
-        return join(*found) if both else found[0]
+    if self._is_stored(part, view, training): return self._stored(part, rows, view)
     x = to_float(send(self.pictures(rows), self.device))
     if view is not None: x = augmented(x, self.df["sha"].values[rows], view, self.options.seed)
     if training and self.options.batch_tfms:
@@ -129,10 +132,19 @@ def fetch(self:Training,
     for net in self.frozen[part]: x = net(x)
     return x.float()
 
+# %% ../../nbs/train/04_loop.ipynb #ff4a4f89
 @patch
 def _is_stored(self:Training, part, view=None, training=False):
     if part == "all" or not self.features or training and self.options.batch_tfms: return False
     return view is None or view < self.options.aug_views
+
+@patch
+def _stored(self:Training, part, rows, view):
+    "What the cache has; some heads see what enters the last stage, too."
+    stored = self.features.fill(rows, view)
+    def read(part): return send(stored[part][np.asarray(rows)], self.device).float()
+    join = getattr(self.learn.model[0][1], "join", None)
+    return join(read("last"), read("head")) if part == "head" and join else read(part)
 
 # %% ../../nbs/train/04_loop.ipynb #2748dab1
 @patch
@@ -155,8 +167,9 @@ def _fill(self:Training, part):
     "Decode and compute what training will ask for, each once."
     o, (train, valid) = self.options, self.rows.values()
     decoded(self.df, self.img_size, o.margin, np.concatenate([train, valid]), o.progress)
-    views = [None, *range(o.aug_views)] if self.recipe.augment else [None]
-    if self.recipe.augment and not o.aug_views: views = []  # no epoch shows the images as they are
+    views = range(o.aug_views) if self.recipe.augment else []
+    if o.aug_views or not self.recipe.augment:
+        views = [None, *views]  # else no epoch shows them
     if self._is_stored(part): self.features.fill(valid)
     for view in views:
         if self._is_stored(part, view, training=True): self.features.fill(train, view)
@@ -165,12 +178,13 @@ def _fill(self:Training, part):
 @patch
 def loss_func(self:Training): # A fastai loss
     "The loss: cross-entropy, weighted if asked for, or the one that was given."
-    weights, y = self.options.class_weights, self.df["y"].values[self.rows["train"]]
+    weights, k = self.options.class_weights, len(classes_of(self.df))
     if self.options.loss_func: return self.options.loss_func
     if weights is None: return learner_args()["loss_func"]
-    k = len(classes_of(self.df))
-    if weights == "balanced": weights = len(y)/(k*np.bincount(y, minlength=k).clip(1))
-    if len(weights) != k: raise ConfigError(f"class_weights={weights!r}: expected 'balanced' or {k} numbers.")
+    counts = np.bincount(self.df["y"].values[self.rows["train"]], minlength=k)
+    if weights == "balanced": weights = counts.sum()/(k*counts.clip(1))
+    if len(weights) != k:
+        raise ConfigError(f"class_weights={weights!r}: expected 'balanced' or {k} numbers.")
     return CrossEntropyLossFlat(weight=torch.tensor(weights, dtype=torch.float32, device=self.device))
 
 # %% ../../nbs/train/04_loop.ipynb #33d799a2
@@ -182,20 +196,24 @@ def stage(self:Training,
     "Make a fastai `Learner` for what `phase` trains."
     set_phase(self.learn, phase)
     self.frozen = {}  # made anew: the weights below may have moved
-    metrics = [*learner_args()["metrics"], *self.options.metrics]
-    args = {**learner_args(), "loss_func": self.loss_func(), "metrics": metrics}
+    args = {**learner_args(), "loss_func": self.loss_func()}
+    args["metrics"] += self.options.metrics
     learn = Learner(self.loaders(phase.train), self.cut(phase.train)[1], cbs=[*cbs, *self._callbacks()],
                     splitter=lambda top: [params(o) for o in top if params(o)], **args)
-    if self.device.type == "cuda" and self.precision == "bf16" and self.body.name != "pixels": learn.to_bf16()
-    if not self.options.progress: learn.logger = noop
-    if not self.options.progress and hasattr(learn, "progress"): learn.remove_cb(learn.progress)
+    if self.device.type == "cuda" and self.precision == "bf16" and self.body.name != "pixels":
+        learn.to_bf16()
+    if self.options.progress: return learn
+    learn.logger = noop
+    if hasattr(learn, "progress"): learn.remove_cb(learn.progress)
     return learn
 
+# %% ../../nbs/train/04_loop.ipynb #448a4f76
 @patch
 def _callbacks(self:Training):
     o, cbs = self.options, [*self.options.cbs]
     if self.processes > 1: cbs.append(ShareOfBatch())
-    if o.early_stop: cbs.append(EarlyStoppingCallback("f1_score", comp=np.greater, patience=o.early_stop))
+    if o.early_stop:
+        cbs.append(EarlyStoppingCallback("f1_score", comp=np.greater, patience=o.early_stop))
     if self.held < self.recipe.bs: cbs.append(GradientAccumulation(self.recipe.bs))
     return cbs
 
@@ -220,39 +238,8 @@ def _train(self:Training, i, schedule):
 def _rows(self:Training, i, learn, values, seconds):
     names = ["train_loss", "valid_loss", *learn.metrics.attrgot("name")]
     names = ["macro_f1" if o == "f1_score" else o for o in names]
-    rows, start = [], len(self.history) + 1
-    for j, (v, s) in enumerate(zip(values, seconds)):
-        rows.append(dict(epoch=start + j, phase=i + 1, **dict(zip(names, map(float, v))), seconds=s))
-    return rows
-
-# %% ../../nbs/train/04_loop.ipynb #673df4aa
-@patch
-def fit_phase(self:Training,
-              i:int, # Which phase of the recipe, from 0
-              schedule:str="study" # "study" (flat) or "fine_tune" (one-cycle)
-             )->pd.DataFrame: # One row per epoch
-    "Train phase `i` and put the best weights so far back; with fewer images at a time if a GPU's memory runs out."
-    start = time.perf_counter()
-    rows = self._train_in_memory(i, schedule) if self.recipe.phases[i].epochs else self.solve(i)
-    self.history += rows
-    self.seconds += time.perf_counter() - start
-    return pd.DataFrame(rows)
-
-# %% ../../nbs/train/04_loop.ipynb #549227c9
-@patch
-def _may_run_out(self:Training):  # of several processes, one can't begin again alone
-    return self.device.type == "cuda" and self.processes == 1
-
-@patch
-def _train_in_memory(self:Training, i, schedule):
-    if not self._may_run_out(): return self._train(i, schedule)
-    weights = {k: v.detach().to("cpu", copy=True) for k, v in self.learn.model.state_dict().items()}
-    best = self.best.best
-    while True:
-        with suppress(torch.cuda.OutOfMemoryError): return self._train(i, schedule)
-        self.learn.model.load_state_dict(weights)  # out here, because the exception holds on to memory
-        self.best.best = best
-        self._halve()
+    each = enumerate(zip(values, seconds), len(self.history) + 1)
+    return [dict(epoch=j, phase=i + 1, **dict(zip(names, map(float, v))), seconds=s) for j, (v, s) in each]
 
 # %% ../../nbs/train/04_loop.ipynb #b8e6f880
 @patch
@@ -265,7 +252,38 @@ def _halve(self:Training):
     self.held, self.frozen = held[-1], {}
     gc.collect()
     torch.cuda.empty_cache()
-    if self.options.progress: print(f"Out of memory: now {self.held} images at a time, {self.recipe.bs} a step.")
+    said = f"Out of memory: now {self.held} images at a time, {self.recipe.bs} a step."
+    if self.options.progress: print(said)
+
+# %% ../../nbs/train/04_loop.ipynb #673df4aa
+@patch
+def fit_phase(self:Training,
+              i:int, # Which phase of the recipe, from 0
+              schedule:str="study" # "study" (flat) or "fine_tune" (one-cycle)
+             )->pd.DataFrame: # One row per epoch
+    "Train phase `i`, with fewer images at a time if memory is short, and keep the best weights."
+    start = time.perf_counter()
+    rows = self._train_in_memory(i, schedule) if self.recipe.phases[i].epochs else self.solve(i)
+    self.history += rows
+    self.seconds += time.perf_counter() - start
+    return pd.DataFrame(rows)
+
+# %% ../../nbs/train/04_loop.ipynb #549227c9
+@patch
+def _may_run_out(self:Training):  # of several processes, one can't begin again alone
+    return self.device.type == "cuda" and self.processes == 1
+
+# %% ../../nbs/train/04_loop.ipynb #e8088f51
+@patch
+def _train_in_memory(self:Training, i, schedule):
+    if not self._may_run_out(): return self._train(i, schedule)
+    weights = {k: v.detach().to("cpu", copy=True) for k, v in self.learn.model.state_dict().items()}
+    best = self.best.best
+    while True:
+        with suppress(torch.cuda.OutOfMemoryError): return self._train(i, schedule)
+        self.learn.model.load_state_dict(weights)  # out here, because the exception holds on to memory
+        self.best.best = best
+        self._halve()
 
 # %% ../../nbs/train/04_loop.ipynb #012d2b18
 @patch
@@ -308,36 +326,17 @@ def solve(self:Training,
     "Solve the head of phase `i` by logistic regression on the training images."
     start, part, rows = time.perf_counter(), self.recipe.phases[i].train, self.rows["train"]
     below, head = self.cut(part)[1].to(self.device).eval()
-    guided = isinstance(head[0], GuidedPool)
+    guided, y = isinstance(head[0], GuidedPool), self.df["y"].values[rows]
     if guided: x = self._guided(below, head[0], part)
     else: x, = self._each(nn.Sequential(below, head[:-1]), rows, part)
     C = .03 if guided else 1.  # what is under a map says so much that more would overfit
-    solve_layer(head[-1], x, self.df["y"].values[rows], self.options.class_weights, C)
+    solve_layer(head[-1], x, y, self.options.class_weights, C)
     learn = self.stage(self.recipe.phases[i])
-    labels = torch.as_tensor(self.df["y"].values[rows], device=self.device)
-    with torch.no_grad(): train_loss = learn.loss_func(head[-1](torch.as_tensor(x, device=self.device)), labels)
+    x, y = (torch.as_tensor(o, device=self.device) for o in (x, y))
+    with torch.no_grad(): train_loss = learn.loss_func(head[-1](x), y)
     with learn.no_bar(): scores = learn.validate()
     self.best.best = scores[1]
     return self._rows(i, learn, [[train_loss, *scores]], [time.perf_counter() - start])
-
-# %% ../../nbs/train/04_loop.ipynb #accbabca
-def solve_layer(layer:nn.Linear, # It is changed
-                x:np.ndarray, # What enters it, (n, features)
-                y:np.ndarray, # Class numbers
-                class_weights=None, # "balanced", or one number per class
-                C:float=1. # How weak the penalty is
-               )->None:
-    "Put a logistic regression into a linear layer; it never chooses a class that `y` lacks."
-    mean, scale = x.mean(0, dtype=float), x.std(0, dtype=float) + 1e-6
-    if class_weights not in (None, "balanced"): class_weights = dict(enumerate(class_weights))
-    probe = LogisticRegression(C=C, max_iter=2000, class_weight=class_weights).fit((x - mean)/scale, y)
-    w, b, classes = np.zeros(layer.weight.shape), np.full(len(layer.bias), -30.), probe.classes_
-    if len(classes) == 2:  # scikit-learn gives one row of weights, for the second class
-        b[classes[0]] = 0
-        classes = classes[1:]
-    w[classes] = probe.coef_/scale
-    b[classes] = probe.intercept_ - w[classes] @ mean
-    layer.load_state_dict(dict(weight=torch.tensor(w), bias=torch.tensor(b)))
 
 # %% ../../nbs/train/04_loop.ipynb #9cf73e82
 @patch
@@ -369,7 +368,8 @@ def _measure(self:Training, reduced, pool, part, regions):
     z = self._each(reduced, rows, part)[1]
     files = self.df["filepath"].values[rows]
     hits, n = measure_map(pool.map, z, files, regions.iloc[rows].tolist(), self.options.margin)
-    if self.options.progress: print(f"The map points into the tumor in {hits} of {n} validation images.")
+    if self.options.progress:
+        print(f"The map points into the tumor in {hits} of {n} validation images.")
 
 # %% ../../nbs/train/04_loop.ipynb #9b8aa30d
 @patch

@@ -12,7 +12,7 @@ from ..data.regions import region_cells, region_of
 from ..models.pointing import GuidedPool, PointingMap
 
 # %% auto #0
-__all__ = ['covered_cells', 'fit_projection', 'map_sums', 'solve_map', 'inner_parts', 'nested_pool', 'pooled', 'measure_map']
+__all__ = ['covered_cells', 'fit_projection', 'map_sums', 'solve_map', 'inner_parts', 'pooled', 'nested_pool', 'measure_map']
 
 # %% ../../nbs/train/01a_pointing.ipynb #40b99ee6
 def covered_cells(files, # Paths of images
@@ -96,23 +96,7 @@ def inner_parts(y, # Classes
     for i, (_, rows) in enumerate(folds.split(found, y, groups)): found[rows] = i
     return found
 
-# %% ../../nbs/train/01a_pointing.ipynb #95dadeaf
-@torch.no_grad()
-def nested_pool(pool:GuidedPool, # With a fitted projection; its map is changed
-                mean, # Average activations of training images, (n, channels)
-                z, # From `pool.map.project`, (n, n_project, h, w)
-                cover, # From `covered_cells`
-                parts # From `inner_parts`
-               )->np.ndarray: # (n, pool.width)
-    "Describe training images by maps that haven't seen their patients, and keep the map of all."
-    found = np.zeros((len(z), pool.width), np.float32)
-    sums = [map_sums(pool.map, z[parts == k], cover[parts == k]) for k in range(parts.max() + 1)]
-    for k in range(len(sums)):
-        solve_map(pool.map, [o for i, o in enumerate(sums) if i != k])
-        found[parts == k] = pooled(pool, mean[parts == k], z[parts == k])
-    solve_map(pool.map, sums)
-    return found
-
+# %% ../../nbs/train/01a_pointing.ipynb #4a77a024
 @torch.no_grad()
 def pooled(pool:GuidedPool, # With its map
            mean, # Average activations, (n, channels)
@@ -123,6 +107,23 @@ def pooled(pool:GuidedPool, # With its map
     like = pool.map.out.weight
     pairs = zip(torch.as_tensor(mean).split(bs), torch.as_tensor(z).split(bs))
     return torch.cat([pool.pool(m.to(like), o.to(like)).cpu() for m, o in pairs]).numpy()
+
+# %% ../../nbs/train/01a_pointing.ipynb #95dadeaf
+@torch.no_grad()
+def nested_pool(pool:GuidedPool, # With a fitted projection; its map is changed
+                mean, # Average activations of training images, (n, channels)
+                z, # From `pool.map.project`, (n, n_project, h, w)
+                cover, # From `covered_cells`
+                parts # From `inner_parts`
+               )->np.ndarray: # (n, pool.width)
+    "Describe training images by maps that haven't seen their patients; keep the map of all."
+    found = np.zeros((len(z), pool.width), np.float32)
+    sums = [map_sums(pool.map, z[parts == k], cover[parts == k]) for k in range(parts.max() + 1)]
+    for k in range(len(sums)):
+        solve_map(pool.map, [o for i, o in enumerate(sums) if i != k])
+        found[parts == k] = pooled(pool, mean[parts == k], z[parts == k])
+    solve_map(pool.map, sums)
+    return found
 
 # %% ../../nbs/train/01a_pointing.ipynb #901a466d
 @torch.no_grad()

@@ -11,25 +11,28 @@ from PIL import Image
 from torch import nn
 from safetensors.torch import load, save_file
 from torch.nn.functional import cross_entropy
+
+# %% auto #0
+__all__ = ['FEATURES_URL', 'N_OTHERS', 'WIDTH', 'fetch_features', 'other_phantoms', 'narrow', 'widen', 'fit_narrow',
+           'phantom_weights']
+
+# %% ../../nbs/train/04a_pretrain.ipynb #ef447b22
 from ..core import *
 from ..store import atomic, cache_dir
 from ..data.cache import cache_lock, content_key, normalize, to_float
 from ..data.draw import LESIONS, make_phantom
 from ..models.bodies import check_weights, get_body
 
-# %% auto #0
-__all__ = ['FEATURES_URL', 'N_OTHERS', 'WIDTH', 'fetch_features', 'other_phantoms', 'narrow', 'widen', 'fit_narrow',
-           'phantom_weights']
-
 # %% ../../nbs/train/04a_pretrain.ipynb #7d435809
 FEATURES_URL = "https://huggingface.co/timm/{}.tv_in1k/resolve/main/model.safetensors" #: By body
 
+# %% ../../nbs/train/04a_pretrain.ipynb #26b8e37e
 def fetch_features(body:str="vgg16_bn", # A VGG with BatchNorm
                    seconds:float=90, # Give up after so long
                    url:str=FEATURES_URL, # Where the file is, with {} for the body's name
                    progress:bool=True # Show a progress bar?
                   ): # A .safetensors file in the cache; None if it can't be had
-    "Download the ImageNet features of a VGG, without its classifier, unless that was done before."
+    "Download the ImageNet features of a VGG without its classifier, unless they are there."
     file = cache_dir()/f"imagenet-features-{body}.safetensors"
     if file.is_file(): return file
     if not _is_plain_vgg(body) or os.environ.get("HF_HUB_OFFLINE", "0") != "0": return None
@@ -37,6 +40,7 @@ def fetch_features(body:str="vgg16_bn", # A VGG with BatchNorm
     except (OSError, ValueError, KeyError, WeightsError): return None
     return file
 
+# %% ../../nbs/train/04a_pretrain.ipynb #0019a710
 def _is_plain_vgg(body): return body.startswith("vgg") and body.endswith("_bn")
 
 # %% ../../nbs/train/04a_pretrain.ipynb #89111f73
@@ -55,6 +59,7 @@ def _fetch(url, file, stop, body, progress):
     check_weights(load(whole), body, url)
     with atomic(file) as tmp: tmp.write_bytes(whole)
 
+# %% ../../nbs/train/04a_pretrain.ipynb #b53741e2
 def _bytes(url, start, end, stop):
     "The bytes from `start` to before `end` of the file at `url`."
     left = stop - time.monotonic()
@@ -69,6 +74,7 @@ def _bytes(url, start, end, stop):
 # %% ../../nbs/train/04a_pretrain.ipynb #ee923269
 N_OTHERS = 800 #: Phantoms that a body is pretrained on
 
+# %% ../../nbs/train/04a_pretrain.ipynb #2af8c61d
 def other_phantoms(n:int=N_OTHERS, # How many, as many of each class
                    side:int=60, # Of the square images, in pixels
                    progress:bool=True # Show a progress bar?
@@ -131,6 +137,7 @@ def fit_narrow(net:nn.Sequential, # From `narrow`; it is trained in place
         opt.zero_grad()
         rate.step()
 
+# %% ../../nbs/train/04a_pretrain.ipynb #f4ae5e2e
 def _mirrored(x):
     "Mirror each image with a chance of one half."
     chosen = torch.rand(len(x), 1, 1, 1) < .5
@@ -150,6 +157,7 @@ def phantom_weights(body:str="vgg16_bn", # A VGG with BatchNorm; for other bodie
         if not file.is_file(): _pretrain(file, body, n, epochs, progress)
     return file
 
+# %% ../../nbs/train/04a_pretrain.ipynb #b4d3f75d
 def _pretrain(file, body, n, epochs, progress):
     with seeded(0, "pretrain", body):
         net = narrow(get_body(body).network(64).features)

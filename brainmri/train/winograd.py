@@ -28,6 +28,7 @@ def _is_3x3(m):
     "Is a layer a 3 × 3 convolution with a bias, and all else as usual?"
     return repr(m).startswith("Conv2d") and repr(m).endswith("kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))")
 
+# %% ../../nbs/train/00a_winograd.ipynb #2e5175d3
 def ncnn_model(layers:list # From `chain_of`
               )->tuple: # Text and bytes, or None if there are layers of other kinds
     "Describe a chain of layers in ncnn's format."
@@ -36,7 +37,8 @@ def ncnn_model(layers:list # From `chain_of`
         n = len(lines)
         place = f"{n} 1 1 {n-1} {n}"
         if isinstance(m, nn.ReLU) and lines[-1].startswith("Convolution"): lines[-1] += " 9=1"
-        elif repr(m) == repr(nn.MaxPool2d(2)): lines.append(f"Pooling {place} 1=2 2=2 5=1")  # 5=1: no odd last row
+        elif repr(m) == repr(nn.MaxPool2d(2)):
+            lines.append(f"Pooling {place} 1=2 2=2 5=1")  # 5=1: no odd last row
         elif _is_3x3(m):
             lines.append(f"Convolution {place} 0={m.out_channels} 1=3 4=1 5=1 6={m.weight.numel()}")
             weights += [bytes(4), m.weight.numpy().tobytes(), m.bias.numpy().tobytes()]  # zeros: float32 follows
@@ -67,6 +69,18 @@ def open(self:WinogradNet):
         self.net.load_param(f"{d}/param")
         self.net.load_model(f"{d}/bin")
 
+# %% ../../nbs/train/00a_winograd.ipynb #5daac347
+@patch
+def _one(self:WinogradNet, image):
+    import ncnn
+    run = self.net.create_extractor()
+    image = np.ascontiguousarray(image)  # named, since ncnn only points at it
+    run.input("0", ncnn.Mat(image).clone())
+    status, y = run.extract(self.net.output_names()[0])
+    if status: raise RunError(f"ncnn failed with status {status}, perhaps for lack of memory: "
+                              "use the precision 'fp32'.")
+    return np.array(y)
+
 # %% ../../nbs/train/00a_winograd.ipynb #ab48190f
 @patch
 def __call__(self:WinogradNet,
@@ -75,16 +89,6 @@ def __call__(self:WinogradNet,
     "Compute a batch."
     if self.process != os.getpid(): self.open()  # a fork has none of its threads
     return torch.from_numpy(np.stack([self._one(o) for o in x.numpy()]))
-
-@patch
-def _one(self:WinogradNet, image):
-    import ncnn
-    run = self.net.create_extractor()
-    image = np.ascontiguousarray(image)  # named, since ncnn only points at it
-    run.input("0", ncnn.Mat(image).clone())
-    status, y = run.extract(self.net.output_names()[0])
-    if status: raise RunError(f"ncnn failed with status {status}, perhaps for lack of memory: use the precision 'fp32'.")
-    return np.array(y)
 
 # %% ../../nbs/train/00a_winograd.ipynb #21aacdfb
 def winograd_net(net:nn.Module # Folded, in evaluation mode, on the CPU

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import InitVar, dataclass
 from functools import cache
-from importlib import import_module
 from importlib.resources import files
 from statistics import mean
 from ..core import ConfigError, need_package, one_line

@@ -4,7 +4,7 @@
 
 # %% ../../nbs/use/04_predict.ipynb #24d08494
 from __future__ import annotations
-import io, json, os
+import json, os
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache, partial
