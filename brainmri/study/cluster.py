@@ -16,7 +16,7 @@ from ..data.cache import content_key
 from .records import chosen_by, comparison_table
 from .config import make_config, settle
 from .study import train_all
-from .training import plan_recipes, read_data
+from .beginning import plan_recipes, read_data
 from ..use.dicom import walk_files
 from ..use.predict import conformal_limits, load
 

@@ -20,7 +20,8 @@ from .records import choose, chosen_by, comparison_table, read_recipe, read_run
 from .report import write_card, write_report
 from .results import Results
 from .run import environment, expect_same, note_opening
-from .training import Study, initial_weights
+from .beginning import initial_weights
+from .training import Study
 from .trials import TRIAL_FILES
 from ..train.distributed import from_first
 from ..use.bundle import write_average

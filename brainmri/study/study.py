@@ -20,7 +20,8 @@ from .folds import FoldedStudy
 from .records import choose, read_predictions, read_run
 from .report import write_card, write_report
 from .results import Results
-from .training import Study, begin, plan_recipes
+from .beginning import begin, plan_recipes
+from .training import Study
 from ..train.distributed import from_first, is_first, start_processes, wait_for_all, while_together
 from ..train.frozen import pick_precision
 
