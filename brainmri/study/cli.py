@@ -122,7 +122,7 @@ def _audit_text(df, found):
 # %% ../../nbs/study/09_cli.ipynb #d2164d4e
 @call_parse
 def brainmri_predict(
-    bundle:str, # Folder of a trained recipe, such as runs/NAME/vgg16_finetune, or an .onnx file
+    bundle:str, # Folder of a trained recipe, such as runs/NAME/vgg16_finetune, an .onnx file, or hub:owner/name
     images:_argument("Image, DICOM or NIfTI files, or folders of them; for a network of sequences NAME=FILE of each, or a CSV", str, "+"),
     level:float=.9, # How often the right class shall be in the set: .8, .9 or .95
     csv:bool=False, # Print comma-separated values?
