@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib, importlib, json, math, os, subprocess, sys, threading, time
 from pathlib import Path
 import numpy as np
-from fastcore.basics import patch
 from ..core import BrainMRIError, ImageError
 from .image import refuse
 
@@ -84,26 +83,23 @@ class Worker:
         pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.process = subprocess.Popen(command, env=os.environ | threads, **pipes)
 
-# %% ../../nbs/data/02a_worker.ipynb #1c81d58a
-@patch
-def ask(self:Worker,
-        question:list, # Dotted name of a reader, path or None, what to call the file, seconds
-        data:list # The bytes of the file as an array, if there is no path
-       )->tuple: # The answer, or None, and a list of arrays
-    "Ask the process to read a file."
-    patience = threading.Timer(5*question[-1], self.process.kill)
-    patience.start()
-    try:
-        send_arrays(self.process.stdin, question, data)
-        return receive_arrays(self.process.stdout)
-    except (EOFError, OSError, ValueError): return None, []
-    finally: patience.cancel()
+    def ask(self,
+            question:list, # Dotted name of a reader, path or None, what to call the file, seconds
+            data:list # The bytes of the file as an array, if there is no path
+           )->tuple: # The answer, or None, and a list of arrays
+        "Ask the process to read a file."
+        patience = threading.Timer(5*question[-1], self.process.kill)
+        patience.start()
+        try:
+            send_arrays(self.process.stdin, question, data)
+            return receive_arrays(self.process.stdout)
+        except (EOFError, OSError, ValueError): return None, []
+        finally: patience.cancel()
 
-@patch
-def end(self:Worker):
-    "End the process, whatever it does."
-    self.process.kill()
-    with contextlib.suppress(OSError), self.process: pass
+    def end(self):
+        "End the process, whatever it does."
+        self.process.kill()
+        with contextlib.suppress(OSError), self.process: pass
 
 # %% ../../nbs/data/02a_worker.ipynb #d6acbcdc
 _kept, _one_call = {}, threading.RLock()
