@@ -56,6 +56,7 @@ def sphinx(pages):
         text, file = nbformat.writes(nb), SRC/f"{p.doc}.ipynb"
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists() or file.read_text(encoding="utf-8") != text: file.write_text(text, encoding="utf-8")
+    for picture in (ROOT/"nbs").glob("*.png"): shutil.copy(picture, SRC)
     html = SRC/"_html"
     shutil.rmtree(html, ignore_errors=True)
     args = ["-q", "-W", "--keep-going", "-b", "html", "-j", "2", "-c", str(ROOT/"tools"/"docs"), "-d", str(SRC/"_doctrees")]

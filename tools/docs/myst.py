@@ -78,7 +78,7 @@ class Converter:
         url, anchor = m[1], m[2] or ""
         if url == f"{BASE}/index.html" and anchor: return f"]({BASE}/{self.docs['02_index.ipynb']}.html{anchor}){m[3] or ''}"
         file = os.path.normpath(NBS/Path(page.file).parent/url) if url and not re.match(r"\w+:|/", url) else ""
-        if not file or file.endswith(".ipynb") or not os.path.exists(file): return m[0]
+        if not file or file.endswith((".ipynb", ".png")) or not os.path.exists(file): return m[0]
         return f"]({REPO}/{Path(file).relative_to(ROOT).as_posix()}{anchor})"
 
     def inward(self, page, m):
