@@ -152,12 +152,13 @@ def track(items, # What to go through
 def thread_map(f, # Function of one item
                items, # What to call it with
                workers:int=None, # Threads; by default one for each core, 8 at most
-               progress:bool=True # Show a progress bar for more than 200 items?
+               progress:bool=True, # Show a progress bar for more than 200 items?
+               label:str="" # Of the bar
               )->list: # The results, in the order of `items`
     "Call `f` for each item in threads."
     items = list(items)
     pool = ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1))
-    try: return list(track(pool.map(f, items), "", progress and len(items) > 200, len(items)))
+    try: return list(track(pool.map(f, items), label, progress and len(items) > 200, len(items)))
     finally: pool.shutdown(cancel_futures=True)
 
 # %% ../nbs/00_core.ipynb #6f7d8a31

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 import numpy as np, pandas as pd
 from PIL import Image
-from ..core import ConfigError, DataError, pick, stable_seed, subplots, track
+from ..core import ConfigError, DataError, pick, stable_seed, subplots, thread_map
 from ..store import full_disk, read_json, write_json
 from .classes import STUDY_CLASSES, as_labels, classes_of, name_classes
 from .draw import LESIONS, Phantom, make_phantom, mask_corners
@@ -100,9 +100,9 @@ def _plant(root, rows, rng, planted):
 # %% ../../nbs/data/01_phantom.ipynb #d9844da9
 def _write_fresh(root, kinds, settings, progress):
     todo = [(c, i + 1) for c, n in _shares(settings["n"], kinds).items() for i in range(n)]
-    todo = track(todo, "phantoms", progress and len(todo) >= 50)
     seed, size = settings["seed"], settings["size"]
-    return [_fresh(root, _path(c, i), kinds[c], stable_seed(seed, c, i), size) for c, i in todo]
+    def write(o): return _fresh(root, _path(*o), kinds[o[0]], stable_seed(seed, *o), size)
+    return thread_map(write, todo, progress=progress, label="phantoms")
 
 # %% ../../nbs/data/01_phantom.ipynb #4edb6e37
 def _write(root, kinds, settings, planted, progress):

@@ -80,13 +80,13 @@ def other_phantoms(n:int=N_OTHERS, # How many, as many of each class
                    progress:bool=True # Show a progress bar?
                   )->tuple: # uint8 (n, side, side, 3), and class numbers
     "Draw phantoms that no run uses."
-    kinds, images = list(LESIONS), []
+    kinds = list(LESIONS)
     y = np.arange(n) % len(kinds)
-    for i in track(range(n), "other phantoms", progress):
+    def drawn(i):
         image = make_phantom(kinds[y[i]], stable_seed("pretrain", i), size=160).image
         inner = Image.fromarray(image[CROP_MARGIN:-CROP_MARGIN, CROP_MARGIN:-CROP_MARGIN])
-        images.append(inner.convert("RGB").resize((side, side), Image.Resampling.BILINEAR))
-    return np.stack(images), y
+        return np.asarray(inner.convert("RGB").resize((side, side), Image.Resampling.BILINEAR))
+    return np.stack(thread_map(drawn, range(n), progress=progress, label="other phantoms")), y
 
 # %% ../../nbs/train/04a_pretrain.ipynb #fe24e56a
 WIDTH = 4 #: How many times narrower the network is that learns
