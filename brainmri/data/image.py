@@ -30,7 +30,7 @@ def refuse(name, # The file, as the user knows it
 # %% ../../nbs/data/02_image.ipynb #fd3cddef
 def full_scale(arrays # Arrays of whole numbers from 0 to 65535
               )->int: # 255, 1023, 4095 or 65535
-    "White in `arrays`: the largest number of the fewest bits that hold nearly all pixels."
+    "Find what is white: the largest number of the fewest bits that hold nearly all pixels."
     counts = sum(np.bincount(a.ravel(), minlength=2**16) for a in arrays).cumsum()
     most = np.searchsorted(counts, .9999*counts[-1])
     return next(2**bits - 1 for bits in (8, 10, 12, 16) if most < 2**bits)
@@ -105,7 +105,7 @@ _BARE = re.compile(rb"[\2\x08]\0.\0([A-Z]{2}|..\0\0)", re.DOTALL)  # of a DICOM
 def file_kind(head:bytes, # The first `HEAD_BYTES` of a file
               suffix:str="" # The ending of its name, for bytes that don't tell
              )->str: # "picture", "tiff", "matlab", "numpy", "dicom", "nifti", "gzip", or None
-    "What a file holds."
+    "Say what a file holds, by its first bytes."
     if head[128:132] == b"DICM": return "dicom"
     if is_matlab(head): return "matlab"
     if head[8:12] == b"WEBP": return "picture"
@@ -158,7 +158,7 @@ def _is_turned(im):
 # %% ../../nbs/data/02_image.ipynb #44bf6ea3
 def as_shown(im:Image.Image # An image, perhaps not loaded yet
             )->Image.Image: # Upright, with the largest number white
-    "Turn `im` upright, and mend what Pillow takes otherwise than viewers do."
+    "Turn `im` upright, and correct what Pillow shows otherwise than viewers do."
     tags = getattr(im, "tag_v2", {})
     entries = np.array(tags.get(320, [256]))
     if im.mode == "P" and entries.max() < 256:
