@@ -60,14 +60,18 @@ def name_channels(source, # A table: a CSV or a DataFrame
     except (DataError, OSError, ValueError): return source  # whoever needs it says what it lacks
     columns = _asked(there, channels, source) if channels else _by_name(there, source)
     if not columns: return source
-    df = read_table(source)
-    if not isinstance(source, pd.DataFrame):
-        df[columns] = read_table(source, all_text=True)[columns]
-    files = {CHANNEL_PREFIX + _plain(c): [cell_text(o) for o in df[c]] for c in columns}
+    df, files = _read_channels(source, columns)
     refuse_first(_problems(files, _called(source)))
     first = next(iter(files.values()))
     df = df[[c for c in df if not _names_files(c)]].drop(columns=columns, errors="ignore")
     return df.assign(filepath=first, **(files if len(files) > 1 else {}))
+
+# %% ../../nbs/data/02f_channels.ipynb #80cbefc4
+def _read_channels(source, columns):
+    "The table, and the files of each channel: those of a CSV are text."
+    df = read_table(source)
+    texts = df if isinstance(source, pd.DataFrame) else read_table(source, all_text=True)
+    return df, {CHANNEL_PREFIX + _plain(c): [cell_text(o) for o in texts[c]] for c in columns}
 
 # %% ../../nbs/data/02f_channels.ipynb #524ae29f
 def _called(source): return "The table" if isinstance(source, pd.DataFrame) else str(source)
@@ -202,7 +206,7 @@ def each_channel(f, # Function of pictures
 # %% ../../nbs/data/02f_channels.ipynb #216478c4
 def shown_picture(picture # From `open_picture`
                  ): # A PIL image
-    "The picture that stands for all channels: the first one."
+    "Pick the picture that stands for all channels: the first one."
     return next(iter(picture.values())) if isinstance(picture, dict) else picture
 
 # %% ../../nbs/data/02f_channels.ipynb #cd90283c
