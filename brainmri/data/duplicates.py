@@ -24,7 +24,7 @@ def pixel_hash(img # A PIL image
 # %% ../../nbs/data/04_duplicates.ipynb #fe60d164
 def eight_turns(a # (..., n, n): cosine transform of a square, or its signs
                )->np.ndarray: # (..., 8, n, n): four quarter turns, then their mirror images
-    "Transforms of the eight positions of a picture whose transform is `a`."
+    "Derive the transforms of a picture's eight positions from its transform `a`."
     x = (-1.)**np.arange(a.shape[-1])  # mirroring changes the sign of every odd frequency
     y, t = x[:, None], np.swapaxes(a, -1, -2)
     return np.stack([a, y*t, x*y*a, x*t, x*a, y*a, t, x*y*t], -3)
@@ -32,7 +32,7 @@ def eight_turns(a # (..., n, n): cosine transform of a square, or its signs
 # %% ../../nbs/data/04_duplicates.ipynb #274bfd0c
 def perceptual_hashes(img # A PIL image
                      )->np.ndarray: # uint8, (8, 32): packed bits; the upright image first
-    "The 256-bit perceptual hashes of `img` in its eight positions."
+    "Compute the 256-bit perceptual hashes of `img` in its eight positions."
     from scipy.fft import dctn
     small = img.convert("L").resize((64, 64), Image.Resampling.LANCZOS)
     low = eight_turns(dctn(np.asarray(small, dtype=float))[:16, :16])
@@ -44,7 +44,7 @@ def image_hashes(df, # A table from `index_images`
                  turned=False, # All eight positions of each image?
                  progress=True # Show a progress bar for more than 200 images?
                 )->np.ndarray: # uint8, (images, 32), or (images, 8, 32) if `turned`
-    "The perceptual hash of each image in `df`."
+    "Compute the perceptual hash of each image in `df`."
     def hashes(path): return perceptual_hashes(open_image(path))
     found = np.stack(thread_map(hashes, df.filepath, progress=progress))
     return found if turned else found[:, 0]
@@ -52,7 +52,7 @@ def image_hashes(df, # A table from `index_images`
 # %% ../../nbs/data/04_duplicates.ipynb #0aceff7f
 def unpack_hashes(texts # 64 hexadecimal digits each
                  )->np.ndarray: # uint8, (len(texts), 32)
-    "The packed hashes that `texts` spell."
+    "Read packed hashes from text."
     return np.frombuffer(bytes.fromhex("".join(texts)), np.uint8).reshape(-1, 32)
 
 def pack_hashes(hashes # uint8, (n, 32)
@@ -98,7 +98,7 @@ def nearest(hashes, # uint8, (images, bytes), or (images, positions, bytes)
 def clusters(n, # Images
              pairs # (i, j, ...) for each pair that belongs together
             )->np.ndarray: # int, (n,): the cluster of each image, numbered by first appearance
-    "The connected components of `n` images joined by `pairs`."
+    "Find the connected components of `n` images joined by `pairs`."
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
     if not len(pairs): return np.arange(n)

@@ -73,6 +73,7 @@ def _from_folder(root):
     rows.attrs["skipped"] = [dict(filepath=str(o), problem="is no image", done="skipped") for o in others]
     return rows
 
+# %% ../../nbs/data/03_index.ipynb #1151101e
 def _is_figshare(root, folders):
     "Are there `.mat` files below `root`, in folders that name no class, and no other images?"
     if folders.name.map(known_class).notna().any(): return False
@@ -89,6 +90,7 @@ def _folder_problems(root, folders, others):
     if len(empty) == len(folders): yield f"{root} has no class folders with images: found {names}; {kinds}."
     yield from name_problems(folders.files.explode().dropna(), root)
 
+# %% ../../nbs/data/03_index.ipynb #7640dc9a
 def _left_out(folders, others):
     "Sentences about what is no class or no image, and about names that look misspelt."
     empty = folders.name[folders.n == 0]
@@ -156,6 +158,7 @@ def _kind_problems(data):
     if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
         yield f"{path} is a file, and not a CSV: {expected}."
 
+# %% ../../nbs/data/03_index.ipynb #c2bf81e8
 def _nearest(path):
     "What `path` may have meant, in words."
     up = next(o for o in path.absolute().parents if o.is_dir())
@@ -182,6 +185,7 @@ def check_image(path, # Of the file, or a dictionary: channel → path
         return dict(filepath=path, **size, mode=img.info["mode"], bytes=len(data), sha=sha, **frames)
     except ImageError as e: return dict(filepath=path, problem=e.found, done="left out")
 
+# %% ../../nbs/data/03_index.ipynb #f5278a14
 def _check_channels(files, margin):
     facts = {k: check_image(o, margin) for k, o in files.items()}
     first, bad = next(iter(facts.values())), [f"can't be used with its {k}: {o['filepath']} {o['problem']}"
@@ -206,21 +210,23 @@ def index_images(data, # A folder of class folders or figshare's .mat files, a C
     unread, skipped = (rows.attrs.get(k) or [] for k in ("unread", "skipped"))  # they have no label
     names = choose_classes(rows.label, classes)
     rows = rows[rows.label.isin(names)]
-    checked = thread_map(lambda o: check_image(o, margin), picture_files(rows), workers, progress)
-    moving = [o["filepath"] for o in checked if "frames" in o]
-    checked = pd.DataFrame(checked, columns=["filepath", *FACTS, "problem", "done"])
-    is_bad = checked.problem.notna()
-    bad = [*unread, *checked.loc[is_bad, ["filepath", "problem", "done"]].to_dict("records")]
-    df = _assembled(rows, checked[~is_bad], names)
-    name = "the table" if isinstance(data, pd.DataFrame) else data
-    refuse_first(_too_few(df, bad, max_bad, name))
-    first = f"{counted(len(moving), 'animation')}, of which the first frame is used: {listed(moving)}."
-    if moving: warnings.warn(first, DataWarning, stacklevel=2)
-    if bad: warnings.warn(f"{_said(bad)}. `problems(df)` lists them.", DataWarning, stacklevel=2)
+    usable, bad = _checked(rows, margin, workers, progress)
+    bad = unread + bad
+    df = _assembled(rows, usable, names)
+    refuse_first(_too_few(df, bad, max_bad, data))
+    _tell(usable, bad)
     df.attrs = dict(problems=bad + skipped)
     return df
 
 # %% ../../nbs/data/03_index.ipynb #aa40e3d6
+def _checked(rows, margin, workers, progress):
+    "The facts of the files that can be used, and what is wrong with the others."
+    facts = thread_map(lambda o: check_image(o, margin), picture_files(rows), workers, progress)
+    t = pd.DataFrame(facts, columns=["filepath", *FACTS, "frames", "problem", "done"])
+    is_bad = t.problem.notna()
+    return t[~is_bad], t.loc[is_bad, ["filepath", "problem", "done"]].to_dict("records")
+
+# %% ../../nbs/data/03_index.ipynb #4848df76
 def _assembled(rows, checked, names):
     "One table, sorted by class and path."
     classes = list(dict.fromkeys(names.values()))
@@ -232,17 +238,28 @@ def _assembled(rows, checked, names):
     df = df[[*first, *(c for c in df if c not in first)]]
     return df.sort_values(["y", "filepath"], ignore_index=True)
 
+# %% ../../nbs/data/03_index.ipynb #e73979da
 def _said(bad):
     text = listed((f"{o['filepath']} {o['problem']}" for o in bad), 10, 400)
     return f"{counted(len(bad), 'image')} left out: {text}"
 
-def _too_few(df, bad, max_bad, source):
+def _too_few(df, bad, max_bad, data):
+    "Sentences about too many files that can't be used, or a class without any."
+    source = "the table" if isinstance(data, pd.DataFrame) else data
     n = len(df) + len(bad)
     todo = "Repair or delete them, or raise `max_bad` of `index_images`"
     if len(bad) > max_bad*n: yield f"More than {max_bad:.0%} of {n} images in {source} can't be used; {_said(bad)}. {todo}."
     gone = [c for c in classes_of(df) if not (df.label == c).any()]
     what = ", ".join(gone) or "any class"
     if gone or not n: yield f"No usable images of {what} among {n} in {source}: add some, or leave the class out by `classes`."
+
+# %% ../../nbs/data/03_index.ipynb #d3ee2f96
+def _tell(usable, bad):
+    "Warn of animations and of files that are left out."
+    moving = usable.filepath[usable.frames.notna()]
+    first = f"{counted(len(moving), 'animation')}, of which the first frame is used: {listed(moving)}."
+    if len(moving): warnings.warn(first, DataWarning, stacklevel=3)
+    if bad: warnings.warn(f"{_said(bad)}. `problems(df)` lists them.", DataWarning, stacklevel=3)
 
 # %% ../../nbs/data/03_index.ipynb #cb12cd97
 def problems(df:pd.DataFrame # A table from `index_images`

@@ -79,7 +79,7 @@ PROBES = dict(
 # %% ../../nbs/data/07_shortcuts.ipynb #9d169bb2
 def look(img # An RGB image, from `open_image`
         )->dict: # Probe → features, a 1-D array
-    "What the probes that see pixels see of `img`."
+    "Collect what the probes that see pixels see of `img`."
     return {k: p.see(img) for k, p in PROBES.items() if not p.of_table}
 
 # %% ../../nbs/data/07_shortcuts.ipynb #fb659b6f
@@ -87,7 +87,7 @@ def probe_features(df, # A table from `index_images`
                    seen=None, # What `look` gave for each image, if they were opened already
                    progress=True # Show a progress bar for more than 200 images?
                   )->dict: # Probe → features, (images, features)
-    "What each probe sees of each image."
+    "Collect what each probe sees of each image."
     if seen is None: seen = thread_map(lambda o: look(open_image(o)), df.filepath, progress=progress)
     pixels = {k: np.stack([o[k] for o in seen]).astype(np.float32) for k in seen[0]}
     return {k: p.see(df) if p.of_table else pixels[k] for k, p in PROBES.items()}
@@ -98,7 +98,7 @@ def out_of_fold(x, # Features, (images, features)
                 groups, # Group of each image: a group is never on two sides
                 seed=42 # Of the folds and the trees
                )->np.ndarray: # (images, classes present), in the order of the class numbers
-    "Class probabilities of each image from a forest trained on other groups."
+    "Predict each image's class probabilities by a forest trained on other groups."
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
     n = pd.Series(groups).groupby(y).nunique()
@@ -116,7 +116,7 @@ def class_f1(y, # Class number of each image, from 0
              pred, # The class number that was predicted
              weights=None # Of each image
             )->np.ndarray: # (classes + 1,)
-    "F1 of each class, and last their mean."
+    "Compute the F1 of each class, and last their mean."
     n = y.max() + 1
     table = np.bincount(y*n + pred, weights, n*n).reshape(n, n)
     each = 2*table.diagonal()/np.maximum(table.sum(0) + table.sum(1), 1e-12)
@@ -191,7 +191,7 @@ def shortcut_probes(df, # A table from `index_images`
                     seed=42, # Of the sample, the folds, the trees and the deals
                     n:int=1000 # Images that the probes see, about
                    )->pd.DataFrame: # By probe: macro_f1, its interval, f1_CLASS …, images, warning
-    "How well each of `PROBES` predicts the label of images of other groups."
+    "Measure how well each of `PROBES` predicts the label of images of other groups."
     features = probe_features(df) if features is None else features
     rows = drawn(df, groups, n, seed) if n < len(df) else np.arange(len(df))
     (y, classes), groups, found = class_codes(df.iloc[rows]), np.asarray(groups)[rows], {}
