@@ -60,7 +60,7 @@ def cache_lock(name="" # Of a thing in the cache folder; the whole folder unless
 
 # %% ../../nbs/data/10_cache.ipynb #960b73ae
 def cache_limit()->float: # Bytes
-    "How large all caches together may be."
+    "Read how large all caches together may be."
     text = os.environ.get("BRAINMRI_CACHE_GB") or "20"
     try: return float(text)*1e9
     except ValueError:
@@ -211,7 +211,7 @@ def _channels(values, device): return torch.tensor(values, dtype=torch.float32, 
 def send(a, # A numpy array
          device="cpu" # Where to
         )->torch.Tensor: # The same numbers there
-    "Copy an array to a device; to a GPU without waiting for it."
+    "Copy an array to a device, without waiting if that is a GPU."
     t = torch.from_numpy(np.ascontiguousarray(a))
     if torch.device(device).type != "cuda": return t.to(device)
     return t.pin_memory().to(device, non_blocking=True)

@@ -19,7 +19,7 @@ __all__ = ['region_mask', 'read_boxes', 'find_regions', 'region_of', 'region_cel
 def region_mask(region, # A box (x0, y0, x1, y1) in pixels, or a mask (h, w)
                 shape:tuple # Height and width of the image
                )->np.ndarray: # True inside, of `shape`
-    "A region of an image as a mask."
+    "Turn a region of an image into a mask."
     if np.ndim(region) == 2: mask = np.asarray(region) > 0
     else:
         (x0, y0, x1, y1), mask = region, np.zeros(shape, bool)
@@ -85,7 +85,7 @@ def _mask_of(root, file):
 def region_of(file, # Of the image
               region # From `find_regions`
              )->np.ndarray: # True inside, (h, w)
-    "The region of an image as a mask in its frame."
+    "Open the region of an image as a mask of the image's size."
     w, h = open_image(file).size
     if isinstance(region, str):
         return region_mask(np.asarray(open_image(region))[..., 0] > 127, (h, w))
@@ -97,7 +97,7 @@ def region_cells(mask:np.ndarray, # From `region_of`
                  cells:tuple, # Rows and columns
                  margin:int=CROP_MARGIN # Pixels that are cut from each side
                 )->np.ndarray: # float32, of the shape `cells`, 0 to 1
-    "The share of each cell that a region covers."
+    "Measure the share of each cell that a region covers."
     h, w = mask.shape
     inner = Image.fromarray(mask.astype(np.float32)).crop((margin, margin, w - margin, h - margin))
     return np.asarray(inner.resize(cells[::-1], Image.Resampling.BOX))
