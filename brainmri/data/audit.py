@@ -356,7 +356,8 @@ def of(self:Audit,
        group=None # Another source of patients, as in `audit`; default as audited
       )->Audit: # The same findings for the rows of `df`, in its order
     "Pick this audit's findings for the images in `df`."
-    rows, t = self._rows_of(df), self.suspects
+    t = self.suspects
+    rows = self._rows_of(df)
     part = replace(self, df=df, recognized=self.recognized.iloc[rows].reset_index(drop=True),
                    groups=self.groups.iloc[rows].set_axis(df.index),
                    suspects=None if t is None else t[t.filepath.isin(df.filepath)],

@@ -51,6 +51,13 @@ def _problems(files, what):
         if same:
             yield f"{what} names the same file for {both} in row {listed(same)}: correct it."
 
+# %% ../../nbs/data/02f_channels.ipynb #80cbefc4
+def _read_channels(source, columns):
+    "The table, and the files of each channel: those of a CSV are text."
+    df = read_table(source)
+    texts = df if isinstance(source, pd.DataFrame) else read_table(source, all_text=True)
+    return df, {CHANNEL_PREFIX + _plain(c): [cell_text(o) for o in texts[c]] for c in columns}
+
 # %% ../../nbs/data/02f_channels.ipynb #f8631617
 def name_channels(source, # A table: a CSV or a DataFrame
                   channels=None # Names of columns, in a list or separated by commas; found by name if None
@@ -65,13 +72,6 @@ def name_channels(source, # A table: a CSV or a DataFrame
     first = next(iter(files.values()))
     df = df[[c for c in df if not _names_files(c)]].drop(columns=columns, errors="ignore")
     return df.assign(filepath=first, **(files if len(files) > 1 else {}))
-
-# %% ../../nbs/data/02f_channels.ipynb #80cbefc4
-def _read_channels(source, columns):
-    "The table, and the files of each channel: those of a CSV are text."
-    df = read_table(source)
-    texts = df if isinstance(source, pd.DataFrame) else read_table(source, all_text=True)
-    return df, {CHANNEL_PREFIX + _plain(c): [cell_text(o) for o in texts[c]] for c in columns}
 
 # %% ../../nbs/data/02f_channels.ipynb #524ae29f
 def _called(source): return "The table" if isinstance(source, pd.DataFrame) else str(source)

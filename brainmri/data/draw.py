@@ -389,8 +389,7 @@ def outline(self:Phantom)->Image.Image: # An RGB picture
     img = Image.fromarray(self.image).convert("RGB")
     if self.box is None: return img
     x0, y0, x1, y1 = self.box
-    around = (x0 - 2, y0 - 2, x1 + 1, y1 + 1)
-    ImageDraw.Draw(img).rectangle(around, outline=(255, 210, 0), width=2)
+    ImageDraw.Draw(img).rectangle((x0 - 2, y0 - 2, x1 + 1, y1 + 1), outline=(255, 210, 0), width=2)
     return img
 
 @patch

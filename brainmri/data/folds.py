@@ -22,6 +22,16 @@ def deal_folds(y, # The class of each image
     "Deal whole groups into `k` folds, so that each class comes near its share in each."
     return grouped_split(y, groups, dict.fromkeys(range(1, k + 1), 1/k), seed)
 
+# %% ../../nbs/data/09a_folds.ipynb #cde5fa45
+def _fold_problems(label, fold, column):
+    "Sentences about images without a fold, and folds without a class."
+    blank = (fold == 0).sum()
+    if blank: yield f"The column {column} must name a fold for every image; {blank} have none."
+    lost = pd.crosstab(label, fold).eq(0).stack()
+    for c, i in lost.index[lost]:
+        yield f"{c} has no images in fold {i} of the column {column}: each fold needs every class."
+    if fold.max() < 2: yield f"The column {column} names one fold: expected at least 2."
+
 # %% ../../nbs/data/09a_folds.ipynb #f7215930
 def fold_images(df, # A table with filepath, label, y and group, such as `find_groups` gives it
                 folds=5, # How many, or the column that names each image's fold
@@ -54,16 +64,6 @@ def _given_folds(df, column):
     fold = df[column].astype("category").cat.codes + 1
     refuse_first(_fold_problems(df.label.astype(str), fold, column))
     return fold
-
-# %% ../../nbs/data/09a_folds.ipynb #cde5fa45
-def _fold_problems(label, fold, column):
-    "Sentences about images without a fold, and folds without a class."
-    blank = (fold == 0).sum()
-    if blank: yield f"The column {column} must name a fold for every image; {blank} have none."
-    lost = pd.crosstab(label, fold).eq(0).stack()
-    for c, i in lost.index[lost]:
-        yield f"{c} has no images in fold {i} of the column {column}: each fold needs every class."
-    if fold.max() < 2: yield f"The column {column} names one fold: expected at least 2."
 
 # %% ../../nbs/data/09a_folds.ipynb #d937393b
 def fold_split(df, # A table from `fold_images`

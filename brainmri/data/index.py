@@ -196,36 +196,6 @@ def _check_channels(files, margin):
     sha = hashlib.sha256("".join(f"{k}:{o['sha']} " for k, o in facts.items()).encode()).hexdigest()
     return first | dict(bytes=sum(o["bytes"] for o in facts.values()), sha=sha)
 
-# %% ../../nbs/data/03_index.ipynb #a6a5ce5e
-def index_images(data, # A folder of class folders or figshare's .mat files, a CSV, a DataFrame, or "kaggle:owner/name"
-                 classes=None, # Those to use, or names for the labels 0, 1, …, as in `choose_classes`; all by default
-                 channels=None, # Columns of a table that name the sequences of a slice; t1, t1ce, t2 and flair are known
-                 margin:int=CROP_MARGIN, # Pixels that will be cut from each side; smaller images are left out
-                 max_bad:float=0.05, # Share of unusable files above which the whole is refused
-                 workers:int=None, # Threads; by default one for each core, 8 at most
-                 progress:bool=True # Show a progress bar for more than 200 files?
-                )->pd.DataFrame: # One row per image: filepath, label, y, `FACTS`, and other columns of the source
-    "Make a checked table of images, sorted by class and path; `problems` lists the files left out."
-    rows = find_rows(data, channels)
-    unread, skipped = (rows.attrs.get(k) or [] for k in ("unread", "skipped"))  # they have no label
-    names = choose_classes(rows.label, classes)
-    rows = rows[rows.label.isin(names)]
-    usable, bad = _checked(rows, margin, workers, progress)
-    bad = unread + bad
-    df = _assembled(rows, usable, names)
-    refuse_first(_too_few(df, bad, max_bad, data))
-    _tell(usable, bad)
-    df.attrs = dict(problems=bad + skipped)
-    return df
-
-# %% ../../nbs/data/03_index.ipynb #aa40e3d6
-def _checked(rows, margin, workers, progress):
-    "The facts of the files that can be used, and what is wrong with the others."
-    facts = thread_map(lambda o: check_image(o, margin), picture_files(rows), workers, progress)
-    t = pd.DataFrame(facts, columns=["filepath", *FACTS, "frames", "problem", "done"])
-    is_bad = t.problem.notna()
-    return t[~is_bad], t.loc[is_bad, ["filepath", "problem", "done"]].to_dict("records")
-
 # %% ../../nbs/data/03_index.ipynb #4848df76
 def _assembled(rows, checked, names):
     "One table, sorted by class and path."
@@ -260,6 +230,36 @@ def _tell(usable, bad):
     first = f"{counted(len(moving), 'animation')}, of which the first frame is used: {listed(moving)}."
     if len(moving): warnings.warn(first, DataWarning, stacklevel=3)
     if bad: warnings.warn(f"{_said(bad)}. `problems(df)` lists them.", DataWarning, stacklevel=3)
+
+# %% ../../nbs/data/03_index.ipynb #a6a5ce5e
+def index_images(data, # A folder of class folders or figshare's .mat files, a CSV, a DataFrame, or "kaggle:owner/name"
+                 classes=None, # Those to use, or names for the labels 0, 1, …, as in `choose_classes`; all by default
+                 channels=None, # Columns of a table that name the sequences of a slice; t1, t1ce, t2 and flair are known
+                 margin:int=CROP_MARGIN, # Pixels that will be cut from each side; smaller images are left out
+                 max_bad:float=0.05, # Share of unusable files above which the whole is refused
+                 workers:int=None, # Threads; by default one for each core, 8 at most
+                 progress:bool=True # Show a progress bar for more than 200 files?
+                )->pd.DataFrame: # One row per image: filepath, label, y, `FACTS`, and other columns of the source
+    "Make a checked table of images, sorted by class and path; `problems` lists the files left out."
+    rows = find_rows(data, channels)
+    unread, skipped = (rows.attrs.get(k) or [] for k in ("unread", "skipped"))  # they have no label
+    names = choose_classes(rows.label, classes)
+    rows = rows[rows.label.isin(names)]
+    usable, bad = _checked(rows, margin, workers, progress)
+    bad = unread + bad
+    df = _assembled(rows, usable, names)
+    refuse_first(_too_few(df, bad, max_bad, data))
+    _tell(usable, bad)
+    df.attrs = dict(problems=bad + skipped)
+    return df
+
+# %% ../../nbs/data/03_index.ipynb #aa40e3d6
+def _checked(rows, margin, workers, progress):
+    "The facts of the files that can be used, and what is wrong with the others."
+    facts = thread_map(lambda o: check_image(o, margin), picture_files(rows), workers, progress)
+    t = pd.DataFrame(facts, columns=["filepath", *FACTS, "frames", "problem", "done"])
+    is_bad = t.problem.notna()
+    return t[~is_bad], t.loc[is_bad, ["filepath", "problem", "done"]].to_dict("records")
 
 # %% ../../nbs/data/03_index.ipynb #cb12cd97
 def problems(df:pd.DataFrame # A table from `index_images`

@@ -326,7 +326,8 @@ def locate(df, # From `read_table`, with filepath and label
            what # What it is, for messages
           )->list: # The path of each file on this machine
     "Find the files that a table names."
-    listings, named = {}, df.filepath.to_numpy(dtype=object)
+    listings = {}
+    named = df.filepath.to_numpy(dtype=object)
     files = _find_all(named, base, listings)
     if not any(files): files = _find_nearby(df, base, what, listings)
     gone = [o for o, file in zip(named, files) if not file]
