@@ -112,7 +112,8 @@ def seeded(*key # Anything that prints: the seed and what it is for
           ): # Yields the seed
     "Seed Python, numpy and torch inside the block, and restore their states after it."
     import numpy as np
-    s, torch = stable_seed(*key), sys.modules.get("torch")
+    s = stable_seed(*key)
+    torch = sys.modules.get("torch")
     states = random.getstate(), np.random.get_state()
     devices = torch and range(torch.cuda.device_count())
     with torch.random.fork_rng(devices) if torch else contextlib.nullcontext():
@@ -198,7 +199,8 @@ def find_file(path, # As somebody wrote it
               listings=None # A dict that keeps what folders hold, for many files
              )->str: # The path on this machine, or None
     "Find the file that `path` means, whatever its spelling."
-    here, listings = Path(base), {} if listings is None else listings
+    here = Path(base)
+    listings = {} if listings is None else listings
     if os.path.isfile(here/str(path)): return str(here/str(path))
     for part in Path(str(path).strip().replace("\\", "/")).parts:
         if here not in listings: listings[here] = os.listdir(here) if os.path.isdir(here) else []

@@ -202,7 +202,8 @@ def leaked(self:Audit)->pd.DataFrame: # From `subject_leakage`; None without a s
 @patch(as_prop=True)
 def summary(self:Audit)->pd.DataFrame: # Indexed by what is counted: n and what it means
     "The counts of the audit, one row each."
-    t, near = self.recognized, [len(o) for o in self.duplicates]
+    t = self.recognized
+    near = [len(o) for o in self.duplicates]
     names = ", ".join(sorted(set(t.collection) - {""})) or "none"
     share = f"{sum(near)/len(self.df):.0%} of all images, within {self.bits} of 256 bits of another"
     repeated = sum(len(o) - 1 for o in self.copies)
@@ -241,7 +242,9 @@ def __repr__(self:Audit):
 @patch
 def repeats(self:Audit)->list: # Sentences
     "Say which labels conflict, what nearly repeats, and which names tell of copies."
-    odd, n, t = len(self.conflicts), self.summary.n, exporter_copies(self.df)
+    odd = len(self.conflicts)
+    n = self.summary.n
+    t = exporter_copies(self.df)
     parted = self.groups[t.index].groupby(t.original).nunique() > 1
     said = [f"{counted(odd, 'set')} of near duplicates with more than one label"]*(odd > 0)
     if n["clusters"]: said.append(

@@ -117,7 +117,8 @@ def _open(self:RowCache):
 def _reserve(self:RowCache, file):
     self._make_room()
     self.folder.mkdir(exist_ok=True)
-    part, size = self.folder/"rows.part", self.start + self.nbytes
+    part = self.folder/"rows.part"
+    size = self.start + self.nbytes
     with open(part, "wb") as f:
         if hasattr(os, "posix_fallocate"): os.posix_fallocate(f.fileno(), 0, size)
         else: f.truncate(size)

@@ -265,7 +265,8 @@ def slice_volumes(source, # A table with slice, and one column of volumes for ea
                   channels=None # The columns; t1, t1ce, t2 and flair are found by themselves
                  )->pd.DataFrame: # The table, with a picture in place of each volume
     "Write slices of co-registered volumes as pictures."
-    df, what = name_channels(source, channels), _called(source)
+    df = name_channels(source, channels)
+    what = _called(source)
     if not isinstance(df, pd.DataFrame) or "slice" not in df or len(channels_of(df)) < 2:
         raise DataError(f"{what}: expected a column slice with numbers, and a column of volumes for each sequence.")
     base = Path(".") if isinstance(source, pd.DataFrame) else Path(source).parent

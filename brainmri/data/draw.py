@@ -402,6 +402,7 @@ _GRAYS = (0, .06, .13, .2, .3, .4, .5, .7, 1.15)
 _CURVES = dict(t1=(0, .06, .13, .2, .3, .4, .5, .55, .6), t1ce=_GRAYS,
                t2=(0, .04, .85, .8, .62, .45, .34, .45, .5), flair=(0, .04, .1, .25, .5, .42, .34, .4, .45))
 
+# %% ../../nbs/data/00b_draw.ipynb #409c71f4
 def _as_sequence(v, painted, label, sequence):
     "Intensities as a sequence shows them: `painted`, or `v` where it hides the lesion."
     if sequence is None: return painted

@@ -67,7 +67,8 @@ def _turns(hashes): return hashes[:, None] if hashes.ndim == 2 else hashes
 
 def _bits_apart(hashes, turns, block=128):
     "How far `turns` are from `hashes`, each in its best position, block by block."
-    signs, step = _signs(hashes), max(1, block//turns.shape[1])
+    signs = _signs(hashes)
+    step = max(1, block//turns.shape[1])
     for start in range(0, len(turns), step):
         alike = np.tensordot(signs, _signs(turns[start:start+step]), (1, 2))
         yield start, (signs.shape[1] - alike.max(2))/2
@@ -77,7 +78,8 @@ def near_pairs(hashes, # uint8, (images, bytes), or (images, positions, bytes)
                bits=16 # Hashes that differ in at most this many bits are a pair
               )->np.ndarray: # int, (pairs, 3): i, j and the distance in bits; i < j, sorted
     "Find all pairs of `hashes` within `bits`, in any position of the second."
-    turns, found = _turns(hashes), [np.zeros((0, 3))]
+    turns = _turns(hashes)
+    found = [np.zeros((0, 3))]
     for start, far in _bits_apart(turns[:, 0], turns):
         i, j = np.nonzero(far <= bits)
         found.append(np.stack([i, j + start, far[i, j]], 1))
@@ -89,7 +91,8 @@ def nearest(hashes, # uint8, (images, bytes), or (images, positions, bytes)
             others # uint8, (others, bytes)
            )->tuple: # Two int arrays, (images,): position in `others`, and distance in bits
     "Find the nearest of `others` for each of `hashes`, in its best position."
-    n, turns = len(hashes), _turns(hashes)
+    n = len(hashes)
+    turns = _turns(hashes)
     if not len(others): return np.zeros(n, dtype=int), np.full(n, 8*turns.shape[2] + 1)
     best = [(far.argmin(0), far.min(0)) for _, far in _bits_apart(others, turns)]
     return tuple(np.concatenate([np.zeros((2, 0)), *best], 1).astype(int))

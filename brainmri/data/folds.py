@@ -49,7 +49,8 @@ def _units(df, how): return df.group if how == "grouped" else np.arange(len(df))
 def _dealt(df, k, seed, how):
     "The fold of each image, whatever the order of the rows."
     rows = df.sort_values(["y", "filepath"])
-    units, need = pd.Series(_units(rows, how), rows.index), max(k, 4 - (k > 2))
+    units = pd.Series(_units(rows, how), rows.index)
+    need = max(k, 4 - (k > 2))
     for label, n in units.groupby(rows.label, observed=True).nunique().items():
         what = counted(n, "group" if how == "grouped" else "image")
         if n < need: raise DataError(f"{label} has {what}; {k} folds need at least {need} of each class. "

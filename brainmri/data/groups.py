@@ -158,7 +158,8 @@ def join_groups(n, # Images
                 keys # Sequences of one key per image; None and "" say nothing
                )->np.ndarray: # int, (n,): the group of each image, numbered by first appearance
     "Group `n` images that share a key."
-    edges, nodes = [np.zeros((0, 2))], n
+    edges = [np.zeros((0, 2))]
+    nodes = n
     for key in keys:
         node = pd.factorize(pd.Series(list(key), dtype=object).replace("", None))[0]
         edges.append(np.stack([np.arange(n), nodes + node], 1)[node >= 0])

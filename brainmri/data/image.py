@@ -231,7 +231,8 @@ def decode_image(im:Image.Image, # An image, perhaps not loaded yet
     "Decode `im` to upright RGB."
     _check_claims(im, name)
     if is_deep(im): refuse(name, "has 16 bits a color", "give the file itself")
-    full, by = im.size, _reduction(im, needed) if needed else 1
+    full = im.size
+    by = _reduction(im, needed) if needed else 1
     frames = 1 if im.format == "MPO" else getattr(im, "n_frames", 1)  # an MPO holds previews
     if by > 1: im.draft(im.mode, (full[0]//by, full[1]//by))
     large = full[0]*full[1] > MAX_PIXELS/10

@@ -180,7 +180,8 @@ def check_image(path, # Of the file, or a dictionary: channel → path
         if min(img.size) <= 2*margin:
             found = f"is {img.width}×{img.height}, not larger than two margins of {margin} px"
             refuse(path, found, "use a larger image or a smaller margin")
-        sha, size = hashlib.sha256(data).hexdigest(), dict(width=img.width, height=img.height)
+        sha = hashlib.sha256(data).hexdigest()
+        size = dict(width=img.width, height=img.height)
         frames = {k: v for k, v in img.info.items() if k == "frames"}
         return dict(filepath=path, **size, mode=img.info["mode"], bytes=len(data), sha=sha, **frames)
     except ImageError as e: return dict(filepath=path, problem=e.found, done="left out")

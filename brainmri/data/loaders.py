@@ -228,7 +228,9 @@ class ArrayDL(DataLoader):
                  classes=STUDY_CLASSES # Class names in the order of `y`
                 ):
         device = torch.device(pick_device(device))
-        self.fetch, self.row_ids, self.y = fetch, np.asarray(rows), send(np.asarray(y, dtype=np.int64), device)
+        self.fetch = fetch
+        self.row_ids = np.asarray(rows)
+        self.y = send(np.asarray(y, dtype=np.int64), device)
         self.vocab = CategoryMap(list(classes), sort=False)
         super().__init__(self.row_ids, bs, num_workers=0, shuffle=shuffle, device=device)
         self.drop_last = shuffle and self.n % bs == 1

@@ -89,7 +89,8 @@ def show_samples(df:pd.DataFrame, # A table from `index_images`
                  seed=42 # Which images are drawn
                 ): # matplotlib's Figure
     "Show `n` images of each class: six side by side for `n=1`, else one row for each class."
-    names, rows = list(class_counts(df).index), []
+    names = list(class_counts(df).index)
+    rows = []
     for name in names:
         files = _sample(df[df.label == name], n, (seed, name)).filepath
         rows.append([ImageOps.crop(o, margin) if cropped else o for o in map(open_image, files)])

@@ -217,7 +217,8 @@ def _uid_name(uid, default="an image"):
 def _check_dicom(ds, name):
     "Refuse a DICOM without pixels that can be shown."
     from pydicom.pixels import get_decoder
-    kind, syntax = _uid_name(ds.get("SOPClassUID")), ds.file_meta.TransferSyntaxUID
+    kind = _uid_name(ds.get("SOPClassUID"))
+    syntax = ds.file_meta.TransferSyntaxUID
     if "image" not in kind.lower():
         refuse(name, f"holds no picture ({kind})", "expected an image")
     if "PixelData" not in ds:
@@ -309,7 +310,8 @@ def order_in_space(places:list # From `slice_place`, none of them None
                   )->list: # Pairs of an index and a number, sorted
     "Put slices in order, those of one direction after those of another."
     order = sorted(range(len(places)), key=lambda i: (places[i], i))
-    found, last = [], 0
+    found = []
+    last = 0
     for _, stack in itertools.groupby(order, lambda i: places[i][0]):
         stack = list(stack)
         found += zip(stack, (last + k for k in numbered([places[i][1] for i in stack])))

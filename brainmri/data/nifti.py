@@ -18,7 +18,8 @@ __all__ = ['upright_volume', 'cut_axis', 'read_nifti', 'read_gzip', 'write_nifti
 # %% ../../nbs/data/02e_nifti.ipynb #06acfc11
 def _check_volume(image, name):
     "Refuse what isn't one volume of numbers."
-    shape, kind = image.shape, image.get_data_dtype().kind
+    shape = image.shape
+    kind = image.get_data_dtype().kind
     volumes = f"holds several volumes ({'×'.join(map(str, shape))})"
     if max(shape[3:], default=1) > 1:
         refuse(name, volumes, "save one, such as img.slicer[..., 0]")

@@ -74,7 +74,8 @@ def _copy(root, row, path, defect, rng):
     file = root/row["filepath"]
     new = row | dict(filepath=path.as_posix(), label=path.parent.name, copy_of=file.name)
     if defect == "near_duplicates": return new | _near(root, row, path, rng)
-    data, garbage = file.read_bytes(), hashlib.sha512(path.name.encode()).digest()*9
+    data = file.read_bytes()
+    garbage = hashlib.sha512(path.name.encode()).digest()*9
     broken = dict(cut=data[:len(data)//3], garbage=garbage, empty=b"")
     (root/path).write_bytes(broken.get(defect, data))
     return new
@@ -91,7 +92,8 @@ def _plant(root, rows, rng, planted):
     count = Counter(row["label"] for row in rows)
     labels = list(count)
     for i, (defect, row) in enumerate(zip(defects, order)):
-        label, suffix = row["label"], ".jpg" if defect == "near_duplicates" else ".png"
+        label = row["label"]
+        suffix = ".jpg" if defect == "near_duplicates" else ".png"
         if defect == "conflicts": label = labels[(labels.index(label) + 1) % len(labels)]
         count[label] += 1
         how = ("cut", "garbage", "empty")[i % 3] if defect == "unreadable" else defect
@@ -146,7 +148,8 @@ _DEFECTS = ("duplicates", "near_duplicates", "conflicts", "unreadable")
 
 def _problems(kinds, settings):
     "Sentences about numbers of images that can't be made."
-    n, planted = settings["n"], {k: settings[k] for k in _DEFECTS}
+    n = settings["n"]
+    planted = {k: settings[k] for k in _DEFECTS}
     if n < len(kinds): yield f"n is {n}: expected at least {len(kinds)}, one image per class."
     if min(planted.values()) < 0: yield f"Files to plant are {planted}: expected 0 or more of each."
 

@@ -22,7 +22,8 @@ def region_mask(region, # A box (x0, y0, x1, y1) in pixels, or a mask (h, w)
     "Turn a region of an image into a mask."
     if np.ndim(region) == 2: mask = np.asarray(region) > 0
     else:
-        (x0, y0, x1, y1), mask = region, np.zeros(shape, bool)
+        x0, y0, x1, y1 = region
+        mask = np.zeros(shape, bool)
         mask[_pixels(y0, y1), _pixels(x0, x1)] = True
     if mask.any() and mask.shape == tuple(shape): return mask
     raise DataError(f"The region holds no pixel of an image of {shape[1]}×{shape[0]}: "
@@ -37,6 +38,13 @@ def _pixels(a, b):
 # %% ../../nbs/data/12_regions.ipynb #85e40348
 _BOX = ["x_center", "y_center", "width", "height"]
 
+def _is_bad(df, box):
+    "Which rows hold no box in shares of the image, or a path again."
+    low = box[:, :2] - box[:, 2:]/2
+    high = box[:, :2] + box[:, 2:]/2
+    inside = (low > -.02) & (low < high) & (high < 1.02)  # an edge may be rounded
+    return ~inside.all(1) | df.path.duplicated()
+
 # %% ../../nbs/data/12_regions.ipynb #43254ef9
 def read_boxes(file # A CSV file, or a DataFrame of the same columns
               )->pd.DataFrame: # path, x_center, y_center, width, height; one row per box
@@ -46,9 +54,7 @@ def read_boxes(file # A CSV file, or a DataFrame of the same columns
     found = {o: df[columns[bare_name(o)]] if bare_name(o) in columns else None for o in _BOX}
     df = pd.DataFrame(dict(path=df.filepath.map(path_key), **found)).drop_duplicates(ignore_index=True)
     box = df[_BOX].apply(as_numbers).to_numpy()
-    low, high = box[:, :2] - box[:, 2:]/2, box[:, :2] + box[:, 2:]/2
-    inside = (low > -.02) & (low < high) & (high < 1.02)  # an edge may be rounded
-    bad = ~inside.all(1) | df.path.duplicated()
+    bad = _is_bad(df, box)
     if not bad.any(): return df.assign(**dict(zip(_BOX, box.T)))
     i = bad.argmax()
     raise DataError(f"Row {i + 1} of the boxes is {df.iloc[i].to_dict()}: expected one path for each image, "

@@ -49,7 +49,8 @@ def recognize(hashes, # uint8, (n, 8, 32) or (n, 32), as from `image_hashes`
              )->pd.DataFrame: # One row per hash, see below
     "Find the registered slice that each hash shows, in any of eight positions."
     registry = read_registry() if registry is None else registry
-    known, turns = unpack_hashes(registry.phash), np.asarray(hashes, dtype=np.uint8)
+    known = unpack_hashes(registry.phash)
+    turns = np.asarray(hashes, dtype=np.uint8)
     if turns.shape[-1] != 32:
         raise DataError(f"Expected hashes of 256 bits; found {8*turns.shape[-1]} bits.")
     if turns.ndim < 3: turns = estimated_turns(turns)

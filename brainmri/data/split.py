@@ -38,7 +38,8 @@ def grouped_split(y, # The class of each image
 # %% ../../nbs/data/09_split.ipynb #03f12d51
 def _place(counts, want, order):
     "The part of each group: `counts` are (groups, classes), `want` is (parts, classes)."
-    have, part = np.zeros_like(want), np.zeros(len(counts), dtype=int)
+    have = np.zeros_like(want)
+    part = np.zeros(len(counts), dtype=int)
     left = (counts > 0).sum(0)  # groups of each class that have no part yet
     for i in order:
         own, has, empty = counts[i], counts[i] > 0, have == 0
@@ -105,7 +106,8 @@ def _by_groups(df, ready, seed):
         _enough(df.groupby("label", observed=True).group.nunique(), len(SHARES), "group")
         return pd.Series(grouped_split(df.y, df.group, seed=seed), df.index)
     if "valid" in set(ready): return ready
-    train, two = df[ready.loc[df.index] == "train"], SHARES["train"] + SHARES["valid"]
+    train = df[ready.loc[df.index] == "train"]
+    two = SHARES["train"] + SHARES["valid"]
     shares = dict(train=SHARES["train"]/two, valid=SHARES["valid"]/two)
     taken = pd.Series(grouped_split(train.y, train.group, shares, seed), train.index)
     return ready.where(ready != "train", taken)
@@ -136,15 +138,15 @@ def split_images(df, # A table from `index_images`
     pick(how, list_splits(), "split")
     refuse_first(_table_problems(df))
     if how not in _READY: _tell_unused(df)
-    index, df = df.index, df.reset_index(drop=True)
+    index = df.index
+    df = df.reset_index(drop=True)
     ready = _parts(df, *_READY[how]) if how in _READY else None
     lacks_valid = ready is not None and "valid" not in set(ready)
     df = _grouped(df, group, audit, group is not None or how == "grouped" or lacks_valid)
     rows = df.sort_values(["y", "filepath"])  # the same images give the same split
     if how == "random": df["split"] = _random(rows, seed)
     else: df["split"] = _by_groups(rows, ready, seed)
-    refuse_first(_lost_parts(df, how))
-    refuse_first(repeat_problems(df, "The split"))
+    refuse_first([*_lost_parts(df, how), *repeat_problems(df, "The split")])
     return df.set_axis(index)
 
 # %% ../../nbs/data/09_split.ipynb #4f05a96d

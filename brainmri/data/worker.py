@@ -30,7 +30,8 @@ def receive_arrays(stream # A binary stream
     "Read what `send_arrays` wrote; `EOFError` if the other side has ended."
     line = stream.readline()
     if not line: raise EOFError
-    (value, shapes), arrays = json.loads(line), []
+    value, shapes = json.loads(line)
+    arrays = []
     for kind, shape in shapes:
         data = stream.read(math.prod(shape)*np.dtype(kind).itemsize)
         arrays.append(np.frombuffer(data, kind).reshape(shape))
@@ -106,7 +107,8 @@ class Worker:
         with contextlib.suppress(OSError), self.process: pass
 
 # %% ../../nbs/data/02a_worker.ipynb #d6acbcdc
-_kept, _one_call = {}, threading.RLock()
+_kept = {}
+_one_call = threading.RLock()
 
 # %% ../../nbs/data/02a_worker.ipynb #d8ad6185
 def untrusted(read:str, # Dotted name of a reader: of `source` and `name`, it gives a value and arrays
