@@ -132,7 +132,8 @@ def pick_device(device=None # "cpu", "cuda", "cuda:1", …; the GPU if there is 
     try: torch.empty(0, device=device)
     except (RuntimeError, AssertionError, TypeError) as e:
         why = str(e).splitlines()[0][:100]
-        raise ConfigError(f"There is no device {str(device)!r} here ({why}): expected 'cpu' or 'cuda'.") from None
+        said = f"There is no device {str(device)!r} here ({why}): expected 'cpu' or 'cuda'."
+        raise ConfigError(said) from None
     return str(device)
 
 # %% ../nbs/00_core.ipynb #1571520f

@@ -252,7 +252,8 @@ def repeats(self:Audit)->list: # Sentences
         "a random split would put some on both sides")
     if parted.any(): said.append(
         f"{len(t)} images are copies of one another by their names ({len(parted)} pictures, "
-        f"such as {Path(t.filepath.iloc[0]).name}): give `audit` or `train_all` group='by_original' to keep them together")
+        f"such as {Path(t.filepath.iloc[0]).name}): give `audit` or `train_all` "
+        "group='by_original' to keep them together")
     return said
 
 # %% ../../nbs/data/08_audit.ipynb #bd510d0a

@@ -150,7 +150,8 @@ def put(self:RowCache,
 @patch
 def __getitem__(self:RowCache, idx):
     if self.done[idx].all(): return np.asarray(self.rows[idx])
-    raise RunError(f"{self.folder.name} has no row {self.missing(idx)[0]} yet: compute it before you read it.")
+    first = self.missing(idx)[0]
+    raise RunError(f"{self.folder.name} has no row {first} yet: compute it before you read it.")
 
 @patch
 def __repr__(self:RowCache):

@@ -196,6 +196,7 @@ def open_picture(source # What `image_array` takes, or an array, or a dictionary
     if isinstance(source, np.ndarray): return from_array(source)
     return source if isinstance(source, Image.Image) else open_image(source)
 
+# %% ../../nbs/data/02f_channels.ipynb #456be92f
 def each_channel(f, # Function of pictures
                  *pictures # From `open_picture`; those of None stay None
                 ): # What it returns, for each channel in a dictionary

@@ -52,6 +52,7 @@ def as_labels(labels, # Class names, one for each row
     import pandas as pd
     return pd.Categorical(labels, categories=list(classes), ordered=False)
 
+# %% ../../nbs/data/00_classes.ipynb #c27c389a
 def classes_of(df # A table with a column `label`
               )->tuple: # Class names; the position of a name is its number `y`
     "List the classes of a table, in order."
@@ -75,6 +76,7 @@ def class_colors(classes # Class names
     if all(c in _COLORS for c in classes): return {c: _COLORS[c] for c in classes}
     return {c: _another_color(i) for i, c in enumerate(classes)}
 
+# %% ../../nbs/data/00_classes.ipynb #eef56e7c
 def _another_color(i):
     "The `i`-th color; after the first eight, hues by the golden angle."
     if i < len(_MORE_COLORS): return _MORE_COLORS[i]

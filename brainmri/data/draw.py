@@ -30,6 +30,7 @@ def _ball(xyz, center, radii):
     r = sum(((a - c) / s)**2 for a, c, s in zip(xyz, center, radii))**.5
     return (r - 1) * min(radii)
 
+# %% ../../nbs/data/00b_draw.ipynb #dc623b08
 def _closed(mask, mm):
     "Distance in mm to `mask` without its hollows, negative inside."
     big = distance_transform_edt(~mask, 2) < mm
@@ -257,6 +258,7 @@ def shift(self:_Lesion):
     near = near * np.clip(-dura / 10, 0, 1)
     return c*near, r*near
 
+# %% ../../nbs/data/00b_draw.ipynb #f8fc93c0
 def _pixel(view, i, step):
     "The `i`-th of every `step`-th pixel."
     return np.array([o.flat[i] for o in view.pixels(step)])
@@ -438,6 +440,7 @@ def _generators(label, seed, sequence):
     keys = ("head", seed), ("lesion", label, seed), scan
     return [np.random.default_rng(stable_seed(*key)) for key in keys]
 
+# %% ../../nbs/data/00b_draw.ipynb #eb8489df
 def _painted(rng, view, lesion):
     "Intensities without and with the lesion, and its mask."
     maps = view.maps(lesion.shift() if lesion else (0, 0))

@@ -55,6 +55,7 @@ def unpack_hashes(texts # 64 hexadecimal digits each
     "Read packed hashes from text."
     return np.frombuffer(bytes.fromhex("".join(texts)), np.uint8).reshape(-1, 32)
 
+# %% ../../nbs/data/04_duplicates.ipynb #87fd8ece
 def pack_hashes(hashes # uint8, (n, 32)
                )->list: # 64 hexadecimal digits each
     "Write packed `hashes` as text."

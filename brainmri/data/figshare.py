@@ -57,6 +57,7 @@ def show_int16(a:np.ndarray # Whole numbers that 16 bits hold, height × width
 # %% ../../nbs/data/00a_figshare.ipynb #a0da33c7
 def _h5py(): return need_package("h5py", "brainmri[figshare]")
 
+# %% ../../nbs/data/00a_figshare.ipynb #7aa4268e
 def _fill(f, image, mask, label, pid):
     number = [k for k, v in FIGSHARE_LABELS.items() if v == label]
     f["cjdata/label"] = np.array([number], float)

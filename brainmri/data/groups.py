@@ -48,7 +48,8 @@ def match_mapping(mapping, # File name, stem or end of a path → patient
 # %% ../../nbs/data/06_groups.ipynb #43fcf3c7
 def _mapping_columns(t, what):
     "The columns of a table that name the file and the patient."
-    file = find_column("filepath", t.columns) or next((c for c in t if bare_name(c) in ("name", "stem")), None)
+    file = find_column("filepath", t.columns)
+    file = file or next((c for c in t if bare_name(c) in ("name", "stem")), None)
     patient = "group" if "group" in t else patient_column(t.columns)
     if t.shape[1] == 2:
         file = file or next(c for c in t if c != patient)

@@ -98,7 +98,8 @@ HEAD_BYTES = 544  #: As much of a file as `file_kind` looks at
 NIFTI_HEADS = {struct.pack(order + "i", n): n for order in "<>" for n in (348, 540)}  #: First bytes → length
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _USUAL = (b"\xff\xd8", b"\x89PNG", b"BM")
-_STARTS = dict(gzip=b"\x1f\x8b", nifti=tuple(NIFTI_HEADS), tiff=_TIFF, numpy=b"\x93NUMPY", picture=(*_USUAL, b"GIF8"))
+_STARTS = dict(gzip=b"\x1f\x8b", nifti=tuple(NIFTI_HEADS), tiff=_TIFF,
+               numpy=b"\x93NUMPY", picture=(*_USUAL, b"GIF8"))
 _BARE = re.compile(rb"[\2\x08]\0.\0([A-Z]{2}|..\0\0)", re.DOTALL)  # of a DICOM
 
 # %% ../../nbs/data/02_image.ipynb #62a84e5c
@@ -151,6 +152,7 @@ def upright(im:Image.Image # An image, perhaps not loaded yet
     im.load()
     return ImageOps.exif_transpose(im) if _is_turned(im) else im
 
+# %% ../../nbs/data/02_image.ipynb #a30c2527
 def _is_turned(im):
     try: return im.getexif().get(0x0112, 1) in range(2, 9)
     except Exception: return False  # whatever Pillow raises over a broken block
@@ -287,6 +289,7 @@ def _only_slice(data, name):
     if other: refuse(name, f"is no slice of an MRI (its header says {other})", "leave it out")
     return _as_rgb(arrays[0], "L" if arrays[0].ndim == 2 else "RGB")
 
+# %% ../../nbs/data/02_image.ipynb #f20781c3
 def _as_rgb(a, mode):
     "An array of bytes as an image whose file has the `mode`."
     rgb = Image.fromarray(a).convert("RGB")

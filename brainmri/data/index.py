@@ -47,6 +47,7 @@ def _subfolders(path):
     found = (Path(folder)/o for o in sorted(os.listdir(folder)) if o not in files)
     return [o for o in found if o.name[0] != "." and o.name != "__MACOSX" and o.is_dir()]
 
+# %% ../../nbs/data/03_index.ipynb #cfabe5f4
 def _unwrapped(root):
     "The folder that holds more than one folder, or class folders."
     for _ in range(3):
@@ -142,7 +143,8 @@ def find_rows(data, # As for `index_images`
     if str(data).startswith("kaggle:"): return _from_folder(_from_kaggle(str(data)[7:]))
     path = Path(data).expanduser()
     if not path.is_dir(): return _from_table(path, path.parent, channels)
-    if channels: raise ConfigError(f"channels={channels!r} are columns, and {path} is a folder: expected a table.")
+    if channels:
+        raise ConfigError(f"channels={channels!r} are columns, and {path} is a folder: expected a table.")
     return _from_folder(path)
 
 # %% ../../nbs/data/03_index.ipynb #1219a0f5
@@ -210,21 +212,23 @@ def _assembled(rows, checked, names):
     return df.sort_values(["y", "filepath"], ignore_index=True)
 
 # %% ../../nbs/data/03_index.ipynb #e73979da
-def _said(bad):
-    text = listed((f"{o['filepath']} {o['problem']}" for o in bad), 10, 400)
-    return f"{counted(len(bad), 'image')} left out: {text}"
-
 def _too_few(df, bad, max_bad, data):
     "Sentences about too many files that can't be used, or a class without any."
     source = "the table" if isinstance(data, pd.DataFrame) else data
     n = len(df) + len(bad)
     todo = "Repair or delete them, or raise `max_bad` of `index_images`"
-    if len(bad) > max_bad*n: yield f"More than {max_bad:.0%} of {n} images in {source} can't be used; {_said(bad)}. {todo}."
+    if len(bad) > max_bad*n:
+        yield f"More than {max_bad:.0%} of {n} images in {source} can't be used; {_said(bad)}. {todo}."
     gone = [c for c in classes_of(df) if not (df.label == c).any()]
     what = ", ".join(gone) or "any class"
-    if gone or not n: yield f"No usable images of {what} among {n} in {source}: add some, or leave the class out by `classes`."
+    if gone or not n: yield (f"No usable images of {what} among {n} in {source}: "
+                             "add some, or leave the class out by `classes`.")
 
 # %% ../../nbs/data/03_index.ipynb #d3ee2f96
+def _said(bad):
+    text = listed((f"{o['filepath']} {o['problem']}" for o in bad), 10, 400)
+    return f"{counted(len(bad), 'image')} left out: {text}"
+
 def _tell(usable, bad):
     "Warn of animations and of files that are left out."
     moving = usable.filepath[usable.frames.notna()]

@@ -167,7 +167,8 @@ def _through_table(x, table):
     "Numbers through a table, whose own numbers tell how many bits it uses."
     n, first, _ = table.LUTDescriptor
     data = table.LUTData
-    entries = np.frombuffer(data, f"<u{len(data)//(n or 2**16)}") if isinstance(data, bytes) else np.array(data)
+    if isinstance(data, bytes): entries = np.frombuffer(data, f"<u{len(data)//(n or 2**16)}")
+    else: entries = np.array(data)
     at = (np.rint(x) - first).clip(0, len(entries) - 1)
     return entries[at.astype(int)]/full_scale([entries])
 
@@ -180,6 +181,7 @@ def is_padding(x:np.ndarray, # Stored numbers
     if first_number(ds, "PixelRepresentation"): edges = [o - 65536*(o > 32767) for o in edges]
     return (x >= min(edges)) & (x <= max(edges)) if edges else np.zeros(x.shape, bool)
 
+# %% ../../nbs/data/02c_medical.ipynb #5859df8f
 def is_negative(ds # A pydicom `Dataset`
                )->bool: # True if so
     "Is the largest number black?"

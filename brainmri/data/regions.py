@@ -83,6 +83,7 @@ def _in_table(df, boxes):
     paths = [match_path(o, boxes.index) for o in df.filepath]
     return pd.Series([tuple(boxes.loc[o]) if o else None for o in paths], df.index, dtype=object)
 
+# %% ../../nbs/data/12_regions.ipynb #90ec7d7e
 def _mask_of(root, file):
     mask = root/".masks"/Path(file).relative_to(root).with_suffix(".png")
     return str(mask) if mask.is_file() else None

@@ -124,8 +124,8 @@ def _lost_parts(df, how):
     "Sentences about classes that a part of the split lacks."
     for label, t in df.groupby("label", observed=True):
         lost = [o for o in SHARES if o not in set(t.split)]
-        if lost: yield (f"{label} has no images in {' and '.join(lost)} of the {how} split ({len(t)} in all): "
-                        "each part needs at least one. Add some, or split otherwise.")
+        if lost: yield (f"{label} has no images in {' and '.join(lost)} of the {how} split "
+                        f"({len(t)} in all): each part needs at least one. Add some, or split otherwise.")
 
 # %% ../../nbs/data/09_split.ipynb #5b24ede5
 def split_images(df, # A table from `index_images`

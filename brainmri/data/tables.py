@@ -25,6 +25,7 @@ COLUMN_NAMES = dict( #: What a column is for → how people call it, the best na
     label="label class diagnosis category target classname labels classes tumortype tumourtype",
     split="split subset partition datasplit datasetsplit set phase fold usage stage traintest dataset")
 
+# %% ../../nbs/data/02d_tables.ipynb #5da33af2
 def bare_name(name # Of a column
              )->str: # Without what doesn't count
     "Reduce a name to its letters and digits, in small letters."
@@ -60,6 +61,7 @@ def match_split(name # A folder's name, or a value of a column `split`
     "Recognize a part of a ready-made split, such as Kaggle's `Training/`."
     return _SPLITS.get(bare_name(name))
 
+# %% ../../nbs/data/02d_tables.ipynb #23ae96a6
 def split_column(df # A table
                 ): # The name of a column, or None
     "Find the column that says which part of a split each row is in."
@@ -154,6 +156,7 @@ def table_columns(source # A CSV or a DataFrame
     text, sep = _csv_text(source)
     return list(pd.read_csv(io.StringIO(text), nrows=0, sep=sep, skipinitialspace=True).columns)
 
+# %% ../../nbs/data/02d_tables.ipynb #2625c429
 def _is_frame(source):
     if isinstance(source, (pd.DataFrame, str, os.PathLike)):
         return isinstance(source, pd.DataFrame)
@@ -302,16 +305,17 @@ def _places(df, base):
 
 # %% ../../nbs/data/02d_tables.ipynb #34b2cd45
 def _find_all(paths, home, listings):
-    "The files that `paths` mean, which may be written as in a URL; None for those that aren't there."
+    "The file that each path means, perhaps written as in a URL, or None."
     def find(path):
-        return find_file(path, home, listings) or find_file(unquote(path.removeprefix("file://")), home, listings)
+        decoded = unquote(path.removeprefix("file://"))
+        return find_file(path, home, listings) or find_file(decoded, home, listings)
     there = {o: find(str(o)) for o in {*paths}}  # a table may repeat a path
     return [there[o] for o in paths]
 
 # %% ../../nbs/data/02d_tables.ipynb #37a7299f
 def _find_nearby(df, base, what, listings):
     "The files in the one folder nearby that has all of them."
-    places = [(home, paths) for home, paths in _places(df, Path(base)) if _find_all(paths[:1], home, listings)[0]]
+    places = [o for o in _places(df, Path(base)) if _find_all(o[1][:1], o[0], listings)[0]]
     full = {tuple(_find_all(paths, home, listings)): home for home, paths in places}
     full = {files: home for files, home in full.items() if all(files)}
     if len(full) > 1: raise DataError(
