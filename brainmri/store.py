@@ -15,6 +15,15 @@ __all__ = ['MAX_JSON', 'full_disk', 'need_disk', 'atomic', 'plain', 'write_json'
            'csv_text', 'write_csv', 'in_cache', 'cache_dir']
 
 # %% ../nbs/01_store.ipynb #6588fb1b
+def _disk_problem(e, path):
+    "What the error `e` says of the disk, or None."
+    code = getattr(e, "errno", None)
+    if code in (errno.ENOSPC, errno.EDQUOT) or not code and "No space left" in str(e):
+        return f"The disk is full: {path} can't be written. Free some space and repeat the call."
+    if code in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
+        return f"{path} can't be written: name another place, or change its permissions."
+
+# %% ../nbs/01_store.ipynb #b1cbd3f0
 @contextlib.contextmanager
 def full_disk(path # What is written in the block, for the message
              ):
@@ -22,13 +31,9 @@ def full_disk(path # What is written in the block, for the message
     try: yield
     except BrainMRIError: raise
     except Exception as e:
-        code = getattr(e, "errno", None)
-        if code in (errno.ENOSPC, errno.EDQUOT) or not code and "No space left" in str(e):
-            problem = f"The disk is full: {path} can't be written. Free some space and repeat the call."
-        elif code in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
-            problem = f"{path} can't be written: name another place, or change its permissions."
-        else: raise
-        raise RunError(problem) from None
+        problem = _disk_problem(e, path)
+        if problem: raise RunError(problem) from None
+        raise
 
 # %% ../nbs/01_store.ipynb #f54e8f26
 def need_disk(folder, # Where the bytes will be written
@@ -83,21 +88,6 @@ def write_json(path, # The file to write
 # %% ../nbs/01_store.ipynb #c148e227
 MAX_JSON = 100_000_000  #: Bytes of the largest JSON file that is read
 
-def read_json(path, # A file written by `write_json`
-              kind:type=None, # `dict`, or `list` for a list of dicts; anything if None
-              needs=() # Keys that the dict, or each dict of the list, must have
-             ): # What it holds
-    "Read a JSON file, or raise `RunError` with its name."
-    path = Path(path)
-    if not os.path.lexists(path): raise RunError(f"{path} is missing: expected a folder that train_all wrote.")
-    try:
-        readable = has_content(path) and path.stat().st_size <= MAX_JSON  # a pipe would be waited for
-        found = json.loads(path.read_text(encoding="utf-8") if readable else "")
-        problem = _misfit(found, kind, needs)
-    except (OSError, ValueError, RecursionError) as e: problem = f"is not readable JSON ({one_line(e, 100)})"
-    if problem: raise RunError(f"{path} {problem}: it was changed or cut off; restore it or train again.")
-    return found
-
 def _misfit(found, kind, needs):
     rows = found if kind is list else [found]
     if kind and not (isinstance(found, kind) and all(isinstance(o, dict) for o in rows)):
@@ -106,12 +96,28 @@ def _misfit(found, kind, needs):
     missing = [k for k in needs if any(k not in o for o in rows)]
     return f"lacks {', '.join(missing)}" if missing else None
 
+# %% ../nbs/01_store.ipynb #87b227d0
+def read_json(path, # A file written by `write_json`
+              kind:type=None, # `dict`, or `list` for a list of dicts; anything if None
+              needs=() # Keys that the dict, or each dict of the list, must have
+             ): # What it holds
+    "Read a JSON file, or raise `RunError` with its name."
+    if not os.path.lexists(path): raise RunError(f"{path} is missing: expected a folder that train_all wrote.")
+    try:
+        readable = has_content(path) and os.path.getsize(path) <= MAX_JSON  # a pipe would be waited for
+        found = json.loads(Path(path).read_text(encoding="utf-8") if readable else "")
+        problem = _misfit(found, kind, needs)
+    except (OSError, ValueError, RecursionError) as e: problem = f"is not readable JSON ({one_line(e, 100)})"
+    if problem: raise RunError(f"{path} {problem}: it was changed or cut off; restore it or train again.")
+    return found
+
 # %% ../nbs/01_store.ipynb #9bd5ae13
 _SIGNS = "=+-@＝＋－＠"
 _INNER = re.compile(rf"([;\r\n])(?=[\s\"']*[{re.escape(_SIGNS)}])")  # where a new cell may begin
 _ESCAPED = re.compile(_INNER.pattern.replace(")", ")'", 1))
 _NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.I)
 
+# %% ../nbs/01_store.ipynb #f0f494f5
 def escape_cell(v, # Any value
                 is_path:bool=False # Put `./` in front instead of an apostrophe?
                ): # `v`, or a text that is no formula
@@ -122,6 +128,7 @@ def escape_cell(v, # Any value
     if not v.startswith((*_SIGNS, "\t", "\r", "\n")) or _NUMBER.fullmatch(v): return v
     return f"./{v}" if is_path else f"'{v}"
 
+# %% ../nbs/01_store.ipynb #ada66bc8
 def unescape_path(path:str # From a table that this library wrote
                  )->str: # The file's path
     "Remove the apostrophes that `escape_cell` put inside a path."
@@ -162,8 +169,9 @@ def in_cache(folder # Where the cache is, for the message
         raise RunError(f"The cache can't be kept in {folder} ({why}): "
                        "free some space there, or set BRAINMRI_CACHE to another folder.") from None
 
+# %% ../nbs/01_store.ipynb #1b54b847
 def cache_dir()->Path: # The folder, made if it wasn't there
-    "The folder for everything that can be computed again."
+    "Make the folder for everything that can be computed again, and return it."
     home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     folder = Path(os.environ.get("BRAINMRI_CACHE") or home/"brainmri")
     with in_cache(folder):

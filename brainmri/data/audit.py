@@ -10,6 +10,11 @@ import numpy as np
 import pandas as pd
 from fastcore.basics import patch
 from jinja2 import Environment, PackageLoader
+
+# %% auto #0
+__all__ = ['DOUBT_PROBES', 'label_suspects', 'Audit', 'audit']
+
+# %% ../../nbs/data/08_audit.ipynb #f7c10744
 from ..core import ConfigError, DataError, counted, one_line, stable_seed, subplots, thread_map
 from ..store import plain
 from .classes import STUDY_CLASSES, classes_of, known_class
@@ -20,9 +25,6 @@ from . import index
 from .index import match_split
 from .registry import coincidences, recognize, subject_leakage
 from .shortcuts import class_codes, look, out_of_fold, probe_features, shortcut_probes
-
-# %% auto #0
-__all__ = ['DOUBT_PROBES', 'label_suspects', 'Audit', 'audit']
 
 # %% ../../nbs/data/08_audit.ipynb #4f607127
 def label_suspects(y, # Class number of each image, from 0, without gaps
@@ -78,7 +80,7 @@ def audit(df, # A table from `index_images`
 
 # %% ../../nbs/data/08_audit.ipynb #7612dc2b
 def _examine(paths, probed, progress):
-    "Hashes of every image, and what the probes see of those at `probed`, from one decoding."
+    "Hashes of every image, and what the probes see of those at `probed`."
     def one(i):
         img = open_image(paths[i])
         return perceptual_hashes(img), pixel_hash(img), look(img) if i in probed else None
@@ -91,7 +93,7 @@ def grouped(self:Audit,
             known, # The patient of each image, None where unknown
             name="" # What gives the patients, "" if nothing does
            )->Audit: # With `groups` and `grouped_by`
-    "This audit with groups from the patients that are `known`, besides all other evidence."
+    "Copy this audit with groups from `known` patients, besides all other evidence."
     subject = self.recognized.subject
     groups = join_groups(len(self.df), [known, subject, self.clusters])
     named = [name]*bool(name) + ["recognized subjects"]*bool(subject.any())
@@ -103,23 +105,28 @@ def grouped(self:Audit,
 DOUBT_PROBES = ("intensity", "no_center", "thumbnail")  #: What the model that doubts labels sees
 
 # %% ../../nbs/data/08_audit.ipynb #4640bbc2
-@patch
-def _probed(self:Audit, rows, seen, seed):
-    "This audit with the shortcuts and doubtful labels of the images at `rows`."
+def _doubted(df, features, groups, seed):
+    "Doubtful labels, and the macro-F1 of the model that doubts them."
     from sklearn.metrics import f1_score
-    n = self.groups.iloc[rows].groupby(self.df.label.iloc[rows].astype(str)).nunique()
-    rows = rows[self.df.label.iloc[rows].isin(n.index[n >= 5])]
-    if self.df.label.iloc[rows].nunique() < 2: return self
-    df, groups = self.df.iloc[rows], self.groups.iloc[rows].to_numpy()
-    features = probe_features(df, [seen[i] for i in rows])
     y, classes = class_codes(df)
     x = np.concatenate([features[k] for k in DOUBT_PROBES], 1)
     probs = out_of_fold(x, y, groups, seed=seed)
     t = label_suspects(y, probs, classes)
     t.insert(0, "filepath", df.filepath.to_numpy()[t.index])
+    return t.reset_index(drop=True), f1_score(y, probs.argmax(1), average="macro")
+
+# %% ../../nbs/data/08_audit.ipynb #242412f0
+@patch
+def _probed(self:Audit, rows, seen, seed):
+    "This audit with the shortcuts and doubtful labels of the images at `rows`."
+    n = self.groups.iloc[rows].groupby(self.df.label.iloc[rows].astype(str)).nunique()
+    rows = rows[self.df.label.iloc[rows].isin(n.index[n >= 5])]
+    if self.df.label.iloc[rows].nunique() < 2: return self
+    df, groups = self.df.iloc[rows], self.groups.iloc[rows].to_numpy()
+    features = probe_features(df, [seen[i] for i in rows])
+    suspects, doubter = _doubted(df, features, groups, seed)
     return replace(self, shortcuts=shortcut_probes(df, groups, features, seed),
-                   suspects=t.reset_index(drop=True), doubted=len(y),
-                   doubter=f1_score(y, probs.argmax(1), average="macro"))
+                   suspects=suspects, doubted=len(df), doubter=doubter)
 
 # %% ../../nbs/data/08_audit.ipynb #36699e2d
 @patch(as_prop=True)
@@ -156,7 +163,7 @@ def problems(self:Audit)->list: # Dicts with filepath, problem and done
 # %% ../../nbs/data/08_audit.ipynb #89a71edf
 @patch
 def known_slices(self:Audit)->dict: # phash, public_collection, public_number, public_subject
-    "Columns of the hashes and the recognized slices, for a run's index."
+    "List hashes and recognized slices, as columns of a run's index."
     t = self.recognized[["collection", "number", "subject"]].add_prefix("public_")
     return dict(phash=pack_hashes(self.hashes[:, 0])) | {k: v.to_numpy() for k, v in t.items()}
 
@@ -195,7 +202,8 @@ def leaked(self:Audit)->pd.DataFrame: # From `subject_leakage`; None without a s
 @patch(as_prop=True)
 def summary(self:Audit)->pd.DataFrame: # Indexed by what is counted: n and what it means
     "The counts of the audit, one row each."
-    t, near = self.recognized, [len(o) for o in self.duplicates]
+    t = self.recognized
+    near = [len(o) for o in self.duplicates]
     names = ", ".join(sorted(set(t.collection) - {""})) or "none"
     share = f"{sum(near)/len(self.df):.0%} of all images, within {self.bits} of 256 bits of another"
     repeated = sum(len(o) - 1 for o in self.copies)
@@ -234,7 +242,9 @@ def __repr__(self:Audit):
 @patch
 def repeats(self:Audit)->list: # Sentences
     "Say which labels conflict, what nearly repeats, and which names tell of copies."
-    odd, n, t = len(self.conflicts), self.summary.n, exporter_copies(self.df)
+    odd = len(self.conflicts)
+    n = self.summary.n
+    t = exporter_copies(self.df)
     parted = self.groups[t.index].groupby(t.original).nunique() > 1
     said = [f"{counted(odd, 'set')} of near duplicates with more than one label"]*(odd > 0)
     if n["clusters"]: said.append(
@@ -242,7 +252,8 @@ def repeats(self:Audit)->list: # Sentences
         "a random split would put some on both sides")
     if parted.any(): said.append(
         f"{len(t)} images are copies of one another by their names ({len(parted)} pictures, "
-        f"such as {Path(t.filepath.iloc[0]).name}): give `audit` or `train_all` group='by_original' to keep them together")
+        f"such as {Path(t.filepath.iloc[0]).name}): give `audit` or `train_all` "
+        "group='by_original' to keep them together")
     return said
 
 # %% ../../nbs/data/08_audit.ipynb #bd510d0a
@@ -257,6 +268,7 @@ def warnings(self:Audit)->list: # Sentences; empty if nothing is wrong
     said += self._leaks()
     return said if self.shortcuts is None else said + [o for o in self.shortcuts.warning if o]
 
+# %% ../../nbs/data/08_audit.ipynb #28057aff
 @patch
 def _leaks(self:Audit):
     t = self.leaked
@@ -274,7 +286,7 @@ def _repr_html_(self:Audit):
 # %% ../../nbs/data/08_audit.ipynb #69d90004
 @patch
 def to_json(self:Audit)->dict: # Counts, warnings, and the files of each finding
-    "The audit as dicts and lists that JSON can hold."
+    "Write the audit as dicts and lists that JSON can hold."
     def rows(t): return [] if t is None else t.to_dict("records")
     def named(t, index): return rows(None if t is None else t.reset_index(names=index))
     each = rows(self.df[["filepath", "label"]])
@@ -329,11 +341,8 @@ def plot_suspects(self:Audit,
 
 # %% ../../nbs/data/08_audit.ipynb #9677118f
 @patch
-def of(self:Audit,
-       df, # A table whose images were all audited, unchanged since
-       group=None # Another source of patients, as in `audit`; default as audited
-      )->Audit: # The same findings for the rows of `df`, in its order
-    "This audit for the images in `df`."
+def _rows_of(self:Audit, df):
+    "Where the images of `df` are in the audited table."
     known = pd.Index(self.df.filepath.astype(object))
     first = {f: i for i, f in reversed([*enumerate(known)])}
     rows = np.array([first.get(f, -1) for f in df.filepath])
@@ -342,9 +351,19 @@ def of(self:Audit,
         f"{counted(len(new), 'image')} not audited, such as {new.iloc[0]}: audit this table first.")
     if "sha" in df and "sha" in own and (df.sha.to_numpy() != own.sha.to_numpy()).any():
         raise DataError("Some images were changed since they were audited: audit this table again.")
+    return rows
+
+# %% ../../nbs/data/08_audit.ipynb #a07d5157
+@patch
+def of(self:Audit,
+       df, # A table whose images were all audited, unchanged since
+       group=None # Another source of patients, as in `audit`; default as audited
+      )->Audit: # The same findings for the rows of `df`, in its order
+    "Pick this audit's findings for the images in `df`."
+    t = self.suspects
+    rows = self._rows_of(df)
     part = replace(self, df=df, recognized=self.recognized.iloc[rows].reset_index(drop=True),
                    groups=self.groups.iloc[rows].set_axis(df.index),
+                   suspects=None if t is None else t[t.filepath.isin(df.filepath)],
                    **{k: getattr(self, k)[rows] for k in ("hashes", "pixels", "clusters")})
-    t = self.suspects
-    if t is not None: part.suspects = t[t.filepath.isin(df.filepath)]
     return part if group is None else part.grouped(*known_groups(df, group))

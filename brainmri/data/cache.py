@@ -60,7 +60,7 @@ def cache_lock(name="" # Of a thing in the cache folder; the whole folder unless
 
 # %% ../../nbs/data/10_cache.ipynb #960b73ae
 def cache_limit()->float: # Bytes
-    "How large all caches together may be."
+    "Read how large all caches together may be."
     text = os.environ.get("BRAINMRI_CACHE_GB") or "20"
     try: return float(text)*1e9
     except ValueError:
@@ -117,7 +117,8 @@ def _open(self:RowCache):
 def _reserve(self:RowCache, file):
     self._make_room()
     self.folder.mkdir(exist_ok=True)
-    part, size = self.folder/"rows.part", self.start + self.nbytes
+    part = self.folder/"rows.part"
+    size = self.start + self.nbytes
     with open(part, "wb") as f:
         if hasattr(os, "posix_fallocate"): os.posix_fallocate(f.fileno(), 0, size)
         else: f.truncate(size)
@@ -149,7 +150,8 @@ def put(self:RowCache,
 @patch
 def __getitem__(self:RowCache, idx):
     if self.done[idx].all(): return np.asarray(self.rows[idx])
-    raise RunError(f"{self.folder.name} has no row {self.missing(idx)[0]} yet: compute it before you read it.")
+    first = self.missing(idx)[0]
+    raise RunError(f"{self.folder.name} has no row {first} yet: compute it before you read it.")
 
 @patch
 def __repr__(self:RowCache):
@@ -211,7 +213,7 @@ def _channels(values, device): return torch.tensor(values, dtype=torch.float32, 
 def send(a, # A numpy array
          device="cpu" # Where to
         )->torch.Tensor: # The same numbers there
-    "Copy an array to a device; to a GPU without waiting for it."
+    "Copy an array to a device, without waiting if that is a GPU."
     t = torch.from_numpy(np.ascontiguousarray(a))
     if torch.device(device).type != "cuda": return t.to(device)
     return t.pin_memory().to(device, non_blocking=True)

@@ -51,6 +51,13 @@ def _problems(files, what):
         if same:
             yield f"{what} names the same file for {both} in row {listed(same)}: correct it."
 
+# %% ../../nbs/data/02f_channels.ipynb #80cbefc4
+def _read_channels(source, columns):
+    "The table, and the files of each channel: those of a CSV are text."
+    df = read_table(source)
+    texts = df if isinstance(source, pd.DataFrame) else read_table(source, all_text=True)
+    return df, {CHANNEL_PREFIX + _plain(c): [cell_text(o) for o in texts[c]] for c in columns}
+
 # %% ../../nbs/data/02f_channels.ipynb #f8631617
 def name_channels(source, # A table: a CSV or a DataFrame
                   channels=None # Names of columns, in a list or separated by commas; found by name if None
@@ -60,10 +67,7 @@ def name_channels(source, # A table: a CSV or a DataFrame
     except (DataError, OSError, ValueError): return source  # whoever needs it says what it lacks
     columns = _asked(there, channels, source) if channels else _by_name(there, source)
     if not columns: return source
-    df = read_table(source)
-    if not isinstance(source, pd.DataFrame):
-        df[columns] = read_table(source, all_text=True)[columns]
-    files = {CHANNEL_PREFIX + _plain(c): [cell_text(o) for o in df[c]] for c in columns}
+    df, files = _read_channels(source, columns)
     refuse_first(_problems(files, _called(source)))
     first = next(iter(files.values()))
     df = df[[c for c in df if not _names_files(c)]].drop(columns=columns, errors="ignore")
@@ -192,6 +196,7 @@ def open_picture(source # What `image_array` takes, or an array, or a dictionary
     if isinstance(source, np.ndarray): return from_array(source)
     return source if isinstance(source, Image.Image) else open_image(source)
 
+# %% ../../nbs/data/02f_channels.ipynb #456be92f
 def each_channel(f, # Function of pictures
                  *pictures # From `open_picture`; those of None stay None
                 ): # What it returns, for each channel in a dictionary
@@ -202,7 +207,7 @@ def each_channel(f, # Function of pictures
 # %% ../../nbs/data/02f_channels.ipynb #216478c4
 def shown_picture(picture # From `open_picture`
                  ): # A PIL image
-    "The picture that stands for all channels: the first one."
+    "Pick the picture that stands for all channels: the first one."
     return next(iter(picture.values())) if isinstance(picture, dict) else picture
 
 # %% ../../nbs/data/02f_channels.ipynb #cd90283c
@@ -261,7 +266,8 @@ def slice_volumes(source, # A table with slice, and one column of volumes for ea
                   channels=None # The columns; t1, t1ce, t2 and flair are found by themselves
                  )->pd.DataFrame: # The table, with a picture in place of each volume
     "Write slices of co-registered volumes as pictures."
-    df, what = name_channels(source, channels), _called(source)
+    df = name_channels(source, channels)
+    what = _called(source)
     if not isinstance(df, pd.DataFrame) or "slice" not in df or len(channels_of(df)) < 2:
         raise DataError(f"{what}: expected a column slice with numbers, and a column of volumes for each sequence.")
     base = Path(".") if isinstance(source, pd.DataFrame) else Path(source).parent

@@ -28,7 +28,7 @@ _CLASS_OF = {spelling: name for name, spellings in _SPELLINGS.items() for spelli
 # %% ../../nbs/data/00_classes.ipynb #58b48aa6
 def known_class(name # A folder's name or a label
                )->str: # One of the library's names, or None
-    "The library's name for a class in any spelling, or None for other names."
+    "Recognize a class in any spelling; None for names that the library doesn't know."
     letters = re.sub(r"[^a-z]", "", str(name).lower())
     without = re.sub(r"(?<=.)(tumou?rs?|mri|cases?)$", "", letters)
     return _CLASS_OF.get(letters) or _CLASS_OF.get(without)
@@ -48,13 +48,14 @@ def _place(label): return (0, int(label), "") if str(label).isdecimal() else (1,
 def as_labels(labels, # Class names, one for each row
               classes # All classes, in order
              ): # A pandas categorical
-    "Labels that carry their `classes`, for the column `label` of a table."
+    "Make the column `label` of a table, whose labels carry all `classes`."
     import pandas as pd
     return pd.Categorical(labels, categories=list(classes), ordered=False)
 
+# %% ../../nbs/data/00_classes.ipynb #c27c389a
 def classes_of(df # A table with a column `label`
               )->tuple: # Class names; the position of a name is its number `y`
-    "The classes of a table, in order."
+    "List the classes of a table, in order."
     label = df["label"]
     if hasattr(label, "cat"): return tuple(label.cat.categories)
     return tuple(dict.fromkeys(name_classes(label).values()))
@@ -62,7 +63,7 @@ def classes_of(df # A table with a column `label`
 # %% ../../nbs/data/00_classes.ipynb #53af6135
 def healthy_class(classes # Class names
                  )->str: # The name of the class without a tumor, or None
-    "The class of slices without a tumor, if there is one."
+    "Find the class of slices without a tumor, if there is one."
     return HEALTHY if HEALTHY in classes else None
 
 # %% ../../nbs/data/00_classes.ipynb #29f864f9
@@ -71,10 +72,11 @@ _MORE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 
 def class_colors(classes # Class names
                 )->dict: # Class name → color, as "#rrggbb"
-    "A color for each class: its own for a known one, well separated ones for others."
+    "Choose a color for each class: known classes have their own, others differ clearly."
     if all(c in _COLORS for c in classes): return {c: _COLORS[c] for c in classes}
     return {c: _another_color(i) for i, c in enumerate(classes)}
 
+# %% ../../nbs/data/00_classes.ipynb #eef56e7c
 def _another_color(i):
     "The `i`-th color; after the first eight, hues by the golden angle."
     if i < len(_MORE_COLORS): return _MORE_COLORS[i]

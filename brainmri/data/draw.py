@@ -30,6 +30,7 @@ def _ball(xyz, center, radii):
     r = sum(((a - c) / s)**2 for a, c, s in zip(xyz, center, radii))**.5
     return (r - 1) * min(radii)
 
+# %% ../../nbs/data/00b_draw.ipynb #dc623b08
 def _closed(mask, mm):
     "Distance in mm to `mask` without its hollows, negative inside."
     big = distance_transform_edt(~mask, 2) < mm
@@ -113,28 +114,35 @@ _VIEWS = dict(
 class _View:
     "A plane through the head, and the image that shows it."
     def __init__(self, rng, plane, size, sellar):
-        self.axes, sense, extent, center, span, near = _VIEWS[plane]
+        self.axes, *head, span, near = _VIEWS[plane]
         self.shape = tuple(2*int(round(size*o/2)) for o in rng.uniform(.9, 1.1, 2))
         at_sella = _SELLA[self.axes[2]] + near*rng.uniform(-1, 1)
         anywhere = rng.uniform(*span)
         self.depth = at_sella if sellar else anywhere
         self.tilt = np.tan(np.deg2rad(rng.uniform(-4, 4, 2)))
-        turn = np.deg2rad(rng.uniform(-12, 12))
-        scale = 1.07*rng.uniform(.88, 1.12)
-        self.mm = max(e/n for e, n in zip(extent, self.shape[::-1])) * scale
-        turned = [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
-        self.matrix = self.mm * np.diag(sense) @ turned
-        self.center = np.array(center) + rng.uniform(-5, 5, 2)
-        self.bend = [self.warp(rng) for _ in range(2)]
+        self._turn(rng, *head)
+        self.bend = [self._warp(rng) for _ in range(2)]
 
-    def warp(self, rng):
-        "A smooth shift of all pixels, in mm."
-        return _smooth(rng, self.shape, rng.uniform(4, 7)) * rng.uniform(.8, 2.2)
+# %% ../../nbs/data/00b_draw.ipynb #1310619b
+@patch
+def _turn(self:_View, rng, sense, extent, center):
+    "Draw how the plane is turned, scaled and moved."
+    angle = np.deg2rad(rng.uniform(-12, 12))
+    scale = 1.07*rng.uniform(.88, 1.12)
+    self.mm = max(e/n for e, n in zip(extent, self.shape[::-1])) * scale
+    turned = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    self.matrix = self.mm * np.diag(sense) @ turned
+    self.center = np.array(center) + rng.uniform(-5, 5, 2)
+
+@patch
+def _warp(self:_View, rng):
+    "Draw a smooth shift of all pixels, in mm."
+    return _smooth(rng, self.shape, rng.uniform(4, 7)) * rng.uniform(.8, 2.2)
 
 # %% ../../nbs/data/00b_draw.ipynb #e3f05077
 @patch
 def pixels(self:_View, step=1): # 2 for every second pixel
-    "Columns and rows of every `step`-th pixel, counted from the middle."
+    "List columns and rows of every `step`-th pixel, counted from the middle."
     h, w = self.shape
     r, c = np.mgrid[0:h:step, 0:w:step].astype(np.float32)
     return c - (w - 1)/2, r - (h - 1)/2
@@ -142,7 +150,7 @@ def pixels(self:_View, step=1): # 2 for every second pixel
 # %% ../../nbs/data/00b_draw.ipynb #3612d78b
 @patch
 def xyz(self:_View, step=1, shift=(0, 0)): # As in `pixels`; pixels
-    "Places in the head, in mm, of every `step`-th pixel of the picture, moved by `shift`."
+    "Find the places in the head, in mm, of every `step`-th pixel moved by `shift`."
     c, r = (o + by for o, by in zip(self.pixels(step), shift))
     (cols, rows, depth), A = self.axes, self.matrix
     flat = [self.center[i] + A[i, 0]*c + A[i, 1]*r for i in range(2)]
@@ -154,7 +162,7 @@ def xyz(self:_View, step=1, shift=(0, 0)): # As in `pixels`; pixels
 # %% ../../nbs/data/00b_draw.ipynb #b060bb60
 @patch
 def maps(self:_View, shift=(0, 0)): # As in `xyz`
-    "What lies at each pixel: `xyz`, T1, and the smooth volumes."
+    "Read what lies at each pixel: `xyz`, T1, and the smooth volumes."
     xyz = self.xyz(shift=shift)
     half = [(a[::2, ::2] + a[1::2, 1::2])/2 for a in xyz]
     smooth = {k: _stretch(_at(k, half), self.shape) for k in ("wm", "dura", "skin", "soft")}
@@ -243,13 +251,14 @@ class _Lesion:
 # %% ../../nbs/data/00b_draw.ipynb #02760519
 @patch
 def shift(self:_Lesion):
-    "How far each pixel is pushed away, in pixels."
+    "Find how far each pixel is pushed away, in pixels."
     c, r = self.pixels()
     near = -self.force * np.exp(-(c**2 + r**2) / (1.7*self.radius)**2)
     dura = _stretch(_at("dura", self.view.xyz(4)), self.view.shape)
     near = near * np.clip(-dura / 10, 0, 1)
     return c*near, r*near
 
+# %% ../../nbs/data/00b_draw.ipynb #f8fc93c0
 def _pixel(view, i, step):
     "The `i`-th of every `step`-th pixel."
     return np.array([o.flat[i] for o in view.pixels(step)])
@@ -268,7 +277,7 @@ class _Glioma(_Lesion):
 # %% ../../nbs/data/00b_draw.ipynb #1016d5a5
 @patch
 def inside(self:_Glioma, rng, level, patches): # Level 1 is the edge; smooth noise
-    "Intensities of a ring around a core, of patches, or of a dull stain."
+    "Draw a ring around a core, patches, or a dull stain."
     kind = rng.random()
     ring, core = rng.uniform(.68, .95)*(1 + .13*patches), rng.uniform(.12, .28)
     if kind < .66:
@@ -279,7 +288,7 @@ def inside(self:_Glioma, rng, level, patches): # Level 1 is the edge; smooth noi
 # %% ../../nbs/data/00b_draw.ipynb #8e025612
 @patch
 def paint(self:_Glioma, v, maps): # Intensities; maps of the view
-    "A ragged mass with edema around it."
+    "Draw a ragged mass with edema around it."
     rng, noise = self.rng, functools.partial(_smooth, self.rng, v.shape)
     cells = max(v.shape) / self.radius * 1.3
     level = self.level(.2, cells) - .2*(maps.wm - .5) + .08*noise(3*cells)
@@ -307,7 +316,7 @@ class _Meningioma(_Lesion):
 # %% ../../nbs/data/00b_draw.ipynb #dc8993dd
 @patch
 def paint(self:_Meningioma, v, maps): # Intensities; maps of the view
-    "A bright ball on the dura, with a cleft beneath it and often a tail."
+    "Draw a bright ball on the dura, with a cleft beneath it and often a tail."
     rng, dura = self.rng, maps.dura
     bright = rng.uniform(.72, .95)
     level = self.level(.05, max(v.shape) / self.radius)
@@ -329,7 +338,7 @@ class _Pituitary(_Lesion):
 # %% ../../nbs/data/00b_draw.ipynb #2355fc59
 @patch
 def balls(self:_Pituitary, rng, xyz): # Places of the pixels, in mm
-    "The level of the nearer of two balls."
+    "Find the level of the nearer of two balls."
     mm = self.radius*self.view.mm
     seat = np.array(_SELLA) + rng.uniform(-2, 2, 3) + [0, 0, .25*mm]
     top = seat + [rng.uniform(-3, 3), rng.uniform(-2, 2), mm*rng.uniform(.5, .9)]
@@ -340,7 +349,7 @@ def balls(self:_Pituitary, rng, xyz): # Places of the pixels, in mm
 # %% ../../nbs/data/00b_draw.ipynb #1a4e22ec
 @patch
 def paint(self:_Pituitary, v, maps): # Intensities; maps of the view
-    "Two balls above the sella, some with a cyst."
+    "Draw two balls above the sella, some with a cyst."
     rng, noise = self.rng, functools.partial(_smooth, self.rng, v.shape)
     bright = rng.uniform(.68, .95)
     level = self.balls(rng, maps.xyz) + .07*noise(max(v.shape) / self.radius * 1.4)
@@ -367,7 +376,7 @@ class Phantom:
 # %% ../../nbs/data/00b_draw.ipynb #ba173443
 def mask_corners(mask:np.ndarray # True where something is, height × width
                 )->tuple: # (x0, y0, x1, y1) in pixels, x1 and y1 just outside; None for an empty mask
-    "The corners of the box around a mask."
+    "Find the corners of the box around a mask."
     return Image.fromarray(mask).getbbox()
 
 @patch(as_prop=True)
@@ -378,15 +387,13 @@ def box(self:Phantom)->tuple: # As of `mask_corners`
 # %% ../../nbs/data/00b_draw.ipynb #9ffad7db
 @patch
 def outline(self:Phantom)->Image.Image: # An RGB picture
-    "The picture with the lesion's box drawn in yellow."
+    "Draw the lesion's box in yellow."
     img = Image.fromarray(self.image).convert("RGB")
     if self.box is None: return img
     x0, y0, x1, y1 = self.box
-    around = (x0 - 2, y0 - 2, x1 + 1, y1 + 1)
-    ImageDraw.Draw(img).rectangle(around, outline=(255, 210, 0), width=2)
+    ImageDraw.Draw(img).rectangle((x0 - 2, y0 - 2, x1 + 1, y1 + 1), outline=(255, 210, 0), width=2)
     return img
 
-# %% ../../nbs/data/00b_draw.ipynb #24904b81
 @patch
 def _repr_png_(self:Phantom): return self.outline()._repr_png_()
 
@@ -397,6 +404,7 @@ _GRAYS = (0, .06, .13, .2, .3, .4, .5, .7, 1.15)
 _CURVES = dict(t1=(0, .06, .13, .2, .3, .4, .5, .55, .6), t1ce=_GRAYS,
                t2=(0, .04, .85, .8, .62, .45, .34, .45, .5), flair=(0, .04, .1, .25, .5, .42, .34, .4, .45))
 
+# %% ../../nbs/data/00b_draw.ipynb #409c71f4
 def _as_sequence(v, painted, label, sequence):
     "Intensities as a sequence shows them: `painted`, or `v` where it hides the lesion."
     if sequence is None: return painted
@@ -413,12 +421,11 @@ def make_phantom(label:str, # One of `LESIONS`
                  sequence:str=None # One of `SHOWN`; if None contrast-enhanced, with every lesion
                 )->Phantom: # Picture, mask, box
     "Draw one slice of the synthetic head, with a lesion or, for `notumor`, none."
-    pick(label, LESIONS, "class")
+    kind = LESIONS[pick(label, LESIONS, "class")]
     if sequence: pick(sequence, SHOWN, "sequence")
     if size < 96: raise ConfigError(f"size is {size}: expected at least 96 pixels.")
-    keys = ("head", seed), ("lesion", label, seed), ("scan", seed, *([sequence] if sequence else []))
-    head, lesion, scan = (np.random.default_rng(stable_seed(*key)) for key in keys)
-    kind, drawn, sellar = LESIONS[label], PLANES[head.integers(3)], head.random() < .25
+    head, lesion, scan = _generators(label, seed, sequence)
+    drawn, sellar = PLANES[head.integers(3)], head.random() < .25
     plane = pick(plane or drawn, PLANES, "plane")
     view = _View(head, plane, size, sellar or label == "pituitary")
     v, painted, mask = _painted(head, view, kind and kind(lesion, view))
@@ -427,6 +434,13 @@ def make_phantom(label:str, # One of `LESIONS`
     return Phantom(np.asarray(image), mask, label, plane, seed)
 
 # %% ../../nbs/data/00b_draw.ipynb #93842088
+def _generators(label, seed, sequence):
+    "Random numbers for the head, the lesion and the scanner."
+    scan = ("scan", seed, sequence) if sequence else ("scan", seed)
+    keys = ("head", seed), ("lesion", label, seed), scan
+    return [np.random.default_rng(stable_seed(*key)) for key in keys]
+
+# %% ../../nbs/data/00b_draw.ipynb #eb8489df
 def _painted(rng, view, lesion):
     "Intensities without and with the lesion, and its mask."
     maps = view.maps(lesion.shift() if lesion else (0, 0))

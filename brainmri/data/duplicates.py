@@ -24,7 +24,7 @@ def pixel_hash(img # A PIL image
 # %% ../../nbs/data/04_duplicates.ipynb #fe60d164
 def eight_turns(a # (..., n, n): cosine transform of a square, or its signs
                )->np.ndarray: # (..., 8, n, n): four quarter turns, then their mirror images
-    "Transforms of the eight positions of a picture whose transform is `a`."
+    "Derive the transforms of a picture's eight positions from its transform `a`."
     x = (-1.)**np.arange(a.shape[-1])  # mirroring changes the sign of every odd frequency
     y, t = x[:, None], np.swapaxes(a, -1, -2)
     return np.stack([a, y*t, x*y*a, x*t, x*a, y*a, t, x*y*t], -3)
@@ -32,7 +32,7 @@ def eight_turns(a # (..., n, n): cosine transform of a square, or its signs
 # %% ../../nbs/data/04_duplicates.ipynb #274bfd0c
 def perceptual_hashes(img # A PIL image
                      )->np.ndarray: # uint8, (8, 32): packed bits; the upright image first
-    "The 256-bit perceptual hashes of `img` in its eight positions."
+    "Compute the 256-bit perceptual hashes of `img` in its eight positions."
     from scipy.fft import dctn
     small = img.convert("L").resize((64, 64), Image.Resampling.LANCZOS)
     low = eight_turns(dctn(np.asarray(small, dtype=float))[:16, :16])
@@ -44,7 +44,7 @@ def image_hashes(df, # A table from `index_images`
                  turned=False, # All eight positions of each image?
                  progress=True # Show a progress bar for more than 200 images?
                 )->np.ndarray: # uint8, (images, 32), or (images, 8, 32) if `turned`
-    "The perceptual hash of each image in `df`."
+    "Compute the perceptual hash of each image in `df`."
     def hashes(path): return perceptual_hashes(open_image(path))
     found = np.stack(thread_map(hashes, df.filepath, progress=progress))
     return found if turned else found[:, 0]
@@ -52,9 +52,10 @@ def image_hashes(df, # A table from `index_images`
 # %% ../../nbs/data/04_duplicates.ipynb #0aceff7f
 def unpack_hashes(texts # 64 hexadecimal digits each
                  )->np.ndarray: # uint8, (len(texts), 32)
-    "The packed hashes that `texts` spell."
+    "Read packed hashes from text."
     return np.frombuffer(bytes.fromhex("".join(texts)), np.uint8).reshape(-1, 32)
 
+# %% ../../nbs/data/04_duplicates.ipynb #87fd8ece
 def pack_hashes(hashes # uint8, (n, 32)
                )->list: # 64 hexadecimal digits each
     "Write packed `hashes` as text."
@@ -67,7 +68,8 @@ def _turns(hashes): return hashes[:, None] if hashes.ndim == 2 else hashes
 
 def _bits_apart(hashes, turns, block=128):
     "How far `turns` are from `hashes`, each in its best position, block by block."
-    signs, step = _signs(hashes), max(1, block//turns.shape[1])
+    signs = _signs(hashes)
+    step = max(1, block//turns.shape[1])
     for start in range(0, len(turns), step):
         alike = np.tensordot(signs, _signs(turns[start:start+step]), (1, 2))
         yield start, (signs.shape[1] - alike.max(2))/2
@@ -77,7 +79,8 @@ def near_pairs(hashes, # uint8, (images, bytes), or (images, positions, bytes)
                bits=16 # Hashes that differ in at most this many bits are a pair
               )->np.ndarray: # int, (pairs, 3): i, j and the distance in bits; i < j, sorted
     "Find all pairs of `hashes` within `bits`, in any position of the second."
-    turns, found = _turns(hashes), [np.zeros((0, 3))]
+    turns = _turns(hashes)
+    found = [np.zeros((0, 3))]
     for start, far in _bits_apart(turns[:, 0], turns):
         i, j = np.nonzero(far <= bits)
         found.append(np.stack([i, j + start, far[i, j]], 1))
@@ -89,7 +92,8 @@ def nearest(hashes, # uint8, (images, bytes), or (images, positions, bytes)
             others # uint8, (others, bytes)
            )->tuple: # Two int arrays, (images,): position in `others`, and distance in bits
     "Find the nearest of `others` for each of `hashes`, in its best position."
-    n, turns = len(hashes), _turns(hashes)
+    n = len(hashes)
+    turns = _turns(hashes)
     if not len(others): return np.zeros(n, dtype=int), np.full(n, 8*turns.shape[2] + 1)
     best = [(far.argmin(0), far.min(0)) for _, far in _bits_apart(others, turns)]
     return tuple(np.concatenate([np.zeros((2, 0)), *best], 1).astype(int))
@@ -98,7 +102,7 @@ def nearest(hashes, # uint8, (images, bytes), or (images, positions, bytes)
 def clusters(n, # Images
              pairs # (i, j, ...) for each pair that belongs together
             )->np.ndarray: # int, (n,): the cluster of each image, numbered by first appearance
-    "The connected components of `n` images joined by `pairs`."
+    "Find the connected components of `n` images joined by `pairs`."
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
     if not len(pairs): return np.arange(n)

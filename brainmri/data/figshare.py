@@ -41,7 +41,7 @@ def split_pid(pid:str # A patient id as published
 # %% ../../nbs/data/00a_figshare.ipynb #6dd643b1
 def mask_box(mask:np.ndarray # True where something is, height × width; somewhere at least
             )->tuple: # x_center, y_center, width, height
-    "The bounding box of `mask` as fractions of its width and height."
+    "Find the bounding box of `mask`, as fractions of its width and height."
     h, w = mask.shape
     x0, y0, x1, y1 = Image.fromarray(mask).getbbox()
     return (x0 + x1)/2/w, (y0 + y1)/2/h, (x1 - x0)/w, (y1 - y0)/h
@@ -57,6 +57,14 @@ def show_int16(a:np.ndarray # Whole numbers that 16 bits hold, height × width
 # %% ../../nbs/data/00a_figshare.ipynb #a0da33c7
 def _h5py(): return need_package("h5py", "brainmri[figshare]")
 
+# %% ../../nbs/data/00a_figshare.ipynb #7aa4268e
+def _fill(f, image, mask, label, pid):
+    number = [k for k, v in FIGSHARE_LABELS.items() if v == label]
+    f["cjdata/label"] = np.array([number], float)
+    f["cjdata/PID"] = np.array([[ord(o)] for o in pid], np.uint16)
+    f["cjdata/image"] = image.T.astype(np.int16)
+    f["cjdata/tumorMask"] = mask.T.astype(np.uint8)
+
 # %% ../../nbs/data/00a_figshare.ipynb #9d8250d6
 def write_figshare(path, # The file to write
                    image:np.ndarray, # Whole numbers that 16 bits hold, height × width
@@ -65,13 +73,8 @@ def write_figshare(path, # The file to write
                    pid:str # The id of the patient
                   )->Path: # `path`
     "Write one slice to `path` as the figshare set stores it."
-    number = [k for k, v in FIGSHARE_LABELS.items() if v == label]
     with atomic(path) as tmp:
-        with _h5py().File(tmp, "w", userblock_size=512) as f:
-            f["cjdata/label"] = np.array([number], float)
-            f["cjdata/PID"] = np.array([[ord(o)] for o in pid], np.uint16)
-            f["cjdata/image"] = image.T.astype(np.int16)
-            f["cjdata/tumorMask"] = mask.T.astype(np.uint8)
+        with _h5py().File(tmp, "w", userblock_size=512) as f: _fill(f, image, mask, label, pid)
         with open(tmp, "r+b") as f: f.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM")
     return Path(path)
 
@@ -155,7 +158,7 @@ def _ignore(files, why):
 # %% ../../nbs/data/00a_figshare.ipynb #80437d40
 def figshare_table(folder # Searched to any depth
                   ): # A DataFrame: filepath, label, pid, subject, exam, and the box
-    "One row per slice in the files below `folder`; `attrs['unread']` lists damaged files."
+    "Read the slices below `folder`, one row each; `attrs['unread']` lists damaged files."
     import pandas as pd
     files = [str(Path(d, name)) for d, names in walk_folders(folder) for name in names]
     rows = thread_map(_row, [o for o in files if o.lower().endswith(".mat")], progress=False)
@@ -169,7 +172,7 @@ def figshare_table(folder # Searched to any depth
 # %% ../../nbs/data/00a_figshare.ipynb #a2ad0ad9
 def figshare_boxes(df # A table of figshare's files
                   ): # A DataFrame: path, x_center, y_center, width, height
-    "The tumors' boxes in `df`, in the columns that `read_boxes` expects."
+    "Pick the tumors' boxes from `df`, in the columns that `read_boxes` expects."
     if not {"filepath", *BOX_COLUMNS} <= set(df.columns):
         raise DataError(f"The table has no columns {', '.join(BOX_COLUMNS)}: "
                         "expected one that index_images made of figshare's .mat files.")

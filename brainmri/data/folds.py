@@ -6,7 +6,7 @@
 from __future__ import annotations
 import numpy as np
 import pandas as pd
-from ..core import DataError, counted, listed, pick, stable_seed
+from ..core import DataError, counted, listed, pick, refuse_first, stable_seed
 from .classes import classes_of
 from .split import SHARES, grouped_split, plot_parts
 
@@ -21,6 +21,16 @@ def deal_folds(y, # The class of each image
               )->np.ndarray: # The fold of each image, from 1
     "Deal whole groups into `k` folds, so that each class comes near its share in each."
     return grouped_split(y, groups, dict.fromkeys(range(1, k + 1), 1/k), seed)
+
+# %% ../../nbs/data/09a_folds.ipynb #cde5fa45
+def _fold_problems(label, fold, column):
+    "Sentences about images without a fold, and folds without a class."
+    blank = (fold == 0).sum()
+    if blank: yield f"The column {column} must name a fold for every image; {blank} have none."
+    lost = pd.crosstab(label, fold).eq(0).stack()
+    for c, i in lost.index[lost]:
+        yield f"{c} has no images in fold {i} of the column {column}: each fold needs every class."
+    if fold.max() < 2: yield f"The column {column} names one fold: expected at least 2."
 
 # %% ../../nbs/data/09a_folds.ipynb #f7215930
 def fold_images(df, # A table with filepath, label, y and group, such as `find_groups` gives it
@@ -39,7 +49,8 @@ def _units(df, how): return df.group if how == "grouped" else np.arange(len(df))
 def _dealt(df, k, seed, how):
     "The fold of each image, whatever the order of the rows."
     rows = df.sort_values(["y", "filepath"])
-    units, need = pd.Series(_units(rows, how), rows.index), max(k, 4 - (k > 2))
+    units = pd.Series(_units(rows, how), rows.index)
+    need = max(k, 4 - (k > 2))
     for label, n in units.groupby(rows.label, observed=True).nunique().items():
         what = counted(n, "group" if how == "grouped" else "image")
         if n < need: raise DataError(f"{label} has {what}; {k} folds need at least {need} of each class. "
@@ -51,15 +62,8 @@ def _given_folds(df, column):
     "The folds that a column of the table names, numbered from 1."
     if column not in df: raise DataError(f"There is no column {column!r} with folds: "
                                          f"expected a number of folds, or one of {listed(df.columns, 12)}.")
-    blank = df[column].isna().sum()
-    if blank:
-        raise DataError(f"The column {column} must name a fold for every image; {blank} have none.")
     fold = df[column].astype("category").cat.codes + 1
-    lost = pd.crosstab(df.label.astype(str), fold).eq(0).stack()
-    for label, i in lost.index[lost]: raise DataError(
-        f"{label} has no images in fold {i} of the column {column}: each fold needs every class.")
-    if fold.max() < 2:
-        raise DataError(f"The column {column} names one fold: expected at least 2.")
+    refuse_first(_fold_problems(df.label.astype(str), fold, column))
     return fold
 
 # %% ../../nbs/data/09a_folds.ipynb #d937393b
@@ -74,16 +78,19 @@ def fold_split(df, # A table from `fold_images`
     shares = {part: SHARES[part]/both for part in ("train", "valid")}
     part = grouped_split(rows.y, _units(rows, how), shares, stable_seed(seed, "fold", fold))
     df = df.assign(split=pd.Series(part, rows.index).reindex(df.index, fill_value="test"))
-    for label, t in df.groupby("label", observed=True):
-        lost = set(SHARES) - set(t.split)
-        found = f"{label} has no images in {listed(sorted(lost))} of fold {fold}"
-        if lost: raise DataError(f"{found}: it needs more groups.")
+    refuse_first(_lost_parts(df, fold))
     return df
+
+# %% ../../nbs/data/09a_folds.ipynb #ae56a44c
+def _lost_parts(df, fold):
+    for label, t in df.groupby("label", observed=True):
+        lost = listed(sorted(set(SHARES) - set(t.split)))
+        if lost: yield f"{label} has no images in {lost} of fold {fold}: it needs more groups."
 
 # %% ../../nbs/data/09a_folds.ipynb #21c10c6e
 def fold_summary(df # A table from `fold_images`
                 )->pd.DataFrame: # One row per fold: images of each class and in all, groups, crossing groups
-    "How many images of each class each fold holds, and whether groups cross."
+    "Count the images of each class in each fold, and the groups that cross."
     t = pd.crosstab(df.fold, df.label.astype(str))
     t = t.reindex(columns=[c for c in classes_of(df) if c in t])
     t["total"] = t.sum(axis=1)
@@ -95,7 +102,7 @@ def fold_summary(df # A table from `fold_images`
 # %% ../../nbs/data/09a_folds.ipynb #0440692b
 def plot_folds(df # A table from `fold_images`
               ): # matplotlib's Figure
-    "One bar per fold, divided into the classes, with the counts."
+    "Draw one bar per fold, divided into the classes, with the counts."
     t = fold_summary(df)
     classes = [c for c in classes_of(df) if c in t]
     return plot_parts(t[classes].rename("fold {}".format))

@@ -34,7 +34,7 @@ def check_size(name, # The file, as the user knows it
 # %% ../../nbs/data/02b_gray.ipynb #44baf756
 def gray_range(parts # Arrays of numbers
               )->tuple: # What is black, and what is white
-    "The 0.2nd and the 99.8th percentile of the finite numbers in `parts`, without a fill."
+    "Find the 0.2nd and 99.8th percentile of the finite numbers in `parts`, without a fill."
     step = 1 + sum(o.size for o in parts)//20_000_000  # of very many, a part decides
     x = np.concatenate([np.zeros(0, np.float32), *(o.ravel()[::step] for o in parts)])
     x = x[np.isfinite(x)]
@@ -49,7 +49,7 @@ def to_gray(x, # Numbers, in an array of any shape
             lo:float, # What is black
             hi:float # What is white
            )->np.ndarray: # uint8
-    "Numbers as grays; what isn't a number is black."
+    "Turn numbers into grays; what isn't a number is black."
     if not hi > lo: return np.zeros(x.shape, np.uint8)
     y = np.nan_to_num((x - float(lo))/(hi - lo), nan=0., posinf=1., neginf=0.)
     return (y.clip(0, 1)*255 + .5).astype(np.uint8)
@@ -57,7 +57,7 @@ def to_gray(x, # Numbers, in an array of any shape
 # %% ../../nbs/data/02b_gray.ipynb #e63a3e76
 def is_standardized(arrays # Of numbers
                    )->bool: # True if exactly 0 is what lies around
-    "Has a head been shifted by its mean, and its background not?"
+    "Has a head been shifted by its mean, but not its background?"
     n = sum(o.size for o in arrays)
     zeros = sum(np.count_nonzero(o == 0) for o in arrays)
     below = sum(np.count_nonzero(o < 0) for o in arrays)
@@ -66,7 +66,7 @@ def is_standardized(arrays # Of numbers
 # %% ../../nbs/data/02b_gray.ipynb #ffc722b5
 def shown_together(arrays:list # Of numbers of any kind
                   )->list: # Arrays of uint8
-    "Arrays as grays in one range."
+    "Turn arrays into grays in one range."
     if is_standardized(arrays): arrays = [np.where(o == 0, np.nan, o) for o in arrays]
     lo, hi = gray_range(arrays)
     return [to_gray(o, lo, hi) for o in arrays]
@@ -75,7 +75,7 @@ def shown_together(arrays:list # Of numbers of any kind
 def as_grays(arrays:list, # Of numbers of any kind
              name:str # What to call the file in errors
             )->list: # Arrays of uint8
-    "Arrays that no header explains, as grays."
+    "Turn arrays that no header explains into grays."
     if all(o.dtype == bool for o in arrays): return [o*np.uint8(255) for o in arrays]
     whole = all(o.dtype.kind in "iu" and o.dtype != np.int8 for o in arrays)
     are_grays = whole and all(o.min() >= 0 and o.max() < 2**16 for o in arrays)
@@ -132,10 +132,8 @@ def _page(data, im, k, name):
     return a.view(np.int8) if im.mode == "L" and 2 in im.tag_v2.get(339, ()) else a  # with a sign
 
 # %% ../../nbs/data/02b_gray.ipynb #3736b50c
-def read_numpy(data:bytes, # The contents of a .npy file
-               name:str # What to call it in errors
-              )->tuple: # One array per slice, and an empty dictionary
-    "Read the slices in an array."
+def _load_array(data, name):
+    "The array in a .npy file, if its type and shape are those of slices."
     try:
         with told(name, data): a = np.lib.format.read_array(io.BytesIO(data))
     except MemoryError: refuse(name, "claims more numbers than there is memory for", "save it again")
@@ -143,8 +141,16 @@ def read_numpy(data:bytes, # The contents of a .npy file
     if a.dtype.kind not in "biuf" or a.ndim not in (2, 3) or not a.size or channels == 2:
         found = f"holds an array of {a.dtype} with shape {a.shape}"
         refuse(name, found, "expected numbers of shape (h, w), (slices, h, w), or (h, w, 3) in color")
-    if channels == 1: a = a[..., 0]
-    cuts = [a] if channels > 2 else list(a.reshape(-1, *a.shape[-2:]))
+    return a[..., 0] if channels == 1 else a
+
+# %% ../../nbs/data/02b_gray.ipynb #d97d5ced
+def read_numpy(data:bytes, # The contents of a .npy file
+               name:str # What to call it in errors
+              )->tuple: # One array per slice, and an empty dictionary
+    "Read the slices in an array."
+    a = _load_array(data, name)
+    is_color = a.ndim == 3 and a.shape[2] < 5
+    cuts = [a] if is_color else list(a.reshape(-1, *a.shape[-2:]))
     check_size(name, *cuts[0].shape[1::-1], len(cuts))
     shown = as_grays(cuts, name)
     return [np.asarray(to_rgb(Image.fromarray(o), name)) if o.ndim > 2 else o for o in shown], {}

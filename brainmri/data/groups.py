@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from ..core import DataError, DataWarning, counted, listed, pick
+from ..core import DataError, DataWarning, counted, listed, pick, refuse_first
 from .duplicates import clusters, image_hashes, near_pairs
 from .registry import recognize
 from .tables import TABLE_SUFFIXES, bare_name, cell_text, find_column, match_path
@@ -20,48 +20,55 @@ __all__ = ['match_mapping', 'read_mapping', 'by_original', 'exporter_copies', 'k
            'find_groups']
 
 # %% ../../nbs/data/06_groups.ipynb #bfdce43b
+def _few(names): return listed(names, 3, 80)
+
+def _mapping_problems(found, given):
+    "Sentences about `given` names that fit no image, or several."
+    used = pd.Series(found, dtype=object).dropna()
+    if not len(used): yield (
+        f"The mapping of groups names none of the {len(found)} images: expected file names "
+        f"such as {Path(next(iter(found))).name}; found {_few(given)}.")
+    twice = used[used.duplicated()].unique()
+    if len(twice): yield f"The mapping of groups names several images by {_few(twice)}: add the folder."
+
+# %% ../../nbs/data/06_groups.ipynb #357ef53a
 def match_mapping(mapping, # File name, stem or end of a path → patient
                   paths # Paths of the images
                  )->list: # The patient of each image, None where the mapping has none
     "Find the patient of each of `paths` in `mapping`."
-    paths = list(paths)
     given = {path_key(k): v for k, v in mapping.items()}
     found = {o: match_path(o, given) for o in paths}
-    names = pd.Series(found, dtype=object)
-    used, what = names.dropna(), "The mapping of groups"
-    twice, unused = used[used.duplicated()].unique(), [o for o in given if o not in set(used)]
-    if not len(used): raise DataError(
-        f"{what} names none of the {len(names)} images: expected file names "
-        f"such as {Path(paths[0]).name}; found {_few(given)}.")
-    if len(twice):
-        raise DataError(f"The mapping of groups names several images by {_few(twice)}: add the folder.")
+    refuse_first(_mapping_problems(found, given))
+    unused = [*given.keys() - found.values()]
     if unused: warnings.warn(
-        f"{what} has {counted(len(unused), 'entry', 'entries')} without an image: "
+        f"The mapping of groups has {counted(len(unused), 'entry', 'entries')} without an image: "
         f"{_few(unused)}. Images may be missing, or their names differ.", DataWarning, stacklevel=4)
     return [given.get(found[o]) for o in paths]
 
-# %% ../../nbs/data/06_groups.ipynb #357ef53a
-def _few(names): return listed(names, 3, 80)
-
 # %% ../../nbs/data/06_groups.ipynb #43fcf3c7
+def _mapping_columns(t, what):
+    "The columns of a table that name the file and the patient."
+    file = find_column("filepath", t.columns)
+    file = file or next((c for c in t if bare_name(c) in ("name", "stem")), None)
+    patient = "group" if "group" in t else patient_column(t.columns)
+    if t.shape[1] == 2:
+        file = file or next(c for c in t if c != patient)
+        patient = next(c for c in t if c != file)
+    if file and patient: return file, patient
+    raise DataError(f"{what} has the columns {_few(t)}: expected columns such as file and patient.")
+
+# %% ../../nbs/data/06_groups.ipynb #7bcede94
 def read_mapping(file # A CSV or DataFrame with a column for the file and one for the patient
                 )->dict: # File → patient
     "Read a table of files and patients."
     what = "The table of groups" if isinstance(file, pd.DataFrame) else str(file)
     t = read_table(file, all_text=True)
-    named = find_column("filepath", t.columns) or next((c for c in t if bare_name(c) in ("name", "stem")), None)
-    patient = "group" if "group" in t else patient_column(t.columns)
-    if t.shape[1] == 2:
-        named = named or next(c for c in t if c != patient)
-        patient = next(c for c in t if c != named)
-    if not named or not patient: raise DataError(
-        f"{what} has the columns {_few(t)}: expected columns such as file and patient.")
+    named, patient = _mapping_columns(t, what)
     t = pd.DataFrame(dict(file=t[named].map(path_key), patient=t[patient].map(cell_text)), dtype=object)
     t = t[t.file != "."].drop_duplicates()
     twice = t.file[t.file.duplicated()]
-    if len(twice):
-        raise DataError(f"{what} names several patients for {_few(twice)}: decide on one for each.")
-    return dict(zip(t.file, t.patient))
+    if not len(twice): return dict(zip(t.file, t.patient))
+    raise DataError(f"{what} names several patients for {_few(twice)}: decide on one for each.")
 
 # %% ../../nbs/data/06_groups.ipynb #3d24cc37
 _ADDED = re.compile(r"([._-]rf[._-][0-9a-f]{8,}|[ _.-]+(aug|augmented|copy)[ _-]?\d*( ?\(\d+\))?)+$", re.I)
@@ -91,10 +98,10 @@ def exporter_copies(df # A table from `index_images`
 def known_groups(df, # A table from `index_images`
                  group=None # A column, a function, a mapping, a CSV or "by_original"; see above
                 )->tuple: # A Series of patients, None where unknown; and their source, "" if none
-    "The patient of each image of `df`, as far as known."
+    "Find the patient of each image of `df`, as far as known."
     column = patient_column(df.columns)
     if group is None and "group" in df: group = "group"
-    if group is None and column is None: return pd.Series(None, df.index, dtype=object), ""
+    if group is None and column is None: return pd.Series([None]*len(df), df.index, dtype=object), ""
     if group is None: warnings.warn(
         f"The column {column} is taken for the patient: its images stay together. "
         "If it means something else, rename it, or put the patient in a column group.", DataWarning, stacklevel=3)
@@ -152,7 +159,8 @@ def join_groups(n, # Images
                 keys # Sequences of one key per image; None and "" say nothing
                )->np.ndarray: # int, (n,): the group of each image, numbered by first appearance
     "Group `n` images that share a key."
-    edges, nodes = [np.zeros((0, 2))], n
+    edges = [np.zeros((0, 2))]
+    nodes = n
     for key in keys:
         node = pd.factorize(pd.Series(list(key), dtype=object).replace("", None))[0]
         edges.append(np.stack([np.arange(n), nodes + node], 1)[node >= 0])
@@ -164,7 +172,7 @@ def near_duplicates(hashes, # Packed bits, (n, 32) or (n, 8, 32)
                     bits=16, # Hashes that differ in at most this many bits are near duplicates
                     turned=False # In whichever of eight positions?
                    )->np.ndarray: # int, (n,): the cluster of each image; most hold one image
-    "Clusters of near duplicates among `hashes`."
+    "Find the clusters of near duplicates among `hashes`."
     turns = hashes.reshape(len(hashes), -1, 32)[:, :None if turned else 1]
     distinct, which = np.unique(turns, axis=0, return_inverse=True)  # compare each picture once
     found = clusters(len(distinct), near_pairs(distinct, bits))

@@ -30,7 +30,7 @@ def refuse(name, # The file, as the user knows it
 # %% ../../nbs/data/02_image.ipynb #fd3cddef
 def full_scale(arrays # Arrays of whole numbers from 0 to 65535
               )->int: # 255, 1023, 4095 or 65535
-    "White in `arrays`: the largest number of the fewest bits that hold nearly all pixels."
+    "Find what is white: the largest number of the fewest bits that hold nearly all pixels."
     counts = sum(np.bincount(a.ravel(), minlength=2**16) for a in arrays).cumsum()
     most = np.searchsorted(counts, .9999*counts[-1])
     return next(2**bits - 1 for bits in (8, 10, 12, 16) if most < 2**bits)
@@ -98,14 +98,15 @@ HEAD_BYTES = 544  #: As much of a file as `file_kind` looks at
 NIFTI_HEADS = {struct.pack(order + "i", n): n for order in "<>" for n in (348, 540)}  #: First bytes → length
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _USUAL = (b"\xff\xd8", b"\x89PNG", b"BM")
-_STARTS = dict(gzip=b"\x1f\x8b", nifti=tuple(NIFTI_HEADS), tiff=_TIFF, numpy=b"\x93NUMPY", picture=(*_USUAL, b"GIF8"))
+_STARTS = dict(gzip=b"\x1f\x8b", nifti=tuple(NIFTI_HEADS), tiff=_TIFF,
+               numpy=b"\x93NUMPY", picture=(*_USUAL, b"GIF8"))
 _BARE = re.compile(rb"[\2\x08]\0.\0([A-Z]{2}|..\0\0)", re.DOTALL)  # of a DICOM
 
 # %% ../../nbs/data/02_image.ipynb #62a84e5c
 def file_kind(head:bytes, # The first `HEAD_BYTES` of a file
               suffix:str="" # The ending of its name, for bytes that don't tell
              )->str: # "picture", "tiff", "matlab", "numpy", "dicom", "nifti", "gzip", or None
-    "What a file holds."
+    "Say what a file holds, by its first bytes."
     if head[128:132] == b"DICM": return "dicom"
     if is_matlab(head): return "matlab"
     if head[8:12] == b"WEBP": return "picture"
@@ -151,6 +152,7 @@ def upright(im:Image.Image # An image, perhaps not loaded yet
     im.load()
     return ImageOps.exif_transpose(im) if _is_turned(im) else im
 
+# %% ../../nbs/data/02_image.ipynb #a30c2527
 def _is_turned(im):
     try: return im.getexif().get(0x0112, 1) in range(2, 9)
     except Exception: return False  # whatever Pillow raises over a broken block
@@ -158,7 +160,7 @@ def _is_turned(im):
 # %% ../../nbs/data/02_image.ipynb #44bf6ea3
 def as_shown(im:Image.Image # An image, perhaps not loaded yet
             )->Image.Image: # Upright, with the largest number white
-    "Turn `im` upright, and mend what Pillow takes otherwise than viewers do."
+    "Turn `im` upright, and correct what Pillow shows otherwise than viewers do."
     tags = getattr(im, "tag_v2", {})
     entries = np.array(tags.get(320, [256]))
     if im.mode == "P" and entries.max() < 256:
@@ -231,7 +233,8 @@ def decode_image(im:Image.Image, # An image, perhaps not loaded yet
     "Decode `im` to upright RGB."
     _check_claims(im, name)
     if is_deep(im): refuse(name, "has 16 bits a color", "give the file itself")
-    full, by = im.size, _reduction(im, needed) if needed else 1
+    full = im.size
+    by = _reduction(im, needed) if needed else 1
     frames = 1 if im.format == "MPO" else getattr(im, "n_frames", 1)  # an MPO holds previews
     if by > 1: im.draft(im.mode, (full[0]//by, full[1]//by))
     large = full[0]*full[1] > MAX_PIXELS/10
@@ -286,6 +289,7 @@ def _only_slice(data, name):
     if other: refuse(name, f"is no slice of an MRI (its header says {other})", "leave it out")
     return _as_rgb(arrays[0], "L" if arrays[0].ndim == 2 else "RGB")
 
+# %% ../../nbs/data/02_image.ipynb #f20781c3
 def _as_rgb(a, mode):
     "An array of bytes as an image whose file has the `mode`."
     rgb = Image.fromarray(a).convert("RGB")

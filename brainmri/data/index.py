@@ -47,6 +47,7 @@ def _subfolders(path):
     found = (Path(folder)/o for o in sorted(os.listdir(folder)) if o not in files)
     return [o for o in found if o.name[0] != "." and o.name != "__MACOSX" and o.is_dir()]
 
+# %% ../../nbs/data/03_index.ipynb #cfabe5f4
 def _unwrapped(root):
     "The folder that holds more than one folder, or class folders."
     for _ in range(3):
@@ -73,6 +74,7 @@ def _from_folder(root):
     rows.attrs["skipped"] = [dict(filepath=str(o), problem="is no image", done="skipped") for o in others]
     return rows
 
+# %% ../../nbs/data/03_index.ipynb #1151101e
 def _is_figshare(root, folders):
     "Are there `.mat` files below `root`, in folders that name no class, and no other images?"
     if folders.name.map(known_class).notna().any(): return False
@@ -89,6 +91,7 @@ def _folder_problems(root, folders, others):
     if len(empty) == len(folders): yield f"{root} has no class folders with images: found {names}; {kinds}."
     yield from name_problems(folders.files.explode().dropna(), root)
 
+# %% ../../nbs/data/03_index.ipynb #7640dc9a
 def _left_out(folders, others):
     "Sentences about what is no class or no image, and about names that look misspelt."
     empty = folders.name[folders.n == 0]
@@ -140,7 +143,8 @@ def find_rows(data, # As for `index_images`
     if str(data).startswith("kaggle:"): return _from_folder(_from_kaggle(str(data)[7:]))
     path = Path(data).expanduser()
     if not path.is_dir(): return _from_table(path, path.parent, channels)
-    if channels: raise ConfigError(f"channels={channels!r} are columns, and {path} is a folder: expected a table.")
+    if channels:
+        raise ConfigError(f"channels={channels!r} are columns, and {path} is a folder: expected a table.")
     return _from_folder(path)
 
 # %% ../../nbs/data/03_index.ipynb #1219a0f5
@@ -156,6 +160,7 @@ def _kind_problems(data):
     if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
         yield f"{path} is a file, and not a CSV: {expected}."
 
+# %% ../../nbs/data/03_index.ipynb #c2bf81e8
 def _nearest(path):
     "What `path` may have meant, in words."
     up = next(o for o in path.absolute().parents if o.is_dir())
@@ -177,11 +182,13 @@ def check_image(path, # Of the file, or a dictionary: channel → path
         if min(img.size) <= 2*margin:
             found = f"is {img.width}×{img.height}, not larger than two margins of {margin} px"
             refuse(path, found, "use a larger image or a smaller margin")
-        sha, size = hashlib.sha256(data).hexdigest(), dict(width=img.width, height=img.height)
+        sha = hashlib.sha256(data).hexdigest()
+        size = dict(width=img.width, height=img.height)
         frames = {k: v for k, v in img.info.items() if k == "frames"}
         return dict(filepath=path, **size, mode=img.info["mode"], bytes=len(data), sha=sha, **frames)
     except ImageError as e: return dict(filepath=path, problem=e.found, done="left out")
 
+# %% ../../nbs/data/03_index.ipynb #f5278a14
 def _check_channels(files, margin):
     facts = {k: check_image(o, margin) for k, o in files.items()}
     first, bad = next(iter(facts.values())), [f"can't be used with its {k}: {o['filepath']} {o['problem']}"
@@ -191,6 +198,43 @@ def _check_channels(files, margin):
     if bad: return dict(filepath=first["filepath"], problem=bad[0], done="left out")
     sha = hashlib.sha256("".join(f"{k}:{o['sha']} " for k, o in facts.items()).encode()).hexdigest()
     return first | dict(bytes=sum(o["bytes"] for o in facts.values()), sha=sha)
+
+# %% ../../nbs/data/03_index.ipynb #4848df76
+def _assembled(rows, checked, names):
+    "One table, sorted by class and path."
+    classes = list(dict.fromkeys(names.values()))
+    facts = checked[["filepath", *FACTS]].astype(dict(filepath=str, width=int, height=int, bytes=int))
+    df = rows.drop(columns=["y", *FACTS], errors="ignore").merge(facts, on="filepath")
+    df["label"] = as_labels(df.label.map(names), classes)
+    df["y"] = df.label.cat.codes.astype(int)
+    first = ["filepath", "label", "y", *FACTS]
+    df = df[[*first, *(c for c in df if c not in first)]]
+    return df.sort_values(["y", "filepath"], ignore_index=True)
+
+# %% ../../nbs/data/03_index.ipynb #e73979da
+def _too_few(df, bad, max_bad, data):
+    "Sentences about too many files that can't be used, or a class without any."
+    source = "the table" if isinstance(data, pd.DataFrame) else data
+    n = len(df) + len(bad)
+    todo = "Repair or delete them, or raise `max_bad` of `index_images`"
+    if len(bad) > max_bad*n:
+        yield f"More than {max_bad:.0%} of {n} images in {source} can't be used; {_said(bad)}. {todo}."
+    gone = [c for c in classes_of(df) if not (df.label == c).any()]
+    what = ", ".join(gone) or "any class"
+    if gone or not n: yield (f"No usable images of {what} among {n} in {source}: "
+                             "add some, or leave the class out by `classes`.")
+
+# %% ../../nbs/data/03_index.ipynb #d3ee2f96
+def _said(bad):
+    text = listed((f"{o['filepath']} {o['problem']}" for o in bad), 10, 400)
+    return f"{counted(len(bad), 'image')} left out: {text}"
+
+def _tell(usable, bad):
+    "Warn of animations and of files that are left out."
+    moving = usable.filepath[usable.frames.notna()]
+    first = f"{counted(len(moving), 'animation')}, of which the first frame is used: {listed(moving)}."
+    if len(moving): warnings.warn(first, DataWarning, stacklevel=3)
+    if bad: warnings.warn(f"{_said(bad)}. `problems(df)` lists them.", DataWarning, stacklevel=3)
 
 # %% ../../nbs/data/03_index.ipynb #a6a5ce5e
 def index_images(data, # A folder of class folders or figshare's .mat files, a CSV, a DataFrame, or "kaggle:owner/name"
@@ -206,43 +250,21 @@ def index_images(data, # A folder of class folders or figshare's .mat files, a C
     unread, skipped = (rows.attrs.get(k) or [] for k in ("unread", "skipped"))  # they have no label
     names = choose_classes(rows.label, classes)
     rows = rows[rows.label.isin(names)]
-    checked = thread_map(lambda o: check_image(o, margin), picture_files(rows), workers, progress)
-    moving = [o["filepath"] for o in checked if "frames" in o]
-    checked = pd.DataFrame(checked, columns=["filepath", *FACTS, "problem", "done"])
-    is_bad = checked.problem.notna()
-    bad = [*unread, *checked.loc[is_bad, ["filepath", "problem", "done"]].to_dict("records")]
-    df = _assembled(rows, checked[~is_bad], names)
-    name = "the table" if isinstance(data, pd.DataFrame) else data
-    refuse_first(_too_few(df, bad, max_bad, name))
-    first = f"{counted(len(moving), 'animation')}, of which the first frame is used: {listed(moving)}."
-    if moving: warnings.warn(first, DataWarning, stacklevel=2)
-    if bad: warnings.warn(f"{_said(bad)}. `problems(df)` lists them.", DataWarning, stacklevel=2)
+    usable, bad = _checked(rows, margin, workers, progress)
+    bad = unread + bad
+    df = _assembled(rows, usable, names)
+    refuse_first(_too_few(df, bad, max_bad, data))
+    _tell(usable, bad)
     df.attrs = dict(problems=bad + skipped)
     return df
 
 # %% ../../nbs/data/03_index.ipynb #aa40e3d6
-def _assembled(rows, checked, names):
-    "One table, sorted by class and path."
-    classes = list(dict.fromkeys(names.values()))
-    facts = checked[["filepath", *FACTS]].astype(dict(filepath=str, width=int, height=int, bytes=int))
-    df = rows.drop(columns=["y", *FACTS], errors="ignore").merge(facts, on="filepath")
-    df["label"] = as_labels(df.label.map(names), classes)
-    df["y"] = df.label.cat.codes.astype(int)
-    first = ["filepath", "label", "y", *FACTS]
-    df = df[[*first, *(c for c in df if c not in first)]]
-    return df.sort_values(["y", "filepath"], ignore_index=True)
-
-def _said(bad):
-    text = listed((f"{o['filepath']} {o['problem']}" for o in bad), 10, 400)
-    return f"{counted(len(bad), 'image')} left out: {text}"
-
-def _too_few(df, bad, max_bad, source):
-    n = len(df) + len(bad)
-    todo = "Repair or delete them, or raise `max_bad` of `index_images`"
-    if len(bad) > max_bad*n: yield f"More than {max_bad:.0%} of {n} images in {source} can't be used; {_said(bad)}. {todo}."
-    gone = [c for c in classes_of(df) if not (df.label == c).any()]
-    what = ", ".join(gone) or "any class"
-    if gone or not n: yield f"No usable images of {what} among {n} in {source}: add some, or leave the class out by `classes`."
+def _checked(rows, margin, workers, progress):
+    "The facts of the files that can be used, and what is wrong with the others."
+    facts = thread_map(lambda o: check_image(o, margin), picture_files(rows), workers, progress)
+    t = pd.DataFrame(facts, columns=["filepath", *FACTS, "frames", "problem", "done"])
+    is_bad = t.problem.notna()
+    return t[~is_bad], t.loc[is_bad, ["filepath", "problem", "done"]].to_dict("records")
 
 # %% ../../nbs/data/03_index.ipynb #cb12cd97
 def problems(df:pd.DataFrame # A table from `index_images`

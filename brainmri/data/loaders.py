@@ -126,15 +126,18 @@ def training_rows(df, # A table with columns for file, label and split
     refuse_first(repeat_problems(df, "The table"))
     kept = np.flatnonzero(df["split"] != "test")
     rows = read_table(df.iloc[kept], "filepath", "label").set_axis(kept)
-    classes = _table_classes(df) if classes is None else list(classes)
-    named = given_names(rows.label, classes) or {}
-    names = {o: named.get(o, known_class(o) if known_class(o) in classes else o) for o in rows.label}
-    odd = set(names.values()) - {str(o) for o in classes}
-    if odd:
-        raise DataError(f"The table has the labels {listed(sorted(odd))}; expected {', '.join(classes)}.")
-    return rows.assign(label=pd.Categorical(rows.label.map(names), classes))
+    return rows.assign(label=_named(rows.label, _table_classes(df) if classes is None else list(classes)))
 
 # %% ../../nbs/data/11_loaders.ipynb #676cef58
+def _named(labels, classes):
+    "The class of each label, or `DataError`."
+    named = given_names(labels, classes) or {}
+    names = {o: named.get(o, known_class(o) if known_class(o) in classes else o) for o in labels}
+    odd = sorted(set(names.values()) - {str(o) for o in classes})
+    if odd: raise DataError(f"The table has the labels {listed(odd)}; expected {', '.join(classes)}.")
+    return pd.Categorical(labels.map(names), classes)
+
+# %% ../../nbs/data/11_loaders.ipynb #6949b0fa
 def _table_classes(df):
     label = df[find_column("label", df.columns) or "label"]
     named = hasattr(label, "cat") and label.cat.categories.dtype != int
@@ -177,7 +180,7 @@ def mri_block(classes=None, # Class names in the order of their numbers; the tab
               item_tfms=None, # More fastai transforms, of the squares
               batch_tfms=None # More fastai transforms, of batches between 0 and 1
              )->DataBlock: # For a table with filepath, label and split
-    "The study's preprocessing as a fastai `DataBlock`."
+    "Make a fastai `DataBlock` with the study's preprocessing."
     import fastai.vision.learner  # tells fastai how to show batches, results and losses of pictures
     always = [IntToFloatTensor, *([MildAugment()] if augment else [])]
     if mean is not None:
@@ -225,7 +228,9 @@ class ArrayDL(DataLoader):
                  classes=STUDY_CLASSES # Class names in the order of `y`
                 ):
         device = torch.device(pick_device(device))
-        self.fetch, self.row_ids, self.y = fetch, np.asarray(rows), send(np.asarray(y, dtype=np.int64), device)
+        self.fetch = fetch
+        self.row_ids = np.asarray(rows)
+        self.y = send(np.asarray(y, dtype=np.int64), device)
         self.vocab = CategoryMap(list(classes), sort=False)
         super().__init__(self.row_ids, bs, num_workers=0, shuffle=shuffle, device=device)
         self.drop_last = shuffle and self.n % bs == 1

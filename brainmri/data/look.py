@@ -62,20 +62,24 @@ def show_grid(images, # A list of images for each row: PIL images, or arrays of 
               size:float=1.5 # Of an image, in inches
              ): # matplotlib's Figure
     "Show images in rows and columns."
-    def wrapped(text): return fill(str(text), int(9*size))
     titles = [titles] if isinstance(next(iter(titles), ""), str) else titles
     side, gap = int(100*size), 24 if len(titles) > 1 else 6
     high, wide = len(images), max(map(len, images))
     fig, ax = subplots(figsize=(size*wide + .3*(len(labels) > 0), (side + gap)/100*high + .3))
     ax.imshow(_tiles(images, side, gap))
     ax.axis("off")
+    _name_tiles(ax, labels, titles, side, gap)
+    return fig
+
+# %% ../../nbs/data/03a_look.ipynb #58a91016
+def _name_tiles(ax, labels, titles, side, gap):
+    "Write the labels beside the rows, and the titles above the images."
+    def write(x, y, text, ha="center", **how): ax.text(x, y, fill(str(text), 9*side//100), ha=ha, **how)
     for i, label in enumerate(labels):
-        ax.text(-6, (side + gap)*i + gap + side/2, wrapped(label), rotation=90, ha="right", va="center")
+        write(-6, (side + gap)*i + gap + side/2, label, rotation=90, ha="right", va="center")
     for i, row in enumerate(titles):
         for j, title in enumerate(row):
-            at = (side + 6)*j + side/2, (side + gap)*i + gap - 4
-            ax.text(*at, wrapped(title), ha="center", va="bottom")
-    return fig
+            write((side + 6)*j + side/2, (side + gap)*i + gap - 4, title, va="bottom")
 
 # %% ../../nbs/data/03a_look.ipynb #602642de
 def show_samples(df:pd.DataFrame, # A table from `index_images`
@@ -85,7 +89,8 @@ def show_samples(df:pd.DataFrame, # A table from `index_images`
                  seed=42 # Which images are drawn
                 ): # matplotlib's Figure
     "Show `n` images of each class: six side by side for `n=1`, else one row for each class."
-    names, rows = list(class_counts(df).index), []
+    names = list(class_counts(df).index)
+    rows = []
     for name in names:
         files = _sample(df[df.label == name], n, (seed, name)).filepath
         rows.append([ImageOps.crop(o, margin) if cropped else o for o in map(open_image, files)])

@@ -58,6 +58,18 @@ def _anonymous_tags(series, number):
 # %% ../../nbs/data/02c_medical.ipynb #4fd7d884
 _one_reader = threading.RLock()
 
+@contextlib.contextmanager
+def _silent():
+    "Keep warnings and logs of the libraries from being heard within the block."
+    loggers = [logging.getLogger(o) for o in ("pydicom", "pylibjpeg", "openjpeg", "nibabel")]
+    levels = [o.level for o in loggers]
+    with _one_reader, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for o in loggers: o.setLevel(logging.CRITICAL + 1)
+        try: yield
+        finally:
+            for o, level in zip(loggers, levels): o.setLevel(level)
+
 # %% ../../nbs/data/02c_medical.ipynb #e9efcd0c
 @contextlib.contextmanager
 def quietly(name, # The file that is read
@@ -66,16 +78,10 @@ def quietly(name, # The file that is read
            ):
     "Read a file within the block, without quoting it; every error is an `ImageError`."
     need_module(module, name)
-    loggers = [logging.getLogger(o) for o in ("pydicom", "pylibjpeg", "openjpeg", "nibabel")]
-    levels = [o.level for o in loggers]
-    with _one_reader, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for o in loggers: o.setLevel(logging.CRITICAL + 1)
-        try: yield
-        except (ImageError, MemoryError): raise
-        except Exception: refuse(name, f"is a {kind}, damaged, cut short or rare", "save it again")
-        finally:
-            for o, level in zip(loggers, levels): o.setLevel(level)
+    try:
+        with _silent(): yield
+    except (ImageError, MemoryError): raise
+    except Exception: refuse(name, f"is a {kind}, damaged, cut short or rare", "save it again")
 
 # %% ../../nbs/data/02c_medical.ipynb #7170bcec
 def read_header(f, # A DICOM file, open as bytes
@@ -94,7 +100,7 @@ def read_header(f, # A DICOM file, open as bytes
 def numbers(ds, # A pydicom `Dataset`
             keyword:str # Such as "WindowCenter"
            )->list: # Floats; empty where there are none, or something else
-    "The numbers that a header holds at `keyword`."
+    "Read the numbers that a header holds at `keyword`."
     try: found = np.ravel(ds.get(keyword)).astype(float)
     except Exception: return []  # a text, or bytes of another length
     return found.tolist() if np.isfinite(found).all() else []
@@ -104,7 +110,7 @@ def first_number(ds, # A pydicom `Dataset`
                  keyword:str, # Such as "RescaleSlope"
                  default:float=0. # What to answer where there is none
                 )->float: # The first, if there are several
-    "The number that a header holds at `keyword`."
+    "Read the first number that a header holds at `keyword`."
     return (numbers(ds, keyword) or [default])[0]
 
 # %% ../../nbs/data/02c_medical.ipynb #daa0ef40
@@ -114,7 +120,7 @@ _GROUPS = "PixelMeasures PlaneOrientation PlanePosition PixelValueTransformation
 def frame_header(ds, # A pydicom `Dataset`
                  k:int # Number of the frame, from 0
                 ): # A `Dataset`
-    "What a header says of one frame: of the file, of all frames, and of this one."
+    "Merge what a header says of the file, of all frames, and of this frame."
     import pydicom
     shared = ds.get("SharedFunctionalGroupsSequence") or []
     each = ds.get("PerFrameFunctionalGroupsSequence") or []
@@ -130,7 +136,7 @@ def frame_header(ds, # A pydicom `Dataset`
 def in_units(x:np.ndarray, # Stored numbers
              ds # A pydicom `Dataset`
             )->np.ndarray: # Floats
-    "The stored numbers in their unit."
+    "Turn stored numbers into their unit."
     from pydicom.pixels import apply_modality_lut
     if ds.get("ModalityLUTSequence"): return apply_modality_lut(x, ds).astype(float)
     slope, intercept = first_number(ds, "RescaleSlope") or 1., first_number(ds, "RescaleIntercept")
@@ -147,7 +153,7 @@ def has_window(ds # A pydicom `Dataset`
 def through_window(x:np.ndarray, # Numbers in their unit
                    ds # A pydicom `Dataset`
                   )->np.ndarray: # From 0, black, to 1, white
-    "Numbers as a header wants them to be seen."
+    "Scale numbers as the window of a header says."
     if ds.get("VOILUTSequence"): return _through_table(x, ds.VOILUTSequence[0])
     center, width = first_number(ds, "WindowCenter"), first_number(ds, "WindowWidth")
     function = ds.get("VOILUTFunction")
@@ -161,7 +167,8 @@ def _through_table(x, table):
     "Numbers through a table, whose own numbers tell how many bits it uses."
     n, first, _ = table.LUTDescriptor
     data = table.LUTData
-    entries = np.frombuffer(data, f"<u{len(data)//(n or 2**16)}") if isinstance(data, bytes) else np.array(data)
+    if isinstance(data, bytes): entries = np.frombuffer(data, f"<u{len(data)//(n or 2**16)}")
+    else: entries = np.array(data)
     at = (np.rint(x) - first).clip(0, len(entries) - 1)
     return entries[at.astype(int)]/full_scale([entries])
 
@@ -169,11 +176,12 @@ def _through_table(x, table):
 def is_padding(x:np.ndarray, # Stored numbers
                ds # A pydicom `Dataset`
               )->np.ndarray: # True for pixels outside the field of view
-    "Which pixels a scanner didn't fill."
+    "Find the pixels that a scanner didn't fill."
     edges = numbers(ds, "PixelPaddingValue") + numbers(ds, "PixelPaddingRangeLimit")
     if first_number(ds, "PixelRepresentation"): edges = [o - 65536*(o > 32767) for o in edges]
     return (x >= min(edges)) & (x <= max(edges)) if edges else np.zeros(x.shape, bool)
 
+# %% ../../nbs/data/02c_medical.ipynb #5859df8f
 def is_negative(ds # A pydicom `Dataset`
                )->bool: # True if so
     "Is the largest number black?"
@@ -183,7 +191,7 @@ def is_negative(ds # A pydicom `Dataset`
 def gray_frames(ds, # A pydicom `Dataset`
                 frames:list # Its frames, one number a pixel
                ): # Yields arrays of uint8
-    "Frames as a header wants them to be seen; those that name no window share one range."
+    "Turn frames into grays as a header says; those without a window share one range."
     headers = [frame_header(ds, k) for k in range(len(frames))]
     parts = [(is_padding(x, ds), in_units(x, h), h) for x, h in zip(frames, headers)]
     lo, hi = gray_range([y[~pad] for pad, y, h in parts if not has_window(h)])
@@ -195,7 +203,7 @@ def gray_frames(ds, # A pydicom `Dataset`
 def color_frames(ds, # A pydicom `Dataset`
                  frames:list # Its frames, three numbers a pixel, or one of a palette
                 )->list: # Arrays of uint8, (h, w, 3)
-    "Frames in color, as bytes."
+    "Turn frames in color into bytes."
     from pydicom.pixels import apply_color_lut
     if frames[0].ndim == 3: return as_grays(frames, "a color")
     entries = apply_color_lut(np.arange(2**int(ds.BitsStored)), ds)[..., :3]
@@ -211,7 +219,8 @@ def _uid_name(uid, default="an image"):
 def _check_dicom(ds, name):
     "Refuse a DICOM without pixels that can be shown."
     from pydicom.pixels import get_decoder
-    kind, syntax = _uid_name(ds.get("SOPClassUID")), ds.file_meta.TransferSyntaxUID
+    kind = _uid_name(ds.get("SOPClassUID"))
+    syntax = ds.file_meta.TransferSyntaxUID
     if "image" not in kind.lower():
         refuse(name, f"holds no picture ({kind})", "expected an image")
     if "PixelData" not in ds:
@@ -242,7 +251,7 @@ def hang(a:np.ndarray, # uint8, (h, w) or (h, w, 3)
 # %% ../../nbs/data/02c_medical.ipynb #2ea90760
 def mosaic_size(ds # A pydicom `Dataset`
                )->int: # 0 if nothing says it
-    "How many slices the private parts of a header name."
+    "Read how many slices a mosaic holds from the private parts of a header."
     with contextlib.suppress(Exception):
         return int(ds.private_block(0x19, "SIEMENS MR HEADER")[0x0A].value)
     with contextlib.suppress(Exception):
@@ -272,7 +281,7 @@ OTHER_MODALITIES = "CT US PT NM CR DX XA RF MG".split()  #: What DICOM calls oth
 
 def not_mri(ds # A pydicom `Dataset`
            )->str: # In DICOM's words; None for MRI, and where it isn't said
-    "What another machine made."
+    "Name what another machine than an MRI scanner made."
     if is_mosaic(ds) and not mosaic_size(ds): return "a mosaic of slices, and not how many"
     if ds.get("Modality") in OTHER_MODALITIES: return str(ds.Modality)
     kind = _uid_name(ds.get("SOPClassUID"))
@@ -281,7 +290,7 @@ def not_mri(ds # A pydicom `Dataset`
 # %% ../../nbs/data/02c_medical.ipynb #d8385f3b
 def numbered(values # Places along one direction, in mm
             )->list: # Of whole numbers
-    "Numbers from 1 for places, with a gap where the next is more than a step away."
+    "Number places from 1, with a gap where the next is more than a step away."
     there = sorted(set(values))
     steps = [b - a for a, b in itertools.pairwise(there)]
     usual = sorted(steps)[(len(steps) - 1)//2] if steps else 1.
@@ -292,7 +301,7 @@ def numbered(values # Places along one direction, in mm
 # %% ../../nbs/data/02c_medical.ipynb #2586ea40
 def slice_place(ds # A pydicom `Dataset`, or the `frame_header` of a frame
                )->tuple: # In which columns and rows run, and mm along their normal; None where it isn't said
-    "Where in the body a slice lies."
+    "Read where in the body a slice lies."
     axes, at = numbers(ds, "ImageOrientationPatient"), numbers(ds, "ImagePositionPatient")
     if len(axes) != 6 or len(at) != 3: return None
     position = float(np.cross(axes[:3], axes[3:]) @ at)
@@ -303,7 +312,8 @@ def order_in_space(places:list # From `slice_place`, none of them None
                   )->list: # Pairs of an index and a number, sorted
     "Put slices in order, those of one direction after those of another."
     order = sorted(range(len(places)), key=lambda i: (places[i], i))
-    found, last = [], 0
+    found = []
+    last = 0
     for _, stack in itertools.groupby(order, lambda i: places[i][0]):
         stack = list(stack)
         found += zip(stack, (last + k for k in numbered([places[i][1] for i in stack])))
@@ -313,7 +323,7 @@ def order_in_space(places:list # From `slice_place`, none of them None
 # %% ../../nbs/data/02c_medical.ipynb #c95ce5ed
 def stored_frames(ds # A pydicom `Dataset`
                  )->list: # Its frames; of a mosaic, the slices in it
-    "The numbers of each frame, without other bits of their words."
+    "Read the numbers of each frame, without the other bits of their words."
     from pydicom.pixels import iter_pixels
     stored, size = int(ds.BitsStored), int(ds.BitsAllocated)
     high = int(ds.get("HighBit", stored - 1))
@@ -325,6 +335,16 @@ def stored_frames(ds # A pydicom `Dataset`
     return mosaic_tiles(ds, frames[0]) if is_mosaic(ds) else frames
 
 # %% ../../nbs/data/02c_medical.ipynb #28c6c066
+def _hung(ds, name):
+    "The slices of a DICOM as radiologists hang them, and the place of each, or None."
+    frames = stored_frames(ds)
+    color = frames[0].ndim == 3 or ds.PhotometricInterpretation == "PALETTE COLOR"
+    headers = [frame_header(ds, k) for k in range(len(frames))]
+    shown = (color_frames if color else gray_frames)(ds, frames)
+    slices = [hang(a, h, name) for a, h in zip(shown, headers)]
+    return slices, [None] if is_mosaic(ds) else list(map(slice_place, headers))
+
+# %% ../../nbs/data/02c_medical.ipynb #db15a855
 def read_dicom(data:bytes, # The contents of a file
                name:str # What to call it in errors
               )->tuple: # One array per slice, and a dictionary: `other` and `numbers`
@@ -332,12 +352,7 @@ def read_dicom(data:bytes, # The contents of a file
     with quietly(name, "pydicom", "DICOM file"):
         ds = read_header(io.BytesIO(data))
         _check_dicom(ds, name)
-        frames = stored_frames(ds)
-        color = frames[0].ndim == 3 or ds.PhotometricInterpretation == "PALETTE COLOR"
-        headers = [frame_header(ds, k) for k in range(len(frames))]
-        shown = (color_frames if color else gray_frames)(ds, frames)
-        slices = [hang(a, h, name) for a, h in zip(shown, headers)]
-        places = [None] if is_mosaic(ds) else list(map(slice_place, headers))
+        slices, places = _hung(ds, name)
         info = dict(other=not_mri(ds))
     if None in places or len(set(places)) == 1: return slices, info
     order = order_in_space(places)

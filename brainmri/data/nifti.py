@@ -18,7 +18,8 @@ __all__ = ['upright_volume', 'cut_axis', 'read_nifti', 'read_gzip', 'write_nifti
 # %% ../../nbs/data/02e_nifti.ipynb #06acfc11
 def _check_volume(image, name):
     "Refuse what isn't one volume of numbers."
-    shape, kind = image.shape, image.get_data_dtype().kind
+    shape = image.shape
+    kind = image.get_data_dtype().kind
     volumes = f"holds several volumes ({'×'.join(map(str, shape))})"
     if max(shape[3:], default=1) > 1:
         refuse(name, volumes, "save one, such as img.slicer[..., 0]")
@@ -26,11 +27,9 @@ def _check_volume(image, name):
     a, b, n = sorted([*shape, 1, 1][:3], reverse=True)
     check_size(name, a, b, n)
 
-# %% ../../nbs/data/02e_nifti.ipynb #4b3dd1ac
-def upright_volume(data:bytes, # The contents of a .nii file
-                   name:str # What to call it in errors
-                  )->tuple: # The numbers, sides of a voxel in mm, and the header
-    "Read a NIfTI, with its axes running to the right, to the front, and up."
+# %% ../../nbs/data/02e_nifti.ipynb #9cd455a4
+def _open(data, name):
+    "The NIfTI in the bytes of a file, if it is one volume of numbers."
     import nibabel as nib
     small = NIFTI_HEADS[data[:4]] == 348
     magic = data[344:348] if small else data[4:8]
@@ -38,6 +37,15 @@ def upright_volume(data:bytes, # The contents of a .nii file
         refuse(name, "is no NIfTI in one file", "save it as .nii with nibabel")
     image = (nib.Nifti1Image if small else nib.Nifti2Image).from_bytes(data)
     _check_volume(image, name)
+    return image
+
+# %% ../../nbs/data/02e_nifti.ipynb #4b3dd1ac
+def upright_volume(data:bytes, # The contents of a .nii file
+                   name:str # What to call it in errors
+                  )->tuple: # The numbers, sides of a voxel in mm, and the header
+    "Read a NIfTI, with its axes running to the right, to the front, and up."
+    import nibabel as nib
+    image = _open(data, name)
     a, slope, inter = image.dataobj.get_unscaled(), image.dataobj.slope, image.dataobj.inter
     if (slope, inter) != (1, 0): a = a.astype(np.float32)*np.float32(slope) + np.float32(inter)
     a = a.reshape([*a.shape, 1, 1][:3])
@@ -49,7 +57,7 @@ def upright_volume(data:bytes, # The contents of a .nii file
 def cut_axis(shape:tuple, # Voxels along each axis
              mm:list # Three sides of a voxel
             )->int: # 0, 1 or 2
-    "The axis across which a volume is cut into slices."
+    "Choose the axis across which a volume is cut into slices."
     thick = max(range(3), key=lambda i: (shape[i] == 1, mm[i]))
     return thick if shape[thick] == 1 or mm[thick] > 1.5*sorted(mm)[1] else 2
 

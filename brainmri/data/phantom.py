@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 import numpy as np, pandas as pd
 from PIL import Image
-from ..core import ConfigError, DataError, pick, stable_seed, subplots, thread_map
+from ..core import ConfigError, DataError, pick, refuse_first, stable_seed, subplots, thread_map
 from ..store import full_disk, read_json, write_json
 from .classes import STUDY_CLASSES, as_labels, classes_of, name_classes
 from .draw import LESIONS, Phantom, make_phantom, mask_corners
@@ -21,7 +21,7 @@ __all__ = ['make_phantoms', 'show_phantoms']
 _STUDY = dict(glioma=645, meningioma=660, pituitary=750, notumor=840)
 
 def _kinds(classes):
-    "Class name → kind of lesion, in the order in which an index has the classes."
+    "Map class names to kinds of lesion, in the order that an index gives them."
     kinds = classes if isinstance(classes, dict) else {c: c for c in classes}
     for kind in kinds.values(): pick(kind, LESIONS, "class")
     return {c: kinds[c] for c in name_classes(kinds)}
@@ -74,7 +74,8 @@ def _copy(root, row, path, defect, rng):
     file = root/row["filepath"]
     new = row | dict(filepath=path.as_posix(), label=path.parent.name, copy_of=file.name)
     if defect == "near_duplicates": return new | _near(root, row, path, rng)
-    data, garbage = file.read_bytes(), hashlib.sha512(path.name.encode()).digest()*9
+    data = file.read_bytes()
+    garbage = hashlib.sha512(path.name.encode()).digest()*9
     broken = dict(cut=data[:len(data)//3], garbage=garbage, empty=b"")
     (root/path).write_bytes(broken.get(defect, data))
     return new
@@ -91,7 +92,8 @@ def _plant(root, rows, rng, planted):
     count = Counter(row["label"] for row in rows)
     labels = list(count)
     for i, (defect, row) in enumerate(zip(defects, order)):
-        label, suffix = row["label"], ".jpg" if defect == "near_duplicates" else ".png"
+        label = row["label"]
+        suffix = ".jpg" if defect == "near_duplicates" else ".png"
         if defect == "conflicts": label = labels[(labels.index(label) + 1) % len(labels)]
         count[label] += 1
         how = ("cut", "garbage", "empty")[i % 3] if defect == "unreadable" else defect
@@ -105,13 +107,14 @@ def _write_fresh(root, kinds, settings, progress):
     return thread_map(write, todo, progress=progress, label="phantoms")
 
 # %% ../../nbs/data/01_phantom.ipynb #4edb6e37
-def _write(root, kinds, settings, planted, progress):
+def _write(root, kinds, settings, progress):
     about = dict(synthetic=True, note="Made by brainmri. No patient.", settings=settings)
     write_json(root/"phantoms.json", about | dict(complete=False))
     for folder in [*kinds, *(f".masks/{c}" for c in kinds)]:
         (root/folder).mkdir(parents=True, exist_ok=True)
     rows = _write_fresh(root, kinds, settings, progress)
-    found = list(_plant(root, rows, np.random.default_rng(stable_seed("defects", settings["seed"])), planted))
+    rng = np.random.default_rng(stable_seed("defects", settings["seed"]))
+    found = list(_plant(root, rows, rng, {k: settings[k] for k in _DEFECTS}))
     bad = [row["filepath"] for defect, row in found if defect == "unreadable"]
     df = pd.DataFrame([*rows, *(row for defect, row in found if defect != "unreadable")])
     df.insert(2, "y", as_labels(df.label, kinds).codes)
@@ -141,6 +144,14 @@ def _table(root, classes):
 
 # %% ../../nbs/data/01_phantom.ipynb #9038605f
 _VERSION = 1  # goes up when the same seed gives other pixels: folders made earlier are not used again
+_DEFECTS = ("duplicates", "near_duplicates", "conflicts", "unreadable")
+
+def _problems(kinds, settings):
+    "Sentences about numbers of images that can't be made."
+    n = settings["n"]
+    planted = {k: settings[k] for k in _DEFECTS}
+    if n < len(kinds): yield f"n is {n}: expected at least {len(kinds)}, one image per class."
+    if min(planted.values()) < 0: yield f"Files to plant are {planted}: expected 0 or more of each."
 
 # %% ../../nbs/data/01_phantom.ipynb #59cb54ff
 def make_phantoms(path, # Folder to write to: new, empty, or made by the same call before
@@ -156,16 +167,12 @@ def make_phantoms(path, # Folder to write to: new, empty, or made by the same ca
                  ): # DataFrame: filepath, label, y, plane, x0, y0, x1, y1, mask, copy_of, seed
     "Write synthetic slices to class folders, with masks and a table."
     root, kinds = Path(path), _kinds(classes)
-    planted = dict(duplicates=duplicates, near_duplicates=near_duplicates)
-    planted |= dict(conflicts=conflicts, unreadable=unreadable)
-    if n < len(kinds):
-        raise ConfigError(f"n is {n}: expected at least {len(kinds)}, one image per class.")
-    if min(planted.values()) < 0:
-        raise ConfigError(f"Files to plant are {planted}: expected 0 or more of each.")
     names = kinds if isinstance(classes, dict) else list(kinds)
+    planted = dict(zip(_DEFECTS, (duplicates, near_duplicates, conflicts, unreadable)))
     settings = dict(version=_VERSION, n=n, seed=seed, size=size, classes=names, **planted)
+    refuse_first(_problems(kinds, settings), ConfigError)
     with full_disk(root):
-        if not _is_made(root, settings): _write(root, kinds, settings, planted, progress)
+        if not _is_made(root, settings): _write(root, kinds, settings, progress)
     return _table(root, kinds)
 
 # %% ../../nbs/data/01_phantom.ipynb #8e3459b0

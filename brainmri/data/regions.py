@@ -19,10 +19,11 @@ __all__ = ['region_mask', 'read_boxes', 'find_regions', 'region_of', 'region_cel
 def region_mask(region, # A box (x0, y0, x1, y1) in pixels, or a mask (h, w)
                 shape:tuple # Height and width of the image
                )->np.ndarray: # True inside, of `shape`
-    "A region of an image as a mask."
+    "Turn a region of an image into a mask."
     if np.ndim(region) == 2: mask = np.asarray(region) > 0
     else:
-        (x0, y0, x1, y1), mask = region, np.zeros(shape, bool)
+        x0, y0, x1, y1 = region
+        mask = np.zeros(shape, bool)
         mask[_pixels(y0, y1), _pixels(x0, x1)] = True
     if mask.any() and mask.shape == tuple(shape): return mask
     raise DataError(f"The region holds no pixel of an image of {shape[1]}×{shape[0]}: "
@@ -37,6 +38,13 @@ def _pixels(a, b):
 # %% ../../nbs/data/12_regions.ipynb #85e40348
 _BOX = ["x_center", "y_center", "width", "height"]
 
+def _is_bad(df, box):
+    "Which rows hold no box in shares of the image, or a path again."
+    low = box[:, :2] - box[:, 2:]/2
+    high = box[:, :2] + box[:, 2:]/2
+    inside = (low > -.02) & (low < high) & (high < 1.02)  # an edge may be rounded
+    return ~inside.all(1) | df.path.duplicated()
+
 # %% ../../nbs/data/12_regions.ipynb #43254ef9
 def read_boxes(file # A CSV file, or a DataFrame of the same columns
               )->pd.DataFrame: # path, x_center, y_center, width, height; one row per box
@@ -46,9 +54,7 @@ def read_boxes(file # A CSV file, or a DataFrame of the same columns
     found = {o: df[columns[bare_name(o)]] if bare_name(o) in columns else None for o in _BOX}
     df = pd.DataFrame(dict(path=df.filepath.map(path_key), **found)).drop_duplicates(ignore_index=True)
     box = df[_BOX].apply(as_numbers).to_numpy()
-    low, high = box[:, :2] - box[:, 2:]/2, box[:, :2] + box[:, 2:]/2
-    inside = (low > -.02) & (low < high) & (high < 1.02)  # an edge may be rounded
-    bad = ~inside.all(1) | df.path.duplicated()
+    bad = _is_bad(df, box)
     if not bad.any(): return df.assign(**dict(zip(_BOX, box.T)))
     i = bad.argmax()
     raise DataError(f"Row {i + 1} of the boxes is {df.iloc[i].to_dict()}: expected one path for each image, "
@@ -77,6 +83,7 @@ def _in_table(df, boxes):
     paths = [match_path(o, boxes.index) for o in df.filepath]
     return pd.Series([tuple(boxes.loc[o]) if o else None for o in paths], df.index, dtype=object)
 
+# %% ../../nbs/data/12_regions.ipynb #90ec7d7e
 def _mask_of(root, file):
     mask = root/".masks"/Path(file).relative_to(root).with_suffix(".png")
     return str(mask) if mask.is_file() else None
@@ -85,7 +92,7 @@ def _mask_of(root, file):
 def region_of(file, # Of the image
               region # From `find_regions`
              )->np.ndarray: # True inside, (h, w)
-    "The region of an image as a mask in its frame."
+    "Open the region of an image as a mask of the image's size."
     w, h = open_image(file).size
     if isinstance(region, str):
         return region_mask(np.asarray(open_image(region))[..., 0] > 127, (h, w))
@@ -97,7 +104,7 @@ def region_cells(mask:np.ndarray, # From `region_of`
                  cells:tuple, # Rows and columns
                  margin:int=CROP_MARGIN # Pixels that are cut from each side
                 )->np.ndarray: # float32, of the shape `cells`, 0 to 1
-    "The share of each cell that a region covers."
+    "Measure the share of each cell that a region covers."
     h, w = mask.shape
     inner = Image.fromarray(mask.astype(np.float32)).crop((margin, margin, w - margin, h - margin))
     return np.asarray(inner.resize(cells[::-1], Image.Resampling.BOX))

@@ -18,7 +18,7 @@ __all__ = ['SAME_SLICE', 'registry_about', 'read_registry', 'estimated_turns', '
 
 # %% ../../nbs/data/05_registry.ipynb #4ec448e7
 def registry_about()->dict: # collections (title, source, license, images, subjects) and sha256
-    "Where the registry of public slices comes from."
+    "Tell where the registry of public slices comes from."
     return read_json(files("brainmri")/"registry.json", dict, ["collections", "sha256"])
 
 # %% ../../nbs/data/05_registry.ipynb #8ea31d0d
@@ -49,7 +49,8 @@ def recognize(hashes, # uint8, (n, 8, 32) or (n, 32), as from `image_hashes`
              )->pd.DataFrame: # One row per hash, see below
     "Find the registered slice that each hash shows, in any of eight positions."
     registry = read_registry() if registry is None else registry
-    known, turns = unpack_hashes(registry.phash), np.asarray(hashes, dtype=np.uint8)
+    known = unpack_hashes(registry.phash)
+    turns = np.asarray(hashes, dtype=np.uint8)
     if turns.shape[-1] != 32:
         raise DataError(f"Expected hashes of 256 bits; found {8*turns.shape[-1]} bits.")
     if turns.ndim < 3: turns = estimated_turns(turns)
@@ -61,21 +62,24 @@ def recognize(hashes, # uint8, (n, 8, 32) or (n, 32), as from `image_hashes`
     return t.fillna({k: "" for k, kind in _TYPES.items() if kind is object})
 
 # %% ../../nbs/data/05_registry.ipynb #730fbb50
+def _of_source(label, source, share, others):
+    "A sentence if `share` of the images of `label`, and few of `others`, are from `source`."
+    about = registry_about()["collections"].get(source, dict(title=source))
+    where, least, most = f"{about['title']}, and no other class is", .5, .05
+    if source == "elsewhere":
+        where, least, most = "no collection known here, and the other classes are", .8, .2
+    many = "all images" if share == 1 else f"{share:.0%} of the images"
+    if share >= least and others <= most: yield (
+        f"{many} of {label} are from {where}: whatever tells the sources apart tells this class, "
+        "so a score on it may measure the source and not the anatomy")
+
+# %% ../../nbs/data/05_registry.ipynb #f09ec22a
 def coincidences(n # `Audit.provenance`: by class, images and their sources
                 )->list: # Sentences
     "Say which classes coincide with a collection, so that the source tells the class."
     shares = n.drop(columns=["images", "subjects"]).div(n["images"], axis=0)
-    def said(label, source):
-        share, others = shares.loc[label, source], shares[source].drop(label).max()
-        about = registry_about()["collections"].get(source, dict(title=source))
-        where, least, most = f"{about['title']}, and no other class is", .5, .05
-        if source == "elsewhere":
-            where, least, most = "no collection known here, and the other classes are", .8, .2
-        many = "all images" if share == 1 else f"{share:.0%} of the images"
-        if share >= least and others <= most: yield (
-            f"{many} of {label} are from {where}: whatever tells the sources apart tells this class, "
-            "so a score on it may measure the source and not the anatomy")
-    return [o for label in shares.index for source in shares for o in said(label, source)]
+    each = [(label, source, shares[source]) for label in shares.index for source in shares]
+    return [o for label, source, t in each for o in _of_source(label, source, t[label], t.drop(label).max())]
 
 # %% ../../nbs/data/05_registry.ipynb #31202c82
 def subject_leakage(part, # "train", "valid" or "test" for each image

@@ -26,16 +26,16 @@ def make_sequences(path, # Folder to write to, new or empty
                    progress:bool=False # Show a progress bar?
                   )->pd.DataFrame: # One column for each sequence, and label; also in sequences.csv
     "Write synthetic slices in several sequences, each of which hides some lesions."
-    root, rows = _new_folder(path, sequences, classes), []
+    root = _new_folder(path, sequences, classes)
+    labels = [list(classes)[i % len(classes)] for i in range(n)]
+    df = pd.DataFrame({k: [f"{k}/{o}_{i:04d}.png" for i, o in enumerate(labels)] for k in sequences})
+    df["label"] = labels
     for i in track(range(n), "phantoms", progress):
-        label = list(classes)[i % len(classes)]
-        row = {k: f"{k}/{label}_{i:04d}.png" for k in sequences}
-        for k, file in row.items():
-            phantom = make_phantom(label, stable_seed(seed, i), size, plane, k)
-            Image.fromarray(phantom.image).save(root/file)
-        rows.append({**row, "label": label})
-    pd.DataFrame(rows).to_csv(root/"sequences.csv", index=False)
-    return pd.DataFrame(rows).assign(**{k: [str(root/row[k]) for row in rows] for k in sequences})
+        for k in sequences:
+            phantom = make_phantom(labels[i], stable_seed(seed, i), size, plane, k)
+            Image.fromarray(phantom.image).save(root/df[k][i])
+    df.to_csv(root/"sequences.csv", index=False)
+    return df.assign(**{k: [str(root/o) for o in df[k]] for k in sequences})
 
 # %% ../../nbs/data/01a_sequences.ipynb #8df231fe
 def _new_folder(path, sequences, classes):

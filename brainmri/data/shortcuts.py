@@ -28,7 +28,8 @@ def _file_facts(df):
 def _brightness(img):
     "Mean, spread, quantiles, entropy, share of black, and how colorful the image is."
     from scipy.special import xlogy
-    p, levels = np.array(img.convert("L").histogram())/(img.width*img.height), np.arange(256)
+    p = np.array(img.convert("L").histogram())/(img.width*img.height)
+    levels = np.arange(256)
     mean = p @ levels
     quantiles = np.searchsorted(p.cumsum(), (.01, .05, .25, .5, .75, .95, .99))
     few = np.asarray(img.resize((32, 32), Image.Resampling.BOX), dtype=float)
@@ -79,7 +80,7 @@ PROBES = dict(
 # %% ../../nbs/data/07_shortcuts.ipynb #9d169bb2
 def look(img # An RGB image, from `open_image`
         )->dict: # Probe → features, a 1-D array
-    "What the probes that see pixels see of `img`."
+    "Collect what the probes that see pixels see of `img`."
     return {k: p.see(img) for k, p in PROBES.items() if not p.of_table}
 
 # %% ../../nbs/data/07_shortcuts.ipynb #fb659b6f
@@ -87,7 +88,7 @@ def probe_features(df, # A table from `index_images`
                    seen=None, # What `look` gave for each image, if they were opened already
                    progress=True # Show a progress bar for more than 200 images?
                   )->dict: # Probe → features, (images, features)
-    "What each probe sees of each image."
+    "Collect what each probe sees of each image."
     if seen is None: seen = thread_map(lambda o: look(open_image(o)), df.filepath, progress=progress)
     pixels = {k: np.stack([o[k] for o in seen]).astype(np.float32) for k in seen[0]}
     return {k: p.see(df) if p.of_table else pixels[k] for k, p in PROBES.items()}
@@ -98,7 +99,7 @@ def out_of_fold(x, # Features, (images, features)
                 groups, # Group of each image: a group is never on two sides
                 seed=42 # Of the folds and the trees
                )->np.ndarray: # (images, classes present), in the order of the class numbers
-    "Class probabilities of each image from a forest trained on other groups."
+    "Predict each image's class probabilities by a forest trained on other groups."
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
     n = pd.Series(groups).groupby(y).nunique()
@@ -116,7 +117,7 @@ def class_f1(y, # Class number of each image, from 0
              pred, # The class number that was predicted
              weights=None # Of each image
             )->np.ndarray: # (classes + 1,)
-    "F1 of each class, and last their mean."
+    "Compute the F1 of each class, and last their mean."
     n = y.max() + 1
     table = np.bincount(y*n + pred, weights, n*n).reshape(n, n)
     each = 2*table.diagonal()/np.maximum(table.sum(0) + table.sum(1), 1e-12)
@@ -125,7 +126,8 @@ def class_f1(y, # Class number of each image, from 0
 # %% ../../nbs/data/07_shortcuts.ipynb #81b08720
 def _dealt(y, groups, rng):
     "Exchange labels between whole groups: what a group has in common, it keeps in common."
-    shuffled, dealt = rng.permutation(groups.max() + 1)[groups], np.empty_like(y)
+    shuffled = rng.permutation(groups.max() + 1)[groups]
+    dealt = np.empty_like(y)
     dealt[np.argsort(shuffled, kind="stable")] = y[np.argsort(groups, kind="stable")]
     return dealt
 
@@ -136,8 +138,10 @@ def score_probe(x, # Features, (images, features)
                 seed=42 # Of the folds, the trees, the deals and the interval
                )->pd.DataFrame: # By class, last the mean: f1, its interval, that of chance
     "Score one probe, cross-validated over `groups`, with its interval and what chance gives."
-    pred, g = out_of_fold(x, y, groups, seed).argmax(1), pd.factorize(np.asarray(groups))[0]
-    n, rng = g.max() + 1, np.random.default_rng(stable_seed(seed, "bootstrap"))
+    pred = out_of_fold(x, y, groups, seed).argmax(1)
+    g = pd.factorize(np.asarray(groups))[0]
+    n = g.max() + 1
+    rng = np.random.default_rng(stable_seed(seed, "bootstrap"))
     drawn = [class_f1(y, pred, o[g]) for o in rng.multinomial(n, np.full(n, 1/n), size=200)]
     rng = np.random.default_rng(stable_seed(seed, "chance"))
     dealt = [class_f1(_dealt(y, g, rng), pred) for _ in range(200)]
@@ -191,10 +195,12 @@ def shortcut_probes(df, # A table from `index_images`
                     seed=42, # Of the sample, the folds, the trees and the deals
                     n:int=1000 # Images that the probes see, about
                    )->pd.DataFrame: # By probe: macro_f1, its interval, f1_CLASS …, images, warning
-    "How well each of `PROBES` predicts the label of images of other groups."
+    "Measure how well each of `PROBES` predicts the label of images of other groups."
     features = probe_features(df) if features is None else features
     rows = drawn(df, groups, n, seed) if n < len(df) else np.arange(len(df))
-    (y, classes), groups, found = class_codes(df.iloc[rows]), np.asarray(groups)[rows], {}
+    y, classes = class_codes(df.iloc[rows])
+    groups = np.asarray(groups)[rows]
+    found = {}
     for name, x in features.items():
         t = score_probe(x[rows], y, groups, seed)
         mean = t.iloc[-1].rename(dict(f1="macro_f1")).to_dict()
@@ -208,7 +214,9 @@ def plot_probes(table # From `shortcut_probes`
                ): # matplotlib's Figure
     "Plot macro-F1 with its interval, F1 of each class, and chance as a gray band."
     colors = class_colors([o[3:] for o in table if o.startswith("f1_")])
-    columns, at, t = 1 + len(colors)//12, np.arange(len(table)), table
+    columns = 1 + len(colors)//12
+    at = np.arange(len(table))
+    t = table
     fig, ax = subplots(figsize=(6.5 + 1.5*columns, .6 + .5*len(t)))
     ax.barh(at, t.chance_high - t.chance_low, .8, t.chance_low, color="#dddddd", label="by chance")
     ends = np.clip([t.macro_f1 - t.low, t.high - t.macro_f1], 0, None)

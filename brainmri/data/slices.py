@@ -41,7 +41,7 @@ def read_slices(source, # Path of a file, or its bytes
                 name:str=None, # What to call it, in `Slice.name` and in errors
                 untrusted:bool=False # Open it in a second process, with limits?
                )->list: # Of `Slice`, in the order in which they lie in the body
-    "The slices in a DICOM, a NIfTI or a picture; an unusable file raises `ImageError`."
+    "Read the slices in a DICOM, a NIfTI or a picture; an unusable file raises `ImageError`."
     name = name or ("the image" if isinstance(source, bytes) else str(source))
     if untrusted: info, arrays = in_worker("brainmri.data.slices.read_arrays", source, name)
     else: info, arrays = read_arrays(source, name)

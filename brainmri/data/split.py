@@ -38,7 +38,8 @@ def grouped_split(y, # The class of each image
 # %% ../../nbs/data/09_split.ipynb #03f12d51
 def _place(counts, want, order):
     "The part of each group: `counts` are (groups, classes), `want` is (parts, classes)."
-    have, part = np.zeros_like(want), np.zeros(len(counts), dtype=int)
+    have = np.zeros_like(want)
+    part = np.zeros(len(counts), dtype=int)
     left = (counts > 0).sum(0)  # groups of each class that have no part yet
     for i in order:
         own, has, empty = counts[i], counts[i] > 0, have == 0
@@ -56,45 +57,20 @@ _READY = dict(folders=("folder", "Training and Testing folders"),
               given=("split", "a column split with train, valid and test"))
 
 def list_splits()->list: # Names
-    "What `how` may be in `split_images`."
+    "List what `how` may be in `split_images`."
     return ["grouped", "random", *_READY]
-
-# %% ../../nbs/data/09_split.ipynb #7b26107a
-def split_images(df, # A table from `index_images`
-                 how="grouped", # One of `list_splits()`
-                 group=None, # What gives the patient, as in `known_groups`
-                 seed=42, # Which split of its kind
-                 audit=None # An `Audit` of `df`, for its groups: no image is opened again
-                )->pd.DataFrame: # A copy with columns split and, where known, group
-    "Split images so that neither a patient nor a cluster of near duplicates is on two sides."
-    pick(how, list_splits(), "split")
-    refuse_first(_table_problems(df))
-    unused = how not in _READY and "grouped" not in df.attrs and split_column(df)
-    said = f"The column {unused} isn't used: the split 'given' would keep it."
-    if unused: warnings.warn(said, DataWarning, stacklevel=2)
-    index, df = df.index, df.reset_index(drop=True)
-    ready = _parts(df, *_READY[how]) if how in _READY else None
-    lacks_valid = ready is not None and "valid" not in set(ready)
-    find = group is not None or how == "grouped" or lacks_valid
-    if audit is not None: df["group"] = audit.of(df, group).groups
-    elif find: df["group"] = find_groups(df, group)
-    df.attrs["grouped"] = find or audit is not None  # `leakage` need not look again
-    rows = df.sort_values(["y", "filepath"])  # the same images give the same split
-    if how == "random": df["split"] = _random(rows, seed)
-    else: df["split"] = _by_groups(rows, ready, seed)
-    for label, t in df.groupby("label", observed=True):
-        lost = [o for o in SHARES if o not in set(t.split)]
-        if lost: raise DataError(
-            f"{label} has no images in {' and '.join(lost)} of the {how} split ({len(t)} in all): "
-            "each part needs at least one. Add some, or split otherwise.")
-    refuse_first(repeat_problems(df, "The split"))
-    return df.set_axis(index)
 
 # %% ../../nbs/data/09_split.ipynb #a55c4999
 def _table_problems(df):
     lacking = [c for c in ("filepath", "label", "y") if c not in df]
     if lacking:
         yield f"Expected a table from `index_images`; found one without {' and '.join(lacking)}."
+
+def _tell_unused(df):
+    "Warn of a split of the table's own that isn't used."
+    unused = "grouped" not in df.attrs and split_column(df)
+    said = f"The column {unused} isn't used: the split 'given' would keep it."
+    if unused: warnings.warn(said, DataWarning, stacklevel=3)
 
 # %% ../../nbs/data/09_split.ipynb #1cb9274e
 def _parts(df, column, what):
@@ -130,15 +106,53 @@ def _by_groups(df, ready, seed):
         _enough(df.groupby("label", observed=True).group.nunique(), len(SHARES), "group")
         return pd.Series(grouped_split(df.y, df.group, seed=seed), df.index)
     if "valid" in set(ready): return ready
-    train, two = df[ready.loc[df.index] == "train"], SHARES["train"] + SHARES["valid"]
+    train = df[ready.loc[df.index] == "train"]
+    two = SHARES["train"] + SHARES["valid"]
     shares = dict(train=SHARES["train"]/two, valid=SHARES["valid"]/two)
     taken = pd.Series(grouped_split(train.y, train.group, shares, seed), train.index)
     return ready.where(ready != "train", taken)
 
+# %% ../../nbs/data/09_split.ipynb #e02e7c40
+def _grouped(df, group, audit, needed):
+    "`df` with its groups, if they are `needed` or an audit has them."
+    if audit is not None: df["group"] = audit.of(df, group).groups
+    elif needed: df["group"] = find_groups(df, group)
+    df.attrs["grouped"] = needed or audit is not None  # `leakage` need not look again
+    return df
+
+def _lost_parts(df, how):
+    "Sentences about classes that a part of the split lacks."
+    for label, t in df.groupby("label", observed=True):
+        lost = [o for o in SHARES if o not in set(t.split)]
+        if lost: yield (f"{label} has no images in {' and '.join(lost)} of the {how} split "
+                        f"({len(t)} in all): each part needs at least one. Add some, or split otherwise.")
+
+# %% ../../nbs/data/09_split.ipynb #5b24ede5
+def split_images(df, # A table from `index_images`
+                 how="grouped", # One of `list_splits()`
+                 group=None, # What gives the patient, as in `known_groups`
+                 seed=42, # Which split of its kind
+                 audit=None # An `Audit` of `df`, for its groups: no image is opened again
+                )->pd.DataFrame: # A copy with columns split and, where known, group
+    "Split images so that neither a patient nor a cluster of near duplicates is on two sides."
+    pick(how, list_splits(), "split")
+    refuse_first(_table_problems(df))
+    if how not in _READY: _tell_unused(df)
+    index = df.index
+    df = df.reset_index(drop=True)
+    ready = _parts(df, *_READY[how]) if how in _READY else None
+    lacks_valid = ready is not None and "valid" not in set(ready)
+    df = _grouped(df, group, audit, group is not None or how == "grouped" or lacks_valid)
+    rows = df.sort_values(["y", "filepath"])  # the same images give the same split
+    if how == "random": df["split"] = _random(rows, seed)
+    else: df["split"] = _by_groups(rows, ready, seed)
+    refuse_first([*_lost_parts(df, how), *repeat_problems(df, "The split")])
+    return df.set_axis(index)
+
 # %% ../../nbs/data/09_split.ipynb #4f05a96d
 def split_summary(df # A table from `split_images`
                  )->pd.DataFrame: # Number and share of each part; by class and total
-    "How many images of each class each part holds."
+    "Count the images of each class in each part."
     t = pd.crosstab(df.label.astype(str), df.split)
     classes = [c for c in classes_of(df) if c in t.index]
     t = t.reindex(index=classes, columns=list(SHARES), fill_value=0)
@@ -159,9 +173,10 @@ def plot_parts(t, # Counts, one row per bar and one column per part
     fig.legend(loc="outside upper center", ncols=4, frameon=False)
     return fig
 
+# %% ../../nbs/data/09_split.ipynb #2ea843ef
 def plot_split(df # A table from `split_images`
               ): # matplotlib's Figure
-    "One bar per class, divided into train, valid and test, with the counts."
+    "Draw one bar per class, divided into train, valid and test, with the counts."
     t = split_summary(df).drop(index="total")[list(SHARES)]
     return plot_parts(t, ["#4C78A8", "#F2B447", "#B65D5D"])
 

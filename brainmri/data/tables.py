@@ -25,6 +25,7 @@ COLUMN_NAMES = dict( #: What a column is for → how people call it, the best na
     label="label class diagnosis category target classname labels classes tumortype tumourtype",
     split="split subset partition datasplit datasetsplit set phase fold usage stage traintest dataset")
 
+# %% ../../nbs/data/02d_tables.ipynb #5da33af2
 def bare_name(name # Of a column
              )->str: # Without what doesn't count
     "Reduce a name to its letters and digits, in small letters."
@@ -60,6 +61,7 @@ def match_split(name # A folder's name, or a value of a column `split`
     "Recognize a part of a ready-made split, such as Kaggle's `Training/`."
     return _SPLITS.get(bare_name(name))
 
+# %% ../../nbs/data/02d_tables.ipynb #23ae96a6
 def split_column(df # A table
                 ): # The name of a column, or None
     "Find the column that says which part of a split each row is in."
@@ -134,6 +136,7 @@ def _is_text(column):
     roles = (find_column(o, [column]) for o in COLUMN_NAMES)
     return any(roles) or bool(patient_column([column])) or bare_name(column) in ("group", "stem", "name")
 
+# %% ../../nbs/data/02d_tables.ipynb #cd8f9d5b
 def _read_csv(path, all_text=False):
     text, sep = _csv_text(path)
     comma = sep != "," and re.search(r"\d,\d", text)
@@ -153,6 +156,7 @@ def table_columns(source # A CSV or a DataFrame
     text, sep = _csv_text(source)
     return list(pd.read_csv(io.StringIO(text), nrows=0, sep=sep, skipinitialspace=True).columns)
 
+# %% ../../nbs/data/02d_tables.ipynb #2625c429
 def _is_frame(source):
     if isinstance(source, (pd.DataFrame, str, os.PathLike)):
         return isinstance(source, pd.DataFrame)
@@ -177,23 +181,26 @@ def _row_problems(df, roles, what):
         yield f"{what} has rows without {' or '.join(roles)}: {where}. Fill them in or delete them."
 
 # %% ../../nbs/data/02d_tables.ipynb #a22cfb33
+def _loaded(source, roles, what, all_text):
+    "The rows of a CSV or a DataFrame, whose columns have different names."
+    try: df = _from_frame(source) if _is_frame(source) else _read_csv(source, all_text)
+    except DataError: raise
+    except (OSError, ValueError) as e:
+        found = f"{what} can't be read as a CSV ({one_line(e, 200)})"
+        raise DataError(f"{found}: expected a CSV with {_columns(roles)}.") from None
+    if df.columns.nlevels > 1 or not df.columns.is_unique:
+        raise DataError(f"{what} has columns of the same name, or names on several levels: "
+                        f"expected {_columns(roles)}, each once.")
+    return df[[c for c in df if not str(c).startswith("Unnamed: ")]]
+
+# %% ../../nbs/data/02d_tables.ipynb #01b8afc0
 def read_table(source, # A CSV or a DataFrame
                *roles, # Columns that must be there: keys of `COLUMN_NAMES`
                all_text=False # Is every column of a CSV text?
               )->pd.DataFrame: # The columns `roles` as text, and the others as they are; any index is gone
     "Read a table of images as people have them."
-    is_frame = _is_frame(source)
-    what = "The table" if is_frame else str(source)
-    try: df = _from_frame(source) if is_frame else _read_csv(source, all_text)
-    except DataError: raise
-    except (OSError, ValueError) as e:
-        found = f"{what} can't be read as a CSV ({one_line(e, 200)})"
-        raise DataError(f"{found}: expected a CSV with {_columns(roles)}.") from None
-    once = df.columns.nlevels == 1 and df.columns.is_unique
-    if not once: raise DataError(f"{what} has columns of the same name, or names on several levels: "
-                                 f"expected {_columns(roles)}, each once.")
-    df = df[[c for c in df if not str(c).startswith("Unnamed: ")]]
-    df = _renamed(df, roles, what)
+    what = "The table" if _is_frame(source) else str(source)
+    df = _renamed(_loaded(source, roles, what, all_text), roles, what)
     refuse_first(_row_problems(df, roles, what))
     return df
 
@@ -243,6 +250,7 @@ def _named(given):
     names = name_classes(names) if all(map(known_class, names)) else {o: o for o in names}
     return {label: new for old, new in names.items() for label, name in given.items() if name == old}
 
+# %% ../../nbs/data/02d_tables.ipynb #5dd9aedf
 def _spelling_problems(names):
     "Sentences about classes that differ in spelling only."
     spellings = {}
@@ -296,9 +304,25 @@ def _places(df, base):
     return [(home, paths) for paths in (named, in_class) for home in homes]
 
 # %% ../../nbs/data/02d_tables.ipynb #34b2cd45
-def _find(path, home, listings):
-    "The file that `path` means, which may be written as in a URL."
-    return find_file(path, home, listings) or find_file(unquote(path.removeprefix("file://")), home, listings)
+def _find_all(paths, home, listings):
+    "The file that each path means, perhaps written as in a URL, or None."
+    def find(path):
+        decoded = unquote(path.removeprefix("file://"))
+        return find_file(path, home, listings) or find_file(decoded, home, listings)
+    there = {o: find(str(o)) for o in {*paths}}  # a table may repeat a path
+    return [there[o] for o in paths]
+
+# %% ../../nbs/data/02d_tables.ipynb #37a7299f
+def _find_nearby(df, base, what, listings):
+    "The files in the one folder nearby that has all of them."
+    places = [o for o in _places(df, Path(base)) if _find_all(o[1][:1], o[0], listings)[0]]
+    full = {tuple(_find_all(paths, home, listings)): home for home, paths in places}
+    full = {files: home for files, home in full.items() if all(files)}
+    if len(full) > 1: raise DataError(
+        f"{what} may mean files in {listed(full.values())}: write paths that start from {base}.")
+    for files, home in full.items():
+        warnings.warn(f"{what}: files are taken from {home}, such as {files[0]}.", DataWarning, stacklevel=5)
+    return next(iter(full), [None]*len(df))
 
 # %% ../../nbs/data/02d_tables.ipynb #3f929c7f
 def locate(df, # From `read_table`, with filepath and label
@@ -308,26 +332,16 @@ def locate(df, # From `read_table`, with filepath and label
     "Find the files that a table names."
     listings = {}
     named = df.filepath.to_numpy(dtype=object)
-    def found(paths, home):
-        there = {o: _find(str(o), home, listings) for o in {*paths}}  # a table may repeat a path
-        return [there[o] for o in paths]
-    files = found(named, base)
-    if not any(files):
-        places = [o for o in _places(df, Path(base)) if _find(o[1][0], o[0], listings)]
-        full = {tuple(found(paths, home)): home for home, paths in places}
-        full = {o: home for o, home in full.items() if all(o)}
-        if len(full) > 1: raise DataError(
-            f"{what} may mean files in {listed(full.values())}: write paths that start from {base}.")
-        for files, home in full.items():
-            warnings.warn(f"{what}: files are taken from {home}, such as {files[0]}.", DataWarning, stacklevel=4)
+    files = _find_all(named, base, listings)
+    if not any(files): files = _find_nearby(df, base, what, listings)
     gone = [o for o, file in zip(named, files) if not file]
-    said = f"{counted(len(gone), 'file')} that can't be found: {listed(gone)}"
-    if gone: raise DataError(f"{what} names {said}. Paths are relative to {base}.")
-    return files
+    if gone: raise DataError(f"{what} names {counted(len(gone), 'file')} that can't be found: "
+                             f"{listed(gone)}. Paths are relative to {base}.")
+    return list(files)
 
 # %% ../../nbs/data/02d_tables.ipynb #5201cafb
 def path_key(path # As somebody wrote it
-            )->str: # With / and a small ending, accents in one form
+            )->str: # With slashes, and suffix and accents in one form
     "Write a path in one spelling, to compare it."
     stem, suffix = os.path.splitext(cell_text(path).replace("\\", "/"))
     return Path(stem + suffix.lower()).as_posix()

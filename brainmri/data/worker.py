@@ -30,7 +30,8 @@ def receive_arrays(stream # A binary stream
     "Read what `send_arrays` wrote; `EOFError` if the other side has ended."
     line = stream.readline()
     if not line: raise EOFError
-    (value, shapes), arrays = json.loads(line), []
+    value, shapes = json.loads(line)
+    arrays = []
     for kind, shape in shapes:
         data = stream.read(math.prod(shape)*np.dtype(kind).itemsize)
         arrays.append(np.frombuffer(data, kind).reshape(shape))
@@ -38,7 +39,7 @@ def receive_arrays(stream # A binary stream
 
 # %% ../../nbs/data/02a_worker.ipynb #50878530
 def _answer_calls():
-    "Answer calls as long as there are any: what the second process does."
+    "Answer calls until there are no more; this is what the second process does."
     stream = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a decoder prints isn't an answer
     while True:
@@ -60,7 +61,7 @@ SECONDS, MEMORY = 20, 800_000_000  #: What a file may take, in seconds of proces
 def limit_process(seconds:float, # Of processor time, from now on
                   memory:int # Bytes
                  ):
-    "End this process if it takes longer, and let it have no more memory."
+    "Limit the processor time and the memory of this process."
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
         resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
@@ -74,14 +75,18 @@ from brainmri.data.worker import _answer_calls
 _answer_calls()"""
 
 # %% ../../nbs/data/02a_worker.ipynb #eaf3ff72
+def _second_python():
+    "Start a process that answers calls, in one thread."
+    here = Path(importlib.import_module("brainmri").__path__[0]).parent
+    command = [sys.executable, "-I", "-c", _START, *filter(None, sys.path), str(here)]
+    threads = dict(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # each takes memory
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(command, env=os.environ | threads, **pipes)
+
+# %% ../../nbs/data/02a_worker.ipynb #b6bef059
 class Worker:
     "A second Python that answers calls."
-    def __init__(self):
-        here = Path(importlib.import_module("brainmri").__path__[0]).parent
-        command = [sys.executable, "-I", "-c", _START, *filter(None, sys.path), str(here)]
-        threads = dict(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # each takes memory
-        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self.process = subprocess.Popen(command, env=os.environ | threads, **pipes)
+    def __init__(self): self.process = _second_python()
 
     def ask(self,
             question:list, # Dotted name of a reader, path or None, what to call the file, seconds
@@ -102,7 +107,8 @@ class Worker:
         with contextlib.suppress(OSError), self.process: pass
 
 # %% ../../nbs/data/02a_worker.ipynb #d6acbcdc
-_kept, _one_call = {}, threading.RLock()
+_kept = {}
+_one_call = threading.RLock()
 
 # %% ../../nbs/data/02a_worker.ipynb #d8ad6185
 def untrusted(read:str, # Dotted name of a reader: of `source` and `name`, it gives a value and arrays
