@@ -12,6 +12,12 @@ from fastcore.basics import patch
 from fastcore.meta import delegates
 from PIL import Image
 from torch import nn
+
+# %% auto #0
+__all__ = ['CAM_CAVEAT', 'POINTING_SCALE', 'cam_layer', 'grad_cam', 'full_frame', 'plot_cam', 'Explanation', 'Explanations',
+           'network_inputs', 'image_cams', 'image_points', 'say_measured', 'explain']
+
+# %% ../../nbs/evaluate/02_explain.ipynb #1cd6e874
 from ..core import CROP_MARGIN, ConfigError, ImageError, pick, subplots, thread_map, track
 from ..data.cache import normalize, to_float
 from ..data.classes import STUDY_CLASSES
@@ -20,10 +26,6 @@ from ..data.image import from_array, open_image, to_rgb, upright
 from .calibrate import softmax
 from ..models.pointing import point, pointing_map
 from ..train.frozen import own_state
-
-# %% auto #0
-__all__ = ['CAM_CAVEAT', 'POINTING_SCALE', 'cam_layer', 'grad_cam', 'full_frame', 'plot_cam', 'Explanation', 'Explanations',
-           'network_inputs', 'image_cams', 'image_points', 'say_measured', 'explain']
 
 # %% ../../nbs/evaluate/02_explain.ipynb #9cbc683c
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
@@ -41,6 +43,7 @@ def cam_layer(model:nn.Module # `nn.Sequential(body, head)`
 # %% ../../nbs/evaluate/02_explain.ipynb #1a7d0e4d
 _one_at_a_time = threading.Lock()
 
+# %% ../../nbs/evaluate/02_explain.ipynb #966e1164
 @contextlib.contextmanager
 def _still(model, hooks):
     device = next(model.parameters()).device
@@ -161,6 +164,7 @@ class Explanation:
     def __repr__(self): return f"Explanation({self.title}; {CAM_CAVEAT})"
     def _repr_html_(self): return _as_html(self.plot(), f"{self.measured or 'Grad-CAM'}: {self.title}. {CAM_CAVEAT}")
 
+# %% ../../nbs/evaluate/02_explain.ipynb #d626851d
 @patch(as_prop=True)
 def title(self:Explanation)->str: # Such as "glioma, 93%"
     "Class and probability in a line; it says so if nothing spoke for the class."
@@ -178,6 +182,7 @@ def plot(self:Explanation,
     scale = f"{POINTING_SCALE};\nGrad-CAM: share of its maximum"
     return plot_cam([self.image]*2, [self.pointing, self.cam], titles, [region]*2, 1, scale)
 
+# %% ../../nbs/evaluate/02_explain.ipynb #8d2426cc
 @patch
 def to_image(self:Explanation)->Image.Image: # Mode RGB
     "The picture of `plot`, to be saved."

@@ -31,6 +31,7 @@ class MRIInterpretation(ClassificationInterpretation):
         super().__init__(learn, dl, torch.tensor(_losses(self.y, self.probs)))
     def confusion_matrix(self): return confusion(self.y, self.pred, self.vocab)
 
+# %% ../../nbs/evaluate/01_plots.ipynb #9151ec54
 def _losses(y, probs): return -np.log(np.clip(probs[np.arange(len(y)), y], 1e-12, None))
 
 # %% ../../nbs/evaluate/01_plots.ipynb #e0b99587

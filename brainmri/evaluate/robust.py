@@ -15,15 +15,17 @@ from PIL import Image, ImageEnhance
 from scipy import fft
 from scipy.ndimage import gaussian_filter
 from scipy.stats import binomtest
+
+# %% auto #0
+__all__ = ['ARTIFACTS', 'BORDERS', 'Artifact', 'list_artifacts', 'degrade', 'show_artifacts', 'sample_rows', 'robustness',
+           'plot_robustness', 'border_test', 'say_border', 'refusals', 'say_refusals']
+
+# %% ../../nbs/evaluate/03_robust.ipynb #a7cfd726
 from ..core import ConfigError, DataError, ImageError, pick, stable_seed, thread_map, track
 from ..data.channels import each_channel, open_picture, picture_files
 from ..data.image import crop_border, from_array, open_image, to_rgb, upright
 from ..core import subplots
 from .metrics import scores
-
-# %% auto #0
-__all__ = ['ARTIFACTS', 'BORDERS', 'Artifact', 'list_artifacts', 'degrade', 'show_artifacts', 'sample_rows', 'robustness',
-           'plot_robustness', 'border_test', 'say_border', 'refusals', 'say_refusals']
 
 # %% ../../nbs/evaluate/03_robust.ipynb #7b5d5982
 @dataclass(frozen=True)
@@ -223,6 +225,7 @@ def _row(df, pred, clean, classes):
 def _degraded(artifact, strength, seed, img, i):
     return each_channel(lambda o: degrade(o, artifact, strength, (seed, i)), img)
 
+# %% ../../nbs/evaluate/03_robust.ipynb #3506c096
 def robustness(predictor, # Has `predict(list of arrays)` and `classes`, as `Predictor` has
                df:pd.DataFrame, # Columns filepath and y, and group if images belong together
                artifacts=None, # Names; all unless given

@@ -10,6 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+
+# %% auto #0
+__all__ = ['N_PHANTOMS', 'plan_recipes', 'adapt', 'read_data', 'initial_weights', 'begin']
+
+# %% ../../nbs/study/04a_beginning.ipynb #4acd5a7a
 from .. import __version__
 from ..core import CROP_MARGIN, ConfigError, stable_seed
 from ..store import cache_dir, read_json, write_csv, write_json
@@ -21,6 +26,8 @@ from ..data.index import index_images
 from ..data.phantom import make_phantoms
 from ..data.folds import fold_images, fold_split
 from ..data.split import split_images
+
+# %% ../../nbs/study/04a_beginning.ipynb #fa63f59e
 from ..models.bodies import body_weights, build_network, get_body, make_body, read_weights
 from ..models.bodies import settle_batchnorm
 from ..models.recipes import STUDY_RECIPES, Recipe, get_recipe, list_recipes
@@ -29,9 +36,6 @@ from .records import read_run_table
 from .run import environment, expect_same, only_writer, prepare_folder
 from ..train.features import weights_key
 from ..train.pretrain import N_OTHERS, fetch_features, phantom_weights
-
-# %% auto #0
-__all__ = ['N_PHANTOMS', 'plan_recipes', 'adapt', 'read_data', 'initial_weights', 'begin']
 
 # %% ../../nbs/study/04a_beginning.ipynb #bf6857cd
 def plan_recipes(config:RunConfig # Settled or not; without a preset, the study's
@@ -48,6 +52,7 @@ def plan_recipes(config:RunConfig # Settled or not; without a preset, the study'
         raise ConfigError(f"recipes={names}: expected different names out of {', '.join(list_recipes())}.")
     return [adapt(r, config) for r in found]
 
+# %% ../../nbs/study/04a_beginning.ipynb #0681c6fe
 def adapt(r:Recipe, # Any recipe
           config:RunConfig # Its preset, img_size and epochs count
          )->Recipe: # As it will be trained
@@ -77,6 +82,7 @@ def read_data(data, # As for `index_images`; None for phantoms
     synthetic = any((o/"phantoms.json").is_file() for o in places)
     return df, dict(name=Path(path.replace(":", "-")).name or "data", path=path, n=len(df), synthetic=synthetic)
 
+# %% ../../nbs/study/04a_beginning.ipynb #e47d0ea3
 def _phantoms(config):
     folder = cache_dir()/f"phantoms-{N_PHANTOMS}-{config.split_seed}"
     with cache_lock(folder.name):  # once, for all runs
@@ -98,6 +104,7 @@ def initial_weights(recipes, # As `plan_recipes` gives them
     if len(sources) < 2: return states, next(iter(sources.values()), "not needed")
     return states, "; ".join(f"{body}: {source}" for body, source in sources.items())
 
+# %% ../../nbs/study/04a_beginning.ipynb #d5d347b3
 def _start(r, df, config, synthetic):
     "The tensors that one body starts from, and what they are in words."
     w, told, source = config.weights, config.progress, "random weights: no pretrained features"
@@ -111,6 +118,7 @@ def _start(r, df, config, synthetic):
     if not stand_in: return _random_weights(r, df, config.seed, source)
     return read_weights(stand_in), f"no ImageNet weights: pretrained on {N_OTHERS} other phantoms"
 
+# %% ../../nbs/study/04a_beginning.ipynb #61ae631e
 def _random_weights(r, df, seed, source, n=64):
     channels = n_channels(df)
     body, net = get_body(r.body, channels), build_network(r.body, None, seed, r.img_size, False, channels)
@@ -147,12 +155,14 @@ def begin(data, # As for `train_all`
     _write_beginning(folder, record, df, found, config)
     return folder, record, df, states
 
+# %% ../../nbs/study/04a_beginning.ipynb #3d3dade5
 def _divided(df, found, config):
     "The images with a split; with folds, all of them are for training in some fold."
     if not config.folds: return split_images(df, how=config.split, seed=config.split_seed, audit=found)
     df = df.assign(group=found.of(df).groups, split="train")
     return fold_images(df, config.folds, config.split_seed, config.split)
 
+# %% ../../nbs/study/04a_beginning.ipynb #37ad8219
 def _record(config, recipes, df, found, about, states, source):
     "All that decides a run's numbers, for config.json."
     bodies = {r.body: r for r in recipes if r.body in states}
@@ -163,6 +173,7 @@ def _record(config, recipes, df, found, about, states, source):
         classes=classes_of(df), channels=channels_of(df) or None, margin=CROP_MARGIN, groups=found.grouped_by, data=data,
         **{**to_record(config), "weights": dict(source=source, sha=content_key(*dict.fromkeys(keys)) if keys else None)})))
 
+# %% ../../nbs/study/04a_beginning.ipynb #9d9b6456
 def _follow(folder, df):
     "Let the predictions that a run has name its images where they are now."
     before = read_run_table(folder/"index.csv").filepath
@@ -172,6 +183,7 @@ def _follow(folder, df):
         table = read_run_table(file)
         write_csv(file, table.assign(filepath=table.filepath.map(now)))
 
+# %% ../../nbs/study/04a_beginning.ipynb #954e1f53
 def _write_beginning(folder, record, df, found, config):
     "Write what the run consists of, or check that the folder holds the same run."
     if (folder/"config.json").exists():

@@ -72,6 +72,7 @@ if __name__ == "__main__" and Path(sys.argv[0]).name == "cli.py":
 # %% ../../nbs/study/09_cli.ipynb #1d4dae63
 _NO_OPTIONS = ["audited", "cbs", "metrics", "loss_func", "batch_tfms", "class_weights", "progress"]
 
+# %% ../../nbs/study/09_cli.ipynb #bf35fe81
 @call_parse
 @takes_settings(but=_NO_OPTIONS)
 def brainmri_train(
@@ -110,6 +111,7 @@ def brainmri_audit(
         print(f"{_audit_text(df, found)}\nPage: {page}")
         if strict and found.warnings: raise SystemExit(1)
 
+# %% ../../nbs/study/09_cli.ipynb #80e208f2
 def _audit_text(df, found):
     "What an audit found, as tables for a terminal."
     from brainmri.data.look import class_counts
@@ -154,6 +156,7 @@ def _as_json(found):
     predictions = [{**p.to_dict(), "set": p.set} for p in found]
     return json.dumps(dict(predictions=predictions, studies=found.studies()), indent=1)
 
+# %% ../../nbs/study/09_cli.ipynb #4adc1a29
 def _as_text(found):
     table = found.to_frame().drop(columns=["level", "distance", "reason"]).dropna(axis=1, how="all")
     parts = [table.round(3).to_string(index=False, na_rep="–")]
@@ -162,6 +165,7 @@ def _as_text(found):
     if found.studies(): parts.append(f"Series:\n{found.summary().round(3).to_string(index=False, na_rep='–')}")
     return "\n\n".join(parts)
 
+# %% ../../nbs/study/09_cli.ipynb #8e7bc4b0
 def _write_cams(found, folder):
     "Write a picture for each answer; the names are numbered, since two folders may hold the same one."
     folder.mkdir(parents=True, exist_ok=True)
@@ -181,6 +185,7 @@ def brainmri_report(
         report = write_report(run)
         print(f"{summary_text(read_run(run))}\nReport: {report}")
 
+# %% ../../nbs/study/09_cli.ipynb #d8ca0b5a
 @call_parse
 def brainmri_export(
     bundle:str, # Folder of a trained recipe, such as runs/NAME/vgg16_finetune
@@ -191,6 +196,7 @@ def brainmri_export(
         from brainmri.use.onnx import export_onnx
         print(f"ONNX file: {export_onnx(bundle, out)}")
 
+# %% ../../nbs/study/09_cli.ipynb #69ff4571
 @call_parse
 def brainmri_app(
     bundle:str, # Folder of a trained recipe, or an .onnx file

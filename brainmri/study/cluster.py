@@ -9,6 +9,11 @@ from functools import cache
 from pathlib import Path
 import pandas as pd
 from fastcore.meta import delegates
+
+# %% auto #0
+__all__ = ['need_ray', 'worker_env', 'seeds_table', 'train_many', 'list_files', 'write_answers', 'Answerer', 'predict_folder']
+
+# %% ../../nbs/study/08_cluster.ipynb #8964fd5d
 from ..core import *
 from ..store import *
 from ..data.audit import audit
@@ -19,9 +24,6 @@ from .study import train_all
 from .beginning import plan_recipes, read_data
 from ..use.dicom import walk_files
 from ..use.predict import conformal_limits, load
-
-# %% auto #0
-__all__ = ['need_ray', 'worker_env', 'seeds_table', 'train_many', 'list_files', 'write_answers', 'Answerer', 'predict_folder']
 
 # %% ../../nbs/study/08_cluster.ipynb #e7cdd600
 def need_ray(): # The module

@@ -75,6 +75,7 @@ def _setting_problems(config):
     if config.preset is not None: pick(config.preset, PRESETS, "preset")
     yield from _fold_problems(config)
 
+# %% ../../nbs/study/03a_config.ipynb #6cb2b4aa
 def _fold_problems(config):
     "What is wrong with the settings of folds."
     folds, column = config.folds, isinstance(config.folds, str)

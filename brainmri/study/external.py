@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 import pandas as pd
+
+# %% auto #0
+__all__ = ['overlap', 'External', 'validate_run']
+
+# %% ../../nbs/study/02_external.ipynb #1130e3f3
 from ..core import *
 from ..store import *
 from ..data.channels import picture_files
@@ -16,15 +21,14 @@ from ..data.groups import find_groups
 from ..data.index import index_images
 from ..data.cache import content_key
 from ..data.registry import recognize
+
+# %% ../../nbs/study/02_external.ipynb #dcbc574c
 from ..evaluate.calibrate import coverages
 from ..evaluate.metrics import judge, unpaired_difference
 from .records import Run, read_predictions
 from .render import paragraphs, sentences, table_html
 from .report import write_card, write_report
 from ..use.predict import Predictor
-
-# %% auto #0
-__all__ = ['overlap', 'External', 'validate_run']
 
 # %% ../../nbs/study/02_external.ipynb #4def890f
 def overlap(df:pd.DataFrame, # A table from `index_images`
@@ -38,6 +42,7 @@ def overlap(df:pd.DataFrame, # A table from `index_images`
     found = index.iloc[at][["filepath", "split"]].set_axis(["like", "split"], axis=1).set_index(df.index)
     return found.assign(bits=bits, near=bits <= 16, patient=_learned_from(hashes, index))
 
+# %% ../../nbs/study/02_external.ipynb #d12fce24
 def _learned_from(hashes, index):
     "Does each of `hashes` show a recognized subject of the training or validation images?"
     if "public_subject" not in index: return np.zeros(len(hashes), dtype=bool)

@@ -131,6 +131,7 @@ def fold_paths(self:Run)->list: # Folders; none for a run without folds, or of o
     if not self.config.get("folds") or "fold" in self.config: return []
     return sorted(self.path.glob("fold-*"), key=lambda o: int(o.name[5:]))
 
+# %% ../../nbs/study/00_records.ipynb #675e11a6
 @patch
 def calibrated(self:Run,
                recipe:str # One of its recipes
@@ -143,6 +144,7 @@ def calibrated(self:Run,
     probs = calibrate(probs, m["temperature"])
     return p, probs, {k: conformal_sets(probs, q, self.classes) for k, q in m["conformal"].items()}
 
+# %% ../../nbs/study/00_records.ipynb #6d7345d8
 @patch
 def body(self:Run,
          recipe:str # One of its recipes
@@ -183,6 +185,7 @@ def _comparison_row(m):
     f1 = scores.test_macro_f1 if m["test"] else scores.valid_macro_f1
     return row | dict(folds=len(scores), fold_mean=f1.mean(), fold_sd=f1.std())
 
+# %% ../../nbs/study/00_records.ipynb #27bc8717
 def _repeats(m):
     "Mean and standard deviation over the trainings of one recipe."
     repeats = m.get("seeds") or []
@@ -227,6 +230,7 @@ def _difference(run, best, other, split):
     found = paired_difference(a.y, a.pred, b.pred, a.group, classes=run.classes)
     return dict(recipe=best, other=other, split=split, images=len(a), **found, p=mcnemar(a.y, a.pred, b.pred)["p"])
 
+# %% ../../nbs/study/00_records.ipynb #dfb09fa0
 def compare(run:Run # From `read_run`
            )->pd.DataFrame: # recipe, other, split, images, diff, lo, hi, tied, p (McNemar's exact test)
     "Compare the best recipe with each other finalist on the same images."

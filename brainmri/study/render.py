@@ -121,6 +121,7 @@ def write_page(path, # The file to write
 @lru_cache
 def _words(): return json.loads((files("brainmri")/"study"/"templates"/"words.json").read_text(encoding="utf-8"))
 
+# %% ../../nbs/study/00c_render.ipynb #a8680c9d
 def readable(df, # A table of records
              digits:int=3 # Decimals of scores with an interval
             )->pd.DataFrame: # The same for people

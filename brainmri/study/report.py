@@ -7,6 +7,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 import numpy as np, pandas as pd
+
+# %% auto #0
+__all__ = ['headline', 'readable_table', 'summary_text', 'audit_tables', 'subjects_by_part', 'split_tables', 'class_table',
+           'recipe_tables', 'read_trials', 'claim_table', 'report_context', 'save_figures', 'write_report',
+           'write_card', 'write_audit']
+
+# %% ../../nbs/study/01_report.ipynb #800d5f26
 from ..core import save_png
 from ..store import atomic, read_json
 from ..data.look import plot_class_counts
@@ -14,6 +21,8 @@ from ..data.registry import registry_about, subject_leakage
 from ..data.shortcuts import PROBES, plot_probes
 from ..data.folds import fold_summary, plot_folds
 from ..data.split import leakage, plot_split, split_summary
+
+# %% ../../nbs/study/01_report.ipynb #0060b996
 from ..evaluate.calibrate import calibration_error, coverage_table
 from ..evaluate.metrics import confusion, say_confusions
 from ..evaluate.patients import patient_scores, patient_table, say_errors
@@ -21,14 +30,10 @@ from .figures import plot_comparison, plot_confusion, plot_history, plot_reliabi
 from .records import Run, choose, chosen_by, compare, parameter_table, read_predictions, read_run, read_run_table
 from .render import readable, say_duration, render, sentences, write_page
 
-# %% auto #0
-__all__ = ['headline', 'readable_table', 'summary_text', 'audit_tables', 'subjects_by_part', 'split_tables', 'class_table',
-           'recipe_tables', 'read_trials', 'claim_table', 'report_context', 'save_figures', 'write_report',
-           'write_card', 'write_audit']
-
 # %% ../../nbs/study/01_report.ipynb #64184cff
 _WHERE = dict(valid="validation", test="test")
 
+# %% ../../nbs/study/01_report.ipynb #20704acc
 def _facts(run):
     "What the sentences are about."
     best, table = choose(run), run.table
@@ -44,6 +49,7 @@ def _facts(run):
     facts["openings_again"] = sentences("openings.txt.jinja", **facts)
     return facts | dict(headline=sentences("headline.txt.jinja", **facts))
 
+# %% ../../nbs/study/01_report.ipynb #ab768dad
 def headline(run:Run # From `read_run`
             )->list: # Sentences
     "The best recipe, what the test set says, and whether it is tied."

@@ -10,6 +10,11 @@ import numpy as np
 import pandas as pd
 from fastcore.basics import patch
 from fastcore.meta import delegates
+
+# %% auto #0
+__all__ = ['Results', 'recipe_learner']
+
+# %% ../../nbs/study/05_results.ipynb #6961e8bf
 from ..core import RunError, counted, listed, pick
 from ..store import read_json, write_csv, write_json
 from ..data.channels import file_columns, n_channels, picture_files
@@ -21,6 +26,8 @@ from ..evaluate.metrics import judge
 from ..evaluate.patients import patient_scores, patient_table
 from ..evaluate.plots import MRIInterpretation
 from ..evaluate.robust import border_test, refusals, robustness, sample_rows
+
+# %% ../../nbs/study/05_results.ipynb #eb47ecc0
 from ..models.bodies import get_body, load_weights
 from ..models.recipes import Recipe, make_learner
 from .external import External, validate_run
@@ -32,9 +39,6 @@ from .run import keep_predictions, note_opening, only_writer
 from ..use.bundle import read_bundle
 from ..use.ood import ood_pictures
 from ..use.predict import load
-
-# %% auto #0
-__all__ = ['Results', 'recipe_learner']
 
 # %% ../../nbs/study/05_results.ipynb #2bae8862
 class Results:
@@ -102,6 +106,7 @@ def predictions(self:Results,
     if not len(found): raise RunError(f"There are no {split} predictions of {name}: the test set was opened for {opened}.")
     return found
 
+# %% ../../nbs/study/05_results.ipynb #00465864
 @patch
 def probs(self:Results,
           predictions # From `Results.predictions`
@@ -124,6 +129,7 @@ def folds(self:Results)->list: # `Results`
     "The runs of the folds; none for a run without folds."
     return [Results(o) for o in self.run.fold_paths]
 
+# %% ../../nbs/study/05_results.ipynb #9b8b445d
 @patch
 def out_of_fold(self:Results,
                 recipe:str=None # One of the run's recipes; the best by default
@@ -144,6 +150,7 @@ def patients(self:Results,
     "One row per patient: its answer, and how many of the errors it holds."
     return patient_table(self.predictions(recipe), self.run.classes, rule)
 
+# %% ../../nbs/study/05_results.ipynb #e77a0b20
 @patch
 def patient_scores(self:Results,
                    recipe:str=None # One of the run's recipes; the best by default
@@ -163,6 +170,7 @@ def plot_reliability(self:Results,
     title = f"{self.run.titles[name]}, {'validation' if self.run.part(name) == 'valid' else 'test'}"
     return plot_reliability(p.y, self.probs(p), self.run.metrics[name]["temperature"], title)
 
+# %% ../../nbs/study/05_results.ipynb #960a9e08
 @patch
 def coverage(self:Results,
              recipe:str=None # One of the run's recipes; the best by default
@@ -187,6 +195,7 @@ def located(self:Results,
                             f"were moved, say where they are by Results({str(self.path)!r}, images=FOLDER).")
     return rows
 
+# %% ../../nbs/study/05_results.ipynb #b36adcea
 def _moved(paths, folder, known):
     "The same files below another folder, which may be above or at what the `known` ones have in common."
     first, shared = Path(known[0]).parts, len(Path(os.path.commonpath(known)).parts)
@@ -223,6 +232,7 @@ def learner(self:Results,
     load_weights(learn.model, folder/"model.safetensors")
     return learn
 
+# %% ../../nbs/study/05_results.ipynb #1b3aad71
 @patch
 def predictor(self:Results,
               recipe:str=None # One of the run's recipes; the best by default
@@ -274,6 +284,7 @@ def _trial(self:Results)->tuple: # A predictor, and a table of images
     index = self.run.index
     return self.predictor(), self.located(index[index["split"] == self.run.part(self.best)])
 
+# %% ../../nbs/study/05_results.ipynb #7dbde1a9
 @patch
 @delegates(robustness, but=["predictor", "df", "answers"])
 def robustness(self:Results,
@@ -295,6 +306,7 @@ def border_test(self:Results,
     "How the best recipe does when the border of images is blanked or exchanged."
     return border_test(*self._trial(), **kwargs)
 
+# %% ../../nbs/study/05_results.ipynb #28f9e491
 @patch
 def refusals(self:Results,
              n:int=20 # Pictures of each kind; of brains ten times as many

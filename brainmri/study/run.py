@@ -50,6 +50,7 @@ def only_writer(folder # Of a run
 #: Settings that don't make another run
 MAY_DIFFER = ("data.name", "data.path", "split_seed", "test_top", "n_seeds", "n_robust", "nested", "repeats")
 
+# %% ../../nbs/study/04_run.ipynb #01369877
 def expect_same(old:dict, # Settings that a folder holds
                 new:dict, # Settings of this call
                 folder, # For the message
@@ -77,6 +78,7 @@ def environment(device:str="cpu", # Where the run computes
     versions = {p: _version(p) for p in _PACKAGES}
     return dict(**machine, device=device, precision=precision, processes=processes(), **versions)
 
+# %% ../../nbs/study/04_run.ipynb #de12d6b3
 def _version(package):
     with contextlib.suppress(importlib.metadata.PackageNotFoundError): return importlib.metadata.version(package)
 

@@ -7,6 +7,11 @@ from __future__ import annotations
 import contextlib, shutil
 from dataclasses import replace
 from fastcore.basics import patch
+
+# %% auto #0
+__all__ = ['train_all']
+
+# %% ../../nbs/study/06_study.ipynb #5b4e666a
 from ..core import pick, pick_device, seeded
 from ..data.channels import channels_of
 from ..data.look import show_sequences
@@ -15,6 +20,8 @@ from ..data.look import plot_channel_means, plot_sizes, show_samples
 from ..data.split import list_splits
 from ..evaluate.plots import plot_top_losses
 from ..store import write_csv
+
+# %% ../../nbs/study/06_study.ipynb #717dd317
 from .config import make_config, settle, takes_settings
 from .folds import FoldedStudy
 from .records import choose, read_predictions, read_run
@@ -24,9 +31,6 @@ from .beginning import begin, plan_recipes
 from .training import Study
 from ..train.distributed import from_first, is_first, start_processes, wait_for_all, while_together
 from ..train.frozen import pick_precision
-
-# %% auto #0
-__all__ = ['train_all']
 
 # %% ../../nbs/study/06_study.ipynb #95ecc9f9
 @patch

@@ -10,6 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from fastcore.basics import patch
+
+# %% auto #0
+__all__ = ['Study']
+
+# %% ../../nbs/study/05a_training.ipynb #e99884c1
 from ..core import CROP_MARGIN
 from ..store import read_json, write_csv, write_json
 from ..data.cache import need_room, pixel_cache
@@ -20,6 +25,8 @@ from ..evaluate.calibrate import fit_calibration
 from ..evaluate.metrics import judge
 from ..models.bodies import count_params, make_body
 from ..models.recipes import Recipe, set_phase
+
+# %% ../../nbs/study/05a_training.ipynb #9f3cb19c
 from .config import PRESETS, RunConfig
 from .records import chosen_by, comparison_table, read_recipe
 from .results import recipe_learner
@@ -30,9 +37,6 @@ from ..train.loop import Training, TrainOptions
 from ..models.recipes import phase_key
 from ..use.bundle import read_bundle, write_average, write_bundle
 from ..use.ood import Gate, fit_gate, plain_checks
-
-# %% auto #0
-__all__ = ['Study']
 
 # %% ../../nbs/study/05a_training.ipynb #cd822d73
 class Study:
@@ -72,6 +76,7 @@ def feature_cache(self:Study,
                                           c.precision, c.device, c.seed, progress=c.progress)
     return self.features[key]
 
+# %% ../../nbs/study/05a_training.ipynb #3462eaf2
 @patch
 def kept_parts(self:Study,
                body:str # A name
@@ -82,6 +87,7 @@ def kept_parts(self:Study,
     if any(r.head in ("probe", "guided") for r in own): trained.add("last")  # they see both stages
     return tuple(part for part in ("last", "head") if part in trained)
 
+# %% ../../nbs/study/05a_training.ipynb #b87564fa
 @patch
 def caches(self:Study)->list: # `RowCache`s, none of them made by this
     "What the recipes that are still to be trained keep on disk."
@@ -118,6 +124,7 @@ def is_trained(self:Study,
     read_bundle(folder)
     return True
 
+# %% ../../nbs/study/05a_training.ipynb #c4fea1a2
 @patch
 def train(self:Study,
           r:Recipe # Which recipe
@@ -138,6 +145,7 @@ def train(self:Study,
         recipe=r.name, title=r.title, valid=valid, test=None, epochs=len(history), seconds=round(t.seconds, 2),
         held=t.held, processes=t.processes, params=params, **fitted))
 
+# %% ../../nbs/study/05a_training.ipynb #2a8900a6
 @patch
 def shared(self:Study)->dict: # `phase_key` → folder
     "Beginnings that several recipes of the run have in common."
@@ -152,6 +160,7 @@ class _Average:
         for t in self.parts: t.df = self.df
         return np.mean([t.probs(rows) for t in self.parts], axis=0)
 
+# %% ../../nbs/study/05a_training.ipynb #4fb6bee2
 @patch
 def _average(self:Study,
             r:Recipe # With `parts`, which are trained
@@ -183,6 +192,7 @@ def fit_gate(self:Study,
     y = self.df["y"].values[t.rows["train"]]
     return fit_gate(features["train"], y, plain["train"], features["valid"], plain["valid"], precision=self.config.precision)
 
+# %% ../../nbs/study/05a_training.ipynb #c1effc9c
 @patch
 def write_bundle(self:Study,
                  t:Training, # Trained
@@ -198,6 +208,7 @@ def write_bundle(self:Study,
     write_bundle(self.folder/r.name, r, r.body, self.classes, channels=channels_of(df), gate=self.fit_gate(t),
                  weights=self.record["weights"]["source"], valid=scores, trained_on=trained_on, **fitted)
 
+# %% ../../nbs/study/05a_training.ipynb #b12ed77a
 @patch
 def score(self:Study,
           t:Training, # Trained
@@ -218,6 +229,7 @@ def more_seeds(self:Study)->list: # Numbers
     "The seeds after the run's own."
     return [(self.config.seed + i) % 2**32 for i in range(1, self.config.n_seeds)]
 
+# %% ../../nbs/study/05a_training.ipynb #96704c3e
 @patch
 def repeat(self:Study,
            r:Recipe # Which recipe
@@ -242,6 +254,7 @@ def leaders(self:Study)->list: # Names
     order = table.sort_values(chosen_by(table), ascending=False, kind="stable")
     return order.recipe.tolist()[:self.config.test_top]
 
+# %% ../../nbs/study/05a_training.ipynb #fa44d4df
 @patch
 def open_test(self:Study,
               leaders=None # Names of recipes; those that lead on validation by default
@@ -257,6 +270,7 @@ def open_test(self:Study,
         t, folder = self.trained(r), self.folder/r.name
         write_json(folder/"metrics.json", {**self.metrics(r), "test": self.score(t, "test", folder)[0]})
 
+# %% ../../nbs/study/05a_training.ipynb #15aa0828
 @patch
 def trained(self:Study,
             r:Recipe, # Which recipe
@@ -268,6 +282,7 @@ def trained(self:Study,
     t._resume(self.folder/r.name/(f"seed-{seed}" if seed is not None else ""))
     return t
 
+# %% ../../nbs/study/05a_training.ipynb #f38d2d17
 @patch
 def open_repeats(self:Study):
     "Score the repetitions of the leading recipes on the test images, and delete all weights of repetitions."
@@ -298,6 +313,7 @@ def _train_and_free(self:Study, r):
 
 _PARTS = dict(head="the head", last="the last stage and the head", all="all layers")
 
+# %% ../../nbs/study/05a_training.ipynb #3ef6a40e
 @patch
 def train_recipes(self:Study):
     "Train what isn't trained yet."

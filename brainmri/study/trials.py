@@ -6,6 +6,11 @@
 from __future__ import annotations
 from time import perf_counter
 from fastcore.basics import patch
+
+# %% auto #0
+__all__ = ['TRIAL_FILES']
+
+# %% ../../nbs/study/05c_trials.ipynb #4a3f867d
 from ..core import DataError, save_png, thread_map
 from ..data.channels import each_channel, open_picture, picture_files
 from ..data.image import open_image
@@ -18,9 +23,6 @@ from ..use.bundle import file_hash
 from ..use.ood import ood_pictures
 from ..use.predict import load
 
-# %% auto #0
-__all__ = ['TRIAL_FILES']
-
 # %% ../../nbs/study/05c_trials.ipynb #9b79db10
 #: The files that trials leave in the folder of a recipe
 TRIAL_FILES = ("robustness.csv", "robustness.png", "border.csv", "border.json", "refused.csv", "refused.json")
@@ -28,6 +30,7 @@ TRIAL_FILES = ("robustness.csv", "robustness.png", "border.csv", "border.json", 
 # %% ../../nbs/study/05c_trials.ipynb #cc20a2fc
 _STRENGTHS = (1, 2, 3, 4, 5), (1, 3, 5), (3,)  # the fewer, the less time there is
 
+# %% ../../nbs/study/05c_trials.ipynb #44252a41
 @patch
 def plan_trials(self:Study,
                 predictor, # From `load`
@@ -44,6 +47,7 @@ def plan_trials(self:Study,
     strengths = next((o for o in _STRENGTHS if room/len(o) >= 24), _STRENGTHS[-1])
     return min(150, max(8, int(room/len(strengths)))), strengths
 
+# %% ../../nbs/study/05c_trials.ipynb #a953276b
 def _ghost(file): return each_channel(lambda img: degrade(img, "ghost", 3), open_picture(file))
 
 # %% ../../nbs/study/05c_trials.ipynb #e95f6c55
@@ -67,6 +71,7 @@ def try_best(self:Study,
     says["refused"] = self.try_gate(folder, predictor, rows, answers)
     _note_trials(folder, part, n, says)
 
+# %% ../../nbs/study/05c_trials.ipynb #bdfdf512
 @patch
 def try_artifacts(self:Study,
                   folder, # Of a recipe
@@ -91,6 +96,7 @@ def try_borders(self:Study,
     write_csv(folder/"border.csv", table, index=True)
     return say_border(table)
 
+# %% ../../nbs/study/05c_trials.ipynb #c1068900
 @patch
 def try_gate(self:Study,
              folder, # Of a recipe
@@ -114,6 +120,7 @@ def _note_trials(folder, part, n, says):
         files = {o: file_hash(folder/o) for o in tables if (folder/o).is_file()}
         write_json(folder/f"{name}.json", dict(says=says[name], split=part, n=n, files=files))
 
+# %% ../../nbs/study/05c_trials.ipynb #1b732dd6
 def _was_tried(folder, part, n):
     "Are there trials on these images, whose tables are as they were written?"
     for name in _TABLES:

@@ -10,16 +10,18 @@ from functools import partial
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastai.callback.core import Callback
+
+# %% auto #0
+__all__ = ['processes', 'is_first', 'start_processes', 'pack', 'unpack', 'from_first', 'first_alone', 'same_weights',
+           'wait_for_all', 'while_together', 'ShareDL', 'whole_norm', 'ShareOfBatch']
+
+# %% ../../nbs/train/02_distributed.ipynb #714e7a8a
 from fastai.torch_core import find_bs, num_distrib, rank_distrib
 from fastcore.basics import patch
 from safetensors.torch import load, save
 from torch import distributed, nn
 from torch.nn.functional import dropout
 from torch.nn.modules.batchnorm import _BatchNorm
-
-# %% auto #0
-__all__ = ['processes', 'is_first', 'start_processes', 'pack', 'unpack', 'from_first', 'first_alone', 'same_weights',
-           'wait_for_all', 'while_together', 'ShareDL', 'whole_norm', 'ShareOfBatch']
 
 # %% ../../nbs/train/02_distributed.ipynb #55ac5528
 from .. import core

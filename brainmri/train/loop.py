@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 import numpy as np, pandas as pd, torch
+
+# %% auto #0
+__all__ = ['TrainOptions', 'Training']
+
+# %% ../../nbs/train/04_loop.ipynb #fbcc9bc1
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from fastai.basics import CrossEntropyLossFlat, DataLoaders, Learner, Pipeline, TensorImage, noop, params
 from fastai.callback.tracker import EarlyStoppingCallback
 from fastai.callback.training import GradientAccumulation
 from torch import nn
-
-# %% auto #0
-__all__ = ['TrainOptions', 'Training']
 
 # %% ../../nbs/train/04_loop.ipynb #39c416d3
 #| export
@@ -34,6 +36,8 @@ from ..data.classes import classes_of
 from ..data.channels import n_channels, picture_array, picture_files
 from ..data.loaders import ArrayDL
 from ..data.regions import find_regions
+
+# %% ../../nbs/train/04_loop.ipynb #5abd81ab
 from ..models.bodies import get_body, load_weights, save_weights
 from ..models.heads import solve_layer
 from ..models.pointing import GuidedPool

@@ -125,6 +125,7 @@ def _finding(slices, row, places, healthy):
     probability = mean(p.probs[label] for p in accepted if p.label == label) if label else None
     return dict(label=label, verdict=verdict, where=_stretches(found.get(label, ())), probability=probability)
 
+# %% ../../nbs/use/00a_answers.ipynb #565d32a3
 def _stretches(numbers):
     "Such as 3–5, 7."
     first = [k for k in sorted(numbers) if k - 1 not in numbers]

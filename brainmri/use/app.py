@@ -51,6 +51,7 @@ def answer_many(predictor:Predictor, # From `load`
         answers = iter(predictor.answer([o for items in each for o in items], level=level))
     return [Predictions(next(answers) for _ in items) for items in each]
 
+# %% ../../nbs/use/06_app.ipynb #f44321e5
 def _items(files):
     "The slices to open; the folder where uploads are kept stays hidden."
     return [replace(o, name=Path(o.name).name) for o in list_slices(list(files or []))[0]]
@@ -69,6 +70,7 @@ def answer_html(predictor:Predictor, # From `load`
     return render_answer("app.html.jinja", found=found, cards=pairs, series=series, table=html_table(shown),
                          csv=data, caption=above_picture(predictor))
 
+# %% ../../nbs/use/06_app.ipynb #93409d5a
 def _interest(p):
     "Accepted tumors first, then the surest answers."
     tumor = p.verdict == "accepted" and p.label != healthy_class(p.probs)
@@ -92,6 +94,7 @@ def map_beside(picture:Image.Image, # As it was given
     both.thumbnail((640, 640))
     return both
 
+# %% ../../nbs/use/06_app.ipynb #167ebde8
 def _picture(p, margin):
     "A JPEG of the picture and its map as text; None if there is nothing to show."
     if p.verdict == "rejected": return None
@@ -103,6 +106,7 @@ def _picture(p, margin):
     both.save(file, "JPEG", quality=88)
     return base64.b64encode(file.getvalue()).decode()
 
+# %% ../../nbs/use/06_app.ipynb #655fcc7a
 def above_picture(predictor:Predictor # From `load`
                  )->str: # A line
     "Say what the map beside a picture shows."
@@ -119,6 +123,7 @@ def _gradio():
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
     return need_package("gradio", "brainmri[app]")
 
+# %% ../../nbs/use/06_app.ipynb #e9a36c7f
 def _asked(predictor):
     "What the page's button does, for several people at once."
     def ask(files, levels):

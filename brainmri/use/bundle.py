@@ -158,6 +158,7 @@ def write_average(folder, # For the average
     bundle = json.loads(json.dumps({**first, **about, "files": files, "members": len(files)}))
     return write_json(folder/"bundle.json", {**bundle, "checksum": bundle_checksum(bundle)})
 
+# %% ../../nbs/use/01_bundle.ipynb #11436eed
 def _link(file, place):
     place.parent.mkdir(parents=True, exist_ok=True)
     place.unlink(missing_ok=True)
@@ -172,6 +173,7 @@ _HUB_FAULTS = dict(
     GatedRepoError="is open to those whom its owner lets in: ask on its page, and log in",
     HFValidationError="is no name of a repository: expected owner/name or owner/name@revision")
 
+# %% ../../nbs/use/01_bundle.ipynb #fd545e06
 @contextmanager
 def on_hub(repo # "owner/name", for messages
           ): # Nothing

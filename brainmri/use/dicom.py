@@ -56,6 +56,7 @@ def _place(path):
             return _Place(path, path if whole else None)
     except Exception: return _Place(path, is_lost=kind == "dicom")  # reading it says what is wrong
 
+# %% ../../nbs/use/03_dicom.ipynb #bbe6b97c
 def _has_pages(f):
     with Image.open(f) as im: return im.format != "MPO" and getattr(im, "n_frames", 1) > 1
 
@@ -80,6 +81,7 @@ def _grouped(places):
         groups.setdefault(o.series or adopted or o.path, []).append(o)
     return groups.values()
 
+# %% ../../nbs/use/03_dicom.ipynb #640289f5
 def _placed(places):
     "The files of `places` as slices to be read, those of a series together and in order."
     found, n = [], 0

@@ -10,6 +10,11 @@ import numpy as np, torch
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from torch import nn
+
+# %% auto #0
+__all__ = ['EndToEnd', 'TorchEngine', 'Averaged', 'average', 'open_engine', 'write_onnx']
+
+# %% ../../nbs/use/02_engine.ipynb #9f5687e9
 from ..core import *
 from ..store import *
 from ..models.bodies import load_weights
@@ -20,9 +25,6 @@ from ..train.frozen import FrozenNet, fold_batchnorm, own_state, pick_precision
 from .answers import render_answer
 from .bundle import WEIGHTS, count_channels, seal_onnx
 from .ood import Gate
-
-# %% auto #0
-__all__ = ['EndToEnd', 'TorchEngine', 'Averaged', 'average', 'open_engine', 'write_onnx']
 
 # %% ../../nbs/use/02_engine.ipynb #26e8b291
 class EndToEnd(nn.Module):
@@ -63,6 +65,7 @@ def judge(self:EndToEnd,
     z = features @ self.whiten
     return self.head(maps), (z[:, None] - self.means).square().sum(2).min(1).values.sqrt()
 
+# %% ../../nbs/use/02_engine.ipynb #45e27c2a
 @patch
 def forward(self:EndToEnd,
             pictures # uint8, (n, size, size, channels)
@@ -91,6 +94,7 @@ class TorchEngine:
         self.first = self.net.eval().to(self.device)  # gives distance and map, also of several
         self.parts = [(self.model, bundle, gate)]
 
+# %% ../../nbs/use/02_engine.ipynb #5e696995
 def _without_pooling(body):
     "A body up to its last pooling, before which maps are finer; and that pooling."
     early, last = body
@@ -151,6 +155,7 @@ def average(engines # `TorchEngine`s of the same classes
     engine.net = Averaged(nets)
     return engine
 
+# %% ../../nbs/use/02_engine.ipynb #c4d1818c
 @patch
 def portable(self:TorchEngine)->nn.Module: # An `EndToEnd`, or an `Averaged`
     "The network in float32 on the CPU, with BatchNorm folded."
@@ -180,6 +185,7 @@ def look(self:TorchEngine,
     found = [o.detach().double().cpu().numpy() for o in (logits, distance)]
     return found[0], found[1] if self.gated else None, where.clamp(0, 1).float().cpu().numpy()
 
+# %% ../../nbs/use/02_engine.ipynb #a11eb4a1
 def _grad_cam(logits, maps):
     slope, = torch.autograd.grad(logits.amax(1).sum(), maps)
     cam = (slope.mean((2, 3), keepdim=True)*maps.detach()).sum(1).relu()

@@ -20,6 +20,7 @@ __all__ = ['PARITY', 'random_pictures', 'parity', 'export_onnx', 'find_card', 'p
 # %% ../../nbs/use/05_onnx.ipynb #12bbfbfa
 PARITY = 1e-4  #: Largest difference of a probability between PyTorch and an exported file
 
+# %% ../../nbs/use/05_onnx.ipynb #e930c45e
 def random_pictures(n:int, # How many
                     size:int, # Their side, in pixels
                     seed:int=42, # Of the pictures

@@ -159,6 +159,7 @@ def _bars(rng, draw):
     for i, height in enumerate(rng.random(8)):
         draw.rectangle((64 + 36*i, 355 - 290*height, 92 + 36*i, 355), fill=gray)
 
+# %% ../../nbs/use/00_ood.ipynb #c4733bce
 def _chart(rng):
     im = Image.new("RGB", (400, 400), "white")
     draw = ImageDraw.Draw(im)

@@ -11,6 +11,12 @@ from functools import lru_cache, partial
 from pathlib import Path
 import numpy as np
 from PIL import Image
+
+# %% auto #0
+__all__ = ['list_slices', 'open_slices', 'open_safely', 'as_square', 'OnnxEngine', 'Predictor', 'conformal_limits', 'Explainer',
+           'explain_images', 'load']
+
+# %% ../../nbs/use/04_predict.ipynb #e4a89b79
 from ..core import *
 from ..store import *
 from ..data.image import from_array, image_array, is_picture, open_image
@@ -20,10 +26,6 @@ from .answers import Prediction, Predictions, verdict_of
 from .bundle import HUB, bundle_gate, check_bundle, check_seal, count_channels, fetch_bundle, read_bundle
 from .dicom import find_slices, place_slices
 from .ood import Gate, plain_checks, read_gate
-
-# %% auto #0
-__all__ = ['list_slices', 'open_slices', 'open_safely', 'as_square', 'OnnxEngine', 'Predictor', 'conformal_limits', 'Explainer',
-           'explain_images', 'load']
 
 # %% ../../nbs/use/04_predict.ipynb #0dfb4ca5
 def list_slices(x # What `predict` was given
@@ -53,6 +55,7 @@ def _is_single(x):
     one = ("read", "detach", "save_as")  # a file, a tensor, pydicom's data set
     return any(hasattr(x, o) for o in one) or not isinstance(x, Iterable)
 
+# %% ../../nbs/use/04_predict.ipynb #525ebb53
 def _contents(x):
     "What an open file or a buffer holds; the file that a path means; anything else as it is."
     if isinstance(x, (str, Path)): return x if os.path.exists(x) else find_file(x) or x
@@ -74,6 +77,7 @@ def open_slices(item:Slice, # From `list_slices`
     if len(found) == 1: found = [replace(found[0], number=item.number or (1 if series else None))]
     return [replace(o, series=series, image=_square_or_error(o, frame)) for o in found]
 
+# %% ../../nbs/use/04_predict.ipynb #6077eec8
 def _square_or_error(o, frame):
     try: return as_square(o.image, **frame)
     except (OSError, ValueError) as e:
@@ -96,6 +100,7 @@ def _pictures_in(item, untrusted=False):
     is_file = isinstance(item.image, (str, Path, bytes)) and (untrusted or not is_picture(item.image))
     return read_slices(item.image, item.name, untrusted) if is_file else [item]
 
+# %% ../../nbs/use/04_predict.ipynb #df5bba5a
 def open_safely(item:Slice # From `list_slices`
                )->list: # `Slice`s, whose image is a PIL image or an error
     "Open a stranger's file in a second process, with limits on time and memory."
@@ -116,6 +121,7 @@ def as_square(image, # A path, bytes, a PIL image, an array, or a dictionary of 
     if isinstance(image, dict): return _channels().picture_array(image, img_size, margin)
     raise _no_image(image)
 
+# %% ../../nbs/use/04_predict.ipynb #ed20488b
 def _no_image(x):
     expected = "a path, bytes, a PIL image, an array, or a list of them, such as a table's column"
     return ImageError(f"A {type(x).__name__} is no image: expected {expected}.")
@@ -219,6 +225,7 @@ def conformal_limits(bundle:dict, # What `bundle.json` holds
     except (TypeError, ValueError): raise ConfigError(f"level={level!r}: expected a number such as 0.9.") from None
     return limits[pick(str(level), limits, "level")] if limits else None
 
+# %% ../../nbs/use/04_predict.ipynb #8a2ba136
 def _numbered(found):
     "Number the series of predictions from 1."
     keys = dict.fromkeys(p.series for p in found if p.series is not None)
@@ -277,6 +284,7 @@ class Explainer:
         image = found[self.k].image
         return open_image(image) if isinstance(image, bytes) else image
 
+# %% ../../nbs/use/04_predict.ipynb #4bd69f97
 @lru_cache(maxsize=1)
 def _kept(path, written): return _pictures_in(Slice(str(path), path))
 
@@ -331,6 +339,7 @@ def _open_onnx(path):
     limits = engine.bundle["gate"]
     return engine, engine.bundle, limits and read_gate(dict(means=unused, whiten=unused), limits)
 
+# %% ../../nbs/use/04_predict.ipynb #34a660ae
 def _open_bundle(path, precision, device):
     from brainmri.use.engine import average, open_engine
     bundle = read_bundle(path)
