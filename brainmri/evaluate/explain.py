@@ -75,7 +75,7 @@ class _Grid(nn.Identity):
 
 # %% ../../nbs/evaluate/02_explain.ipynb #bede93ae
 def _score(model, target, outputs, device, x):
-    "The score of the class to explain; the outputs are appended to `outputs`."
+    "Compute the score of the class to explain, and append the outputs to `outputs`."
     outputs.append(model(x))
     if target is None: return outputs[-1].amax(1)
     number = torch.as_tensor(target, device=device).clone().expand(len(x))
@@ -142,7 +142,7 @@ def plot_cam(images, # Arrays of bytes, (h, w) or (h, w, 3)
 
 # %% ../../nbs/evaluate/02_explain.ipynb #ae24f02f
 def _axes(images, cols):
-    "A figure with two axes for each image, as tall as the tallest."
+    "Make a figure with two axes for each image, as tall as the tallest."
     rows, tall = -(-len(images)//cols), max(np.shape(o)[0]/np.shape(o)[1] for o in images)
     size = 3.5*cols + .7, (1.7*tall + .3)*rows + .3
     fig, axs = subplots(rows, 2*cols, squeeze=False, figsize=size)
@@ -180,6 +180,16 @@ def title(self:Explanation)->str: # Such as "glioma, 93%"
     found = f"{self.label}, {self.probability:.0%}"
     return found if self.cam.any() else f"{found}: nothing here speaks for it"
 
+# %% ../../nbs/evaluate/02_explain.ipynb #951031cf
+def _as_png(fig):
+    f = io.BytesIO()
+    fig.savefig(f, format="png", dpi=80)
+    return f.getvalue()
+
+def _as_html(fig, alt):
+    src = base64.b64encode(_as_png(fig)).decode()
+    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{src}">'
+
 # %% ../../nbs/evaluate/02_explain.ipynb #3bb90b7c
 @patch
 def plot(self:Explanation,
@@ -194,7 +204,7 @@ def plot(self:Explanation,
 # %% ../../nbs/evaluate/02_explain.ipynb #8d2426cc
 @patch
 def to_image(self:Explanation)->Image.Image: # Mode RGB
-    "The picture of `plot`, to be saved."
+    "Draw the picture of `plot` as an image."
     return Image.open(io.BytesIO(_as_png(self.plot()))).convert("RGB")
 
 # %% ../../nbs/evaluate/02_explain.ipynb #de1f7053
@@ -215,16 +225,6 @@ class Explanations(list):
 def _repr_html_(self:Explanations):
     if not self: return "<p>No images.</p>"
     return _as_html(self.plot(), f"Maps of {len(self)} images. {CAM_CAVEAT}")
-
-# %% ../../nbs/evaluate/02_explain.ipynb #d9ba5ca5
-def _as_png(fig):
-    f = io.BytesIO()
-    fig.savefig(f, format="png", dpi=80)
-    return f.getvalue()
-
-def _as_html(fig, alt):
-    src = base64.b64encode(_as_png(fig)).decode()
-    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{src}">'
 
 # %% ../../nbs/evaluate/02_explain.ipynb #c4f001d0
 def network_inputs(images, # Files or PIL images

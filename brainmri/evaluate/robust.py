@@ -74,7 +74,7 @@ def _gibbs(x, amount, seed):
 
 # %% ../../nbs/evaluate/03_robust.ipynb #8f88a2e2
 def _polynomial(shape, seed):
-    "A random polynomial of degree 2, drawn as MONAI draws it."
+    "Draw a random polynomial of degree 2, as MONAI does."
     rng = np.random.RandomState(seed)
     rng.rand()  # for MONAI's choice whether to do anything
     coefficients = np.zeros((3, 3))
@@ -334,7 +334,7 @@ def border_test(predictor, # Has `predict`, `classes` and `bundle["margin"]`, as
 
 # %% ../../nbs/evaluate/03_robust.ipynb #e40512cd
 def _border_ways(put, same, other, files):
-    "Functions of an image and its number, in the order of `BORDERS`."
+    "Make functions of an image and its number, in the order of `BORDERS`."
     def keep(img, i): return each_channel(np.asarray, img)
     def blank(img, i): return each_channel(lambda o: put(o, None), img)
     def lend(rows): return lambda img, i: each_channel(put, img, open_picture(files[rows[i]]))

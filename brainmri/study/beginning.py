@@ -153,13 +153,6 @@ def _examined(data, config):
     paths = {c: [os.path.abspath(o) for o in df[c]] for c in file_columns(df)}  # the run may be opened from elsewhere
     return df.assign(**paths), about, found
 
-# %% ../../nbs/study/04a_beginning.ipynb #3d3dade5
-def _divided(df, found, config):
-    "The images with a split; with folds, all of them are for training in some fold."
-    if not config.folds: return split_images(df, how=config.split, seed=config.split_seed, audit=found)
-    df = df.assign(group=found.of(df).groups, split="train")
-    return fold_images(df, config.folds, config.split_seed, config.split)
-
 # %% ../../nbs/study/04a_beginning.ipynb #37ad8219
 def _record(config, recipes, df, found, about, states, source):
     "Collect all that decides a run's numbers, for config.json."

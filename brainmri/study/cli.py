@@ -105,7 +105,7 @@ def brainmri_audit(
     out:str="audit.html", # The page to write
     strict:bool=False # Exit with status 1 if something is wrong?
 ):
-    "Report sources, patients on two sides, copies, doubtful labels, and what gives a class away."
+    "Report sources, patients on two sides, copies, doubtful labels and shortcuts."
     with plain_errors("brainmri_audit"):
         from brainmri.data.audit import audit
         from brainmri.data.index import index_images
@@ -136,7 +136,7 @@ def brainmri_predict(
     json:bool=False, # Print JSON?
     cam:str=None # Folder for pictures that show where the network looked
 ):
-    "Classify images with a trained network. For research, not for clinical use. Status 2 if a file can't be read."
+    "Classify images with a trained network. For research, not for clinical use."
     with plain_errors("brainmri_predict"):
         from brainmri.use.predict import load
         if csv and json: raise ConfigError("--csv and --json are two forms of the same answer: give one of them.")
@@ -196,7 +196,7 @@ def brainmri_export(
     bundle:str, # Folder of a trained recipe, such as runs/NAME/vgg16_finetune
     out:str=None # The .onnx file to write; by default model.onnx in the folder
 ):
-    "Write a trained network as one ONNX file, which needs no PyTorch, and check it against PyTorch."
+    "Write a trained network as one ONNX file, and check it against PyTorch."
     with plain_errors("brainmri_export"):
         from brainmri.use.onnx import export_onnx
         print(f"ONNX file: {export_onnx(bundle, out)}")
@@ -208,7 +208,7 @@ def brainmri_app(
     host:str="127.0.0.1", # Address to listen on; 0.0.0.0 lets others reach the page
     port:int=7860 # Port to listen on
 ):
-    "Show a page on this machine: drop a file, read the answer. For research, not for clinical use."
+    "Show a page for files and answers on this machine. Not for clinical use."
     with plain_errors("brainmri_app"):
         from brainmri.use.app import serve
         serve(bundle, host, port)

@@ -180,7 +180,7 @@ def predict_folder(bundle, # Folder of a bundle, or an .onnx file
                    gpus:float=0, # GPUs for a worker
                    progress:bool=True # Show Ray's bars?
                   )->Path: # `out`, for `pandas.read_parquet`
-    "Answer for every file of a folder on a Ray cluster; a second call does only what is missing."
+    "Answer for every file of a folder on a Ray cluster; a second call does what is missing."
     if min(shard, workers) < 1: raise ConfigError(f"shard={shard}, workers={workers}: expected 1 or more of each.")
     ray, out, bundle = need_ray(), Path(out).absolute(), Path(bundle).absolute()
     about = load(bundle).bundle

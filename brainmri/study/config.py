@@ -19,6 +19,30 @@ _LIMITS = dict(
     n_robust=(0, 10**6), tta=(0, 100), early_stop=(1, 10_000))
 _OBJECTS = ("cbs", "metrics", "loss_func", "batch_tfms", "class_weights")
 
+# %% ../../nbs/study/03a_config.ipynb #cbfcad79
+def _setting_problems(config):
+    "Describe problems of single settings."
+    for name, (least, most) in _LIMITS.items():
+        v = getattr(config, name)
+        whole = isinstance(v, Integral) and not isinstance(v, bool)
+        if v is not None and not (whole and least <= v <= most):
+            yield f"{name}={v!r}: expected a whole number from {least} to {most}."
+    if config.preset is not None: pick(config.preset, PRESETS, "preset")
+    yield from _fold_problems(config)
+
+# %% ../../nbs/study/03a_config.ipynb #8cdf3248
+def _fold_problems(config):
+    "Describe problems with the settings of folds."
+    folds, column = config.folds, isinstance(config.folds, str)
+    if folds is None:
+        if config.nested or config.repeats > 1: yield "nested and repeats need folds: give `train_all` folds=5."
+        return
+    if not column and (not isinstance(folds, int) or isinstance(folds, bool) or not 2 <= folds <= 50):
+        yield f"folds={folds!r}: expected a whole number from 2 to 50, or the name of a column."
+    if column and config.repeats > 1: yield f"repeats={config.repeats}: the folds of a column can't be drawn again."
+    if config.split not in ("grouped", "random"): yield f"split={config.split!r} and folds exclude each other: leave split out."
+    if config.n_seeds > 1: yield f"n_seeds={config.n_seeds}: with folds, `repeats` trains each recipe several times."
+
 # %% ../../nbs/study/03a_config.ipynb #4fa9c85d
 @dataclass(frozen=True)
 class RunConfig:
@@ -63,30 +87,6 @@ class RunConfig:
     def __post_init__(self):
         if str(self.folds).isdigit(): object.__setattr__(self, "folds", int(self.folds))  # from the command line
         refuse_first(_setting_problems(self), ConfigError)
-
-# %% ../../nbs/study/03a_config.ipynb #0ea7310a
-def _setting_problems(config):
-    "Describe problems of single settings."
-    for name, (least, most) in _LIMITS.items():
-        v = getattr(config, name)
-        whole = isinstance(v, Integral) and not isinstance(v, bool)
-        if v is not None and not (whole and least <= v <= most):
-            yield f"{name}={v!r}: expected a whole number from {least} to {most}."
-    if config.preset is not None: pick(config.preset, PRESETS, "preset")
-    yield from _fold_problems(config)
-
-# %% ../../nbs/study/03a_config.ipynb #6cb2b4aa
-def _fold_problems(config):
-    "Describe problems with the settings of folds."
-    folds, column = config.folds, isinstance(config.folds, str)
-    if folds is None:
-        if config.nested or config.repeats > 1: yield "nested and repeats need folds: give `train_all` folds=5."
-        return
-    if not column and (not isinstance(folds, int) or isinstance(folds, bool) or not 2 <= folds <= 50):
-        yield f"folds={folds!r}: expected a whole number from 2 to 50, or the name of a column."
-    if column and config.repeats > 1: yield f"repeats={config.repeats}: the folds of a column can't be drawn again."
-    if config.split not in ("grouped", "random"): yield f"split={config.split!r} and folds exclude each other: leave split out."
-    if config.n_seeds > 1: yield f"n_seeds={config.n_seeds}: with folds, `repeats` trains each recipe several times."
 
 # %% ../../nbs/study/03a_config.ipynb #43bcd597
 @dataclass(frozen=True)

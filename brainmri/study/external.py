@@ -32,6 +32,13 @@ from .report import write_card, write_report
 from ..use.predict import Predictor
 
 # %% ../../nbs/study/02_external.ipynb #4def890f
+def _learned_from(hashes, index):
+    "Find hashes that show a recognized subject of training or validation images."
+    if "public_subject" not in index: return np.zeros(len(hashes), dtype=bool)
+    learned = set(index.public_subject[index["split"] != "test"].dropna()) - {""}
+    return recognize(hashes).subject.isin(learned).to_numpy()
+
+# %% ../../nbs/study/02_external.ipynb #9ec6644f
 def overlap(df:pd.DataFrame, # A table from `index_images`
             index:pd.DataFrame, # A run's index.csv, with a column phash
             hashes=None # From `image_hashes(df, turned=True)`, if known
@@ -42,13 +49,6 @@ def overlap(df:pd.DataFrame, # A table from `index_images`
     at, bits = nearest(hashes, own)
     found = index.iloc[at][["filepath", "split"]].set_axis(["like", "split"], axis=1).set_index(df.index)
     return found.assign(bits=bits, near=bits <= 16, patient=_learned_from(hashes, index))
-
-# %% ../../nbs/study/02_external.ipynb #d12fce24
-def _learned_from(hashes, index):
-    "Find hashes that show a recognized subject of training or validation images."
-    if "public_subject" not in index: return np.zeros(len(hashes), dtype=bool)
-    learned = set(index.public_subject[index["split"] != "test"].dropna()) - {""}
-    return recognize(hashes).subject.isin(learned).to_numpy()
 
 # %% ../../nbs/study/02_external.ipynb #5b4646ff
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _ask(predictor, new, name, progress):
     return np.concatenate([predictor.raw(o) for o in track(batches, name, progress)])
 
 def _coverages(new, probs, about, classes):
-    "Coverage of the sets of each level, or None without calibration."
+    "Compute the coverage of each level, or None without calibration."
     if not about.get("conformal"): return None
     held = coverages(new.y, probs, about["temperature"], about["conformal"], new.group, classes)
     return held.query("label == 'all'").set_index("level").drop(columns="label")

@@ -341,6 +341,6 @@ def validate_on(self:Results,
                 recipe:str=None, # One of the run's recipes; the best by default
                 **kwargs
                )->External: # Scores with intervals, the drop, and what was left out; kept in the run's folder
-    "Score a recipe on images from elsewhere, without those that nearly repeat what it learned from."
+    "Score a recipe on images from elsewhere, without those that it learned from."
     name = self.name_of(recipe)
     return validate_run(self.run, self.predictor(name), name, data, **kwargs)

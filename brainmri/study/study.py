@@ -69,7 +69,7 @@ def conclude(self:Study):
 def train_all(data=None, # A folder of class folders, figshare's .mat files, a CSV or table, "kaggle:owner/name"; None for phantoms
               **kwargs
              )->Results: # Table, best recipe, pictures and networks of the run
-    "Index, audit and split `data`, train recipes, choose by validation, open the test set once, and report."
+    "Index, audit, split, train, choose by validation, open the test set once, and report."
     config = make_config(kwargs)
     device = pick_device(config.device)
     config = replace(settle(config, data is not None, device), precision=pick_precision(config.precision, device))

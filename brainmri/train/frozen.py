@@ -90,6 +90,16 @@ def in_halves(f, # Function of a batch that treats each row alone; gives a tenso
     if torch.is_tensor(parts[0]): return torch.cat(parts)
     return tuple(torch.cat(o) for o in zip(*parts))
 
+# %% ../../nbs/train/00_frozen.ipynb #6bf43216
+def _in_arithmetic(net, precision, device):
+    "Let a network compute in this arithmetic; also return the type of its input."
+    if precision == "winograd":
+        from brainmri.train.winograd import winograd_net  # optional, so imported only where it is chosen
+        return winograd_net(net), torch.float32
+    if precision == "fp32": return net, torch.float32
+    if has_bf16(device): return net.bfloat16(), torch.bfloat16
+    return round_to_bf16(net), torch.float32
+
 # %% ../../nbs/train/00_frozen.ipynb #73052a33
 class FrozenNet:
     "The layers of `module` as they are now, as a function of a batch."
@@ -99,19 +109,9 @@ class FrozenNet:
                  device="cpu", # Where it will run
                  half:bool=True # Answer in float16, as caches keep it?
                 ):
-        self.device, self.half, self.dtype = torch.device(device), half, torch.float32
-        self.net = fold_batchnorm(module).to(device, memory_format=torch.channels_last)
-        self._compute_in(precision)
-
-# %% ../../nbs/train/00_frozen.ipynb #0aa24b71
-@patch
-def _compute_in(self:FrozenNet, precision):
-    if precision == "winograd":
-        from brainmri.train.winograd import winograd_net  # optional, so imported only where it is chosen
-        self.net = winograd_net(self.net)
-    if precision != "bf16": return
-    if has_bf16(self.device): self.net, self.dtype = self.net.bfloat16(), torch.bfloat16
-    else: round_to_bf16(self.net)
+        self.device, self.half = torch.device(device), half
+        net = fold_batchnorm(module).to(device, memory_format=torch.channels_last)
+        self.net, self.dtype = _in_arithmetic(net, precision, device)
 
 # %% ../../nbs/train/00_frozen.ipynb #e392e211
 @patch

@@ -26,20 +26,6 @@ from ..models.bodies import check_weights, get_body
 # %% ../../nbs/train/04a_pretrain.ipynb #7d435809
 FEATURES_URL = "https://huggingface.co/timm/{}.tv_in1k/resolve/main/model.safetensors" #: By body
 
-# %% ../../nbs/train/04a_pretrain.ipynb #26b8e37e
-def fetch_features(body:str="vgg16_bn", # A VGG with BatchNorm
-                   seconds:float=90, # Give up after this time
-                   url:str=FEATURES_URL, # Where the file is, with {} for the body's name
-                   progress:bool=True # Show a progress bar?
-                  ): # A .safetensors file in the cache; None if that fails
-    "Download the ImageNet features of a VGG without its classifier, once."
-    file = cache_dir()/f"imagenet-features-{body}.safetensors"
-    if file.is_file(): return file
-    if not _is_plain_vgg(body) or os.environ.get("HF_HUB_OFFLINE", "0") != "0": return None
-    try: _fetch(url.format(body), file, time.monotonic() + seconds, body, progress)
-    except (OSError, ValueError, KeyError, WeightsError): return None
-    return file
-
 # %% ../../nbs/train/04a_pretrain.ipynb #0019a710
 def _is_plain_vgg(body): return body.startswith("vgg") and body.endswith("_bn")
 
@@ -72,6 +58,20 @@ def _bytes(url, start, end, stop):
         found = answer.read(end - start)
     if len(found) < end - start: raise OSError("The connection was cut.")
     return found
+
+# %% ../../nbs/train/04a_pretrain.ipynb #c91df539
+def fetch_features(body:str="vgg16_bn", # A VGG with BatchNorm
+                   seconds:float=90, # Give up after this time
+                   url:str=FEATURES_URL, # Where the file is, with {} for the body's name
+                   progress:bool=True # Show a progress bar?
+                  ): # A .safetensors file in the cache; None if that fails
+    "Download the ImageNet features of a VGG without its classifier, once."
+    file = cache_dir()/f"imagenet-features-{body}.safetensors"
+    if file.is_file(): return file
+    if not _is_plain_vgg(body) or os.environ.get("HF_HUB_OFFLINE", "0") != "0": return None
+    try: _fetch(url.format(body), file, time.monotonic() + seconds, body, progress)
+    except (OSError, ValueError, KeyError, WeightsError): return None
+    return file
 
 # %% ../../nbs/train/04a_pretrain.ipynb #ee923269
 N_OTHERS = 800 #: Phantoms that a body is pretrained on
@@ -120,8 +120,6 @@ def fit_narrow(net:nn.Sequential, # From `narrow`; it is trained in place
                x, # uint8 images, (n, h, w, 3)
                y, # Class numbers
                epochs:int=5, # Passes over the images
-               lr:float=3e-3, # Highest learning rate
-               bs:int=16, # Images per batch
                progress:bool=True # Show a progress bar?
               )->None:
     "Train with a linear layer on top, one-cycle AdamW and mirrored images."
@@ -129,9 +127,9 @@ def fit_narrow(net:nn.Sequential, # From `narrow`; it is trained in place
     model = nn.Sequential(net, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, len(LESIONS)))
     model.to(memory_format=torch.channels_last).train()
     x, y = normalize(to_float(x)), torch.as_tensor(y)
-    batches = [rows for _ in range(epochs) for rows in torch.randperm(len(x)).split(bs)]
-    opt = torch.optim.AdamW(model.parameters(), lr, fused=True)
-    rate = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=len(batches))
+    batches = [rows for _ in range(epochs) for rows in torch.randperm(len(x)).split(16)]
+    opt = torch.optim.AdamW(model.parameters(), fused=True)
+    rate = torch.optim.lr_scheduler.OneCycleLR(opt, 3e-3, total_steps=len(batches))
     for rows in track(batches, "pretraining", progress):
         loss = cross_entropy(model(_mirrored(x[rows])), y[rows], label_smoothing=.05)
         loss.backward()

@@ -27,7 +27,7 @@ def chain_of(net:nn.Module # Traced by torch.fx; any other is no chain
 _CONV_3X3 = "kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))"
 
 def _ncnn_layer(m):
-    "Type, settings and weights of a layer; None if it is another kind of layer."
+    "Describe a layer by type, settings and weights; None for other kinds."
     if repr(m) == repr(nn.MaxPool2d(2)): return "Pooling", "1=2 2=2 5=1", b""  # 5=1: no odd last row
     if not repr(m).startswith("Conv2d") or not repr(m).endswith(_CONV_3X3): return None
     settings = f"0={m.out_channels} 1=3 4=1 5=1 6={m.weight.numel()}"
@@ -57,6 +57,14 @@ class WinogradNet:
                 ):
         self.text, self.weights, self.process = text, weights, None
 
+@patch
+def __call__(self:WinogradNet,
+             x:torch.Tensor # float32, (n, c, h, w), on the CPU
+            )->torch.Tensor: # float32
+    "Compute a batch."
+    if self.process != os.getpid(): self.open()  # a fork has none of its threads
+    return torch.from_numpy(np.stack([self._one(o) for o in x.numpy()]))
+
 # %% ../../nbs/train/00a_winograd.ipynb #3ef47e16
 @patch
 def open(self:WinogradNet):
@@ -83,15 +91,6 @@ def _one(self:WinogradNet, image):
     if status: raise RunError(f"ncnn failed with status {status}, perhaps for lack of memory: "
                               "use the precision 'fp32'.")
     return np.array(y)
-
-# %% ../../nbs/train/00a_winograd.ipynb #ab48190f
-@patch
-def __call__(self:WinogradNet,
-             x:torch.Tensor # float32, (n, c, h, w), on the CPU
-            )->torch.Tensor: # float32
-    "Compute a batch."
-    if self.process != os.getpid(): self.open()  # a fork has none of its threads
-    return torch.from_numpy(np.stack([self._one(o) for o in x.numpy()]))
 
 # %% ../../nbs/train/00a_winograd.ipynb #21aacdfb
 def winograd_net(net:nn.Module # Folded, in evaluation mode, on the CPU

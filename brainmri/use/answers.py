@@ -127,7 +127,7 @@ def _finding(slices, row, places, healthy):
 
 # %% ../../nbs/use/00a_answers.ipynb #565d32a3
 def _stretches(numbers):
-    "Such as 3–5, 7."
+    "Write numbers as ranges, such as 3–5, 7."
     first = [k for k in sorted(numbers) if k - 1 not in numbers]
     last = [k for k in sorted(numbers) if k + 1 not in numbers]
     return ", ".join(str(a) if a == b else f"{a}–{b}" for a, b in zip(first, last))

@@ -94,7 +94,7 @@ def _placed(places):
 
 # %% ../../nbs/use/03_dicom.ipynb #68eb5955
 def walk_files(folder): # Searched to any depth, links included
-    "Go through the paths of all files below `folder`, in order."
+    "Yield the paths of all files below a folder, in order."
     for d, names in walk_folders(folder):
         yield from (os.path.join(d, o) for o in names if o != "DICOMDIR")
 

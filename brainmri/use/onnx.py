@@ -76,7 +76,7 @@ def find_card(folder:Path, # Of a bundle
 
 # %% ../../nbs/use/05_onnx.ipynb #377ab894
 def _uploads(folder):
-    "The files of a bundle to upload: name in the repository → path."
+    "List the files of a bundle to upload: name in the repository → path."
     about, onnx = load(folder).bundle, folder/"model.onnx"
     notes = [o for o in ("LICENSE", "SHA256SUMS") if (folder/o).exists()]
     files = {o: folder/o for o in bundle_files(folder) + notes}

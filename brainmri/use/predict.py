@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 # %% auto #0
-__all__ = ['list_slices', 'open_slices', 'open_safely', 'as_square', 'OnnxEngine', 'Predictor', 'conformal_limits', 'Explainer',
-           'explain_images', 'load']
+__all__ = ['list_slices', 'as_square', 'open_slices', 'open_safely', 'OnnxEngine', 'Predictor', 'conformal_limits',
+           'explain_images', 'Explainer', 'load']
 
 # %% ../../nbs/use/04_predict.ipynb #e4a89b79
 from ..core import *
@@ -66,24 +66,6 @@ def _contents(x):
     if isinstance(found, bytes): return found
     return ImageError("An open file must give bytes: open it with mode 'rb', await an upload, or give its path.")
 
-# %% ../../nbs/use/04_predict.ipynb #22abd656
-def open_slices(item:Slice, # From `list_slices`
-                **frame # `img_size` and `margin`, for `as_square`
-               )->list: # `Slice`s whose image is uint8, (img_size, img_size, 3), or an `ImageError`
-    "Open a file or an image with one or several slices."
-    try: found = _pictures_in(item)
-    except (OSError, ValueError) as e: found = [replace(item, image=e)]
-    series = item.series or (id(item) if len(found) > 1 else None)
-    if len(found) == 1: found = [replace(found[0], number=item.number or (1 if series else None))]
-    return [replace(o, series=series, image=_square_or_error(o, frame)) for o in found]
-
-# %% ../../nbs/use/04_predict.ipynb #6077eec8
-def _square_or_error(o, frame):
-    try: return as_square(o.image, **frame)
-    except (OSError, ValueError) as e:
-        why = str(getattr(e, "strerror", None) or e).removeprefix("An image in memory: ")
-        return ImageError(why if one_line(o.name) in why else f"{o.name}: {why}")
-
 # %% ../../nbs/use/04_predict.ipynb #2e2c80e1
 def _channels():
     from brainmri.data import channels  # imports pandas, which other pictures don't need
@@ -99,15 +81,6 @@ def _pictures_in(item, untrusted=False):
     if isinstance(item.image, dict): return _sequences_in(item, untrusted)
     is_file = isinstance(item.image, (str, Path, bytes)) and (untrusted or not is_picture(item.image))
     return read_slices(item.image, item.name, untrusted) if is_file else [item]
-
-# %% ../../nbs/use/04_predict.ipynb #df5bba5a
-def open_safely(item:Slice # From `list_slices`
-               )->list: # `Slice`s whose image is a PIL image or an error
-    "Open an untrusted file in a second process, with limits on time and memory."
-    try: found = _pictures_in(item, untrusted=True)
-    except (OSError, ValueError) as e: return [replace(item, image=e)]
-    if len(found) == 1: return [replace(found[0], series=item.series, number=item.number)]
-    return [replace(o, series=id(item)) for o in found]
 
 # %% ../../nbs/use/04_predict.ipynb #6fda4202
 def as_square(image, # A path, bytes, a PIL image, an array or a dictionary of channels; an error is raised
@@ -125,6 +98,33 @@ def as_square(image, # A path, bytes, a PIL image, an array or a dictionary of c
 def _no_image(x):
     expected = "a path, bytes, a PIL image, an array, or a list of them, such as a table's column"
     return ImageError(f"A {type(x).__name__} is no image: expected {expected}.")
+
+# %% ../../nbs/use/04_predict.ipynb #244707f1
+def open_slices(item:Slice, # From `list_slices`
+                **frame # `img_size` and `margin`, for `as_square`
+               )->list: # `Slice`s whose image is uint8, (img_size, img_size, 3), or an `ImageError`
+    "Open a file or an image with one or several slices."
+    try: found = _pictures_in(item)
+    except (OSError, ValueError) as e: found = [replace(item, image=e)]
+    series = item.series or (id(item) if len(found) > 1 else None)
+    if len(found) == 1: found = [replace(found[0], number=item.number or (1 if series else None))]
+    return [replace(o, series=series, image=_square_or_error(o, frame)) for o in found]
+
+# %% ../../nbs/use/04_predict.ipynb #ae0d1720
+def _square_or_error(o, frame):
+    try: return as_square(o.image, **frame)
+    except (OSError, ValueError) as e:
+        why = str(getattr(e, "strerror", None) or e).removeprefix("An image in memory: ")
+        return ImageError(why if one_line(o.name) in why else f"{o.name}: {why}")
+
+# %% ../../nbs/use/04_predict.ipynb #1ea39876
+def open_safely(item:Slice # From `list_slices`
+               )->list: # `Slice`s whose image is a PIL image or an error
+    "Open an untrusted file in a second process, with limits on time and memory."
+    try: found = _pictures_in(item, untrusted=True)
+    except (OSError, ValueError) as e: return [replace(item, image=e)]
+    if len(found) == 1: return [replace(found[0], series=item.series, number=item.number)]
+    return [replace(o, series=id(item)) for o in found]
 
 # %% ../../nbs/use/04_predict.ipynb #9d7d4e46
 class OnnxEngine:
@@ -246,7 +246,7 @@ def _run(predictor, places):
 
 # %% ../../nbs/use/04_predict.ipynb #150d9585
 def _answers(predictor, places, level):
-    "Judge slices; `places` holds each opened `Slice`, what it came from, and which of its slices it is."
+    "Judge slices; `places` lists an opened `Slice`, its source, and its number in it."
     classes, gate = predictor.classes, predictor.gate
     pictures, logits, distance, maps = _run(predictor, places)
     probs = calibrate(softmax(logits), predictor.bundle.get("temperature") or 1.)
@@ -266,6 +266,20 @@ def _answer(o, probs, inside, level, refusal, distance, explainer):
     if o.other: refusal = f"No MRI: its header says {o.other}."
     verdict, reason = verdict_of(probs, remaining, level, refusal)
     return Prediction(o.name, probs, remaining, level, verdict, reason, distance, o.series, o.number, explainer)
+
+# %% ../../nbs/use/04_predict.ipynb #0de72fd0
+def explain_images(predictor:Predictor, # From `load`, of a bundle's folder
+                   images, # Paths, PIL images or arrays
+                   targets # Name of the class to explain for each; None for the most probable one
+                  )->list: # `Explanations`
+    "Explain many images in one pass."
+    if predictor.model is None: raise ConfigError("An ONNX file has no gradients: load the bundle's folder.")
+    from brainmri.data.cache import normalize, to_float
+    from brainmri.evaluate.explain import explain
+    bundle, known = predictor.bundle, None not in targets
+    def inputs(pictures): return normalize(to_float(pictures), bundle["mean"], bundle["std"])
+    return explain(predictor.model, list(images), **predictor.frame, target=list(targets) if known else None, inputs=inputs,
+                   temperature=bundle.get("temperature") or 1., classes=predictor.classes)
 
 # %% ../../nbs/use/04_predict.ipynb #e4678bd9
 class Explainer:
@@ -299,20 +313,6 @@ def _kept(path, written): return _pictures_in(Slice(str(path), path))
 
 @lru_cache(maxsize=1)
 def _reopened(*opened): return load(*opened)
-
-# %% ../../nbs/use/04_predict.ipynb #79ad1769
-def explain_images(predictor:Predictor, # From `load`, of a bundle's folder
-                   images, # Paths, PIL images or arrays
-                   targets # Name of the class to explain for each; None for the most probable one
-                  )->list: # `Explanations`
-    "Explain many images in one pass."
-    if predictor.model is None: raise ConfigError("An ONNX file has no gradients: load the bundle's folder.")
-    from brainmri.data.cache import normalize, to_float
-    from brainmri.evaluate.explain import explain
-    bundle, known = predictor.bundle, None not in targets
-    def inputs(pictures): return normalize(to_float(pictures), bundle["mean"], bundle["std"])
-    return explain(predictor.model, list(images), **predictor.frame, target=list(targets) if known else None, inputs=inputs,
-                   temperature=bundle.get("temperature") or 1., classes=predictor.classes)
 
 # %% ../../nbs/use/04_predict.ipynb #7108b2d9
 def load(path, # A folder with bundle.json and model.safetensors, an .onnx file, or "hub:owner/name"
