@@ -156,7 +156,8 @@ def _pair(axes, image, cam, title, region):
         if region is not None: _outline(ax, region)
     opacity = .75*np.sqrt(np.clip(cam, 0, 1))
     axes[1].imshow(cam, cmap="viridis", vmin=0, vmax=1, alpha=opacity)
-    if cam.any(): axes[1].plot(*np.unravel_index(cam.argmax(), cam.shape)[::-1], "+", color="#D55E00", ms=10, mew=2)
+    if cam.any():
+        axes[1].plot(*np.unravel_index(cam.argmax(), cam.shape)[::-1], "+", color="#D55E00", ms=10, mew=2)
     axes[0].set_title(title or "", fontsize=9, loc="left")
 
 # %% ../../nbs/evaluate/02_explain.ipynb #2a408e83
@@ -298,7 +299,8 @@ def explain(model, # `nn.Sequential(body, head)`
     frames = [full_frame(cam, o.size, margin) for cam, o in zip(cams, shown)]
     found = map(Explanation, map(np.asarray, shown), frames, [classes[i] for i in which], probs.tolist())
     if pointing_map(model) is None: return Explanations(found)
-    return _pointed(found, model, image_points(model, opened, img_size=img_size, margin=margin, **kwargs), margin)
+    return _pointed(found, model,
+                    image_points(model, opened, img_size=img_size, margin=margin, **kwargs), margin)
 
 # %% ../../nbs/evaluate/02_explain.ipynb #a00b9990
 def _pointed(found, model, maps, margin):

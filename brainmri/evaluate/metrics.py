@@ -132,7 +132,8 @@ def _group_confusions(y, preds, groups, classes=STUDY_CLASSES):
 def _draw_kinds(per_group, n, seed):
     "Draw how often each kind of group comes; also return the kinds, and each group's kind."
     size = len(per_group)
-    kinds, kind, counts = np.unique(per_group.reshape(size, -1), axis=0, return_inverse=True, return_counts=True)
+    kinds, kind, counts = np.unique(per_group.reshape(size, -1), axis=0, return_inverse=True,
+                                    return_counts=True)
     times = np.random.default_rng(seed).multinomial(size, counts/size, size=n)
     return times, kinds, kind.ravel()
 

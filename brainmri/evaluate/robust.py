@@ -83,14 +83,16 @@ def _polynomial(shape, seed):
     return np.polynomial.legendre.leggrid2d(*at, coefficients)
 
 # %% ../../nbs/evaluate/03_robust.ipynb #01112fb6
-@_add("bias_field", "gain at the brightest over the darkest, without 2.5 % at either end", 1.5, 2.2, 3.4, 5.2, 8.)
+@_add("bias_field", "gain at the brightest over the darkest, without 2.5 % at either end", 1.5, 2.2,
+      3.4, 5.2, 8.)
 def _bias_field(x, amount, seed):
     log = _polynomial(x.shape[::-1], seed).T if seed % 2 else _polynomial(x.shape, seed)
     low, high = np.quantile(log, (.025, .975))
     return x*np.exp((log - log.mean())*np.log(amount)/max(high - low, 1e-9))
 
 # %% ../../nbs/evaluate/03_robust.ipynb #d31ea2b2
-@_add("ghost", "how far the head moves to either side, as a share of the picture", .0012, .0025, .0045, .008, .013)
+@_add("ghost", "how far the head moves to either side, as a share of the picture", .0012, .0025, .0045,
+      .008, .013)
 def _ghost(x, amount, seed):
     rng = np.random.default_rng(seed)
     turned = rng.random() < .5
@@ -255,12 +257,14 @@ def plot_robustness(table:pd.DataFrame # From `robustness`
     names = worse.artifact.unique()
     cols = min(4, max(1, len(names)))
     rows = max(1, -(-len(names)//cols))
-    fig, axs = subplots(rows, cols, squeeze=False, sharex=True, sharey=True, figsize=(2*cols + .6, 1.9*rows + .5))
+    fig, axs = subplots(rows, cols, squeeze=False, sharex=True, sharey=True,
+                        figsize=(2*cols + .6, 1.9*rows + .5))
     for ax in axs.flat[len(names):]: ax.set_visible(False)
     for ax, name in zip(axs.flat, names): _panel(ax, name, clean, worse[worse.artifact == name])
     fig.supxlabel("strength", fontsize=10)
     fig.supylabel("macro-F1", fontsize=10)
-    fig.legend(*axs[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    fig.legend(*axs[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3,
+               frameon=False, fontsize=9)
     return fig
 
 # %% ../../nbs/evaluate/03_robust.ipynb #88e8c52f
@@ -319,7 +323,8 @@ def border_test(predictor, # Has `predict`, `classes` and `bundle["margin"]`, as
                 answers=None # Answers of `predictor` for all of `df`, if known
                )->pd.DataFrame: # Index: `BORDERS`; as `robustness`, and drawn: share called by the donor's class
     "Score `predictor` with the border blanked or exchanged."
-    if not 0 < share < .5: raise ConfigError(f"share is {share}: expected a share of each side, between 0 and 0.5.")
+    if not 0 < share < .5:
+        raise ConfigError(f"share is {share}: expected a share of each side, between 0 and 0.5.")
     classes = predictor.classes
     if answers is None: df = sample_rows(df, n, seed, classes)
     same, other = _donors(df, seed, classes)
@@ -397,7 +402,8 @@ def refusals(predictor, # Has `predict`, as `Predictor` has
     for kind, each in found.items():
         k = sum(p.verdict == "rejected" and not p.failed for p in each)
         low, high = binomtest(k, len(each)).proportion_ci()
-        rows.append(dict(kind=kind.replace("_", " "), images=len(each), refused=k/len(each), low=low, high=high))
+        rows.append(dict(kind=kind.replace("_", " "), images=len(each), refused=k/len(each), low=low,
+                         high=high))
     return pd.DataFrame(rows).set_index("kind")
 
 # %% ../../nbs/evaluate/03_robust.ipynb #f50d45ff

@@ -181,7 +181,8 @@ def _check_same(folder, record, df, config):
     expect_same(read_json(folder/"config.json", dict), record, folder)
     if (folder/"index.csv").exists(): _follow(folder, df)
     if config.resume: return
-    raise ConfigError(f"{folder} holds this run already: give another `out`, or continue it with resume=True.")
+    raise ConfigError(f"{folder} holds this run already: give another `out`, "
+                      "or continue it by `train_all(resume=True)`.")
 
 # %% ../../nbs/study/04a_beginning.ipynb #900c5e6a
 def _write_beginning(folder, record, df, found, config):

@@ -81,7 +81,8 @@ _NO_OPTIONS = ["audited", "cbs", "metrics", "loss_func", "batch_tfms", "class_we
 @call_parse
 @takes_settings(but=_NO_OPTIONS)
 def brainmri_train(
-    data:_argument("Folder of class folders, CSV, or kaggle:owner/name; nothing: synthetic phantoms", str, "?")=None,
+    data:_argument("Folder of class folders, CSV, or kaggle:owner/name; nothing: synthetic phantoms",
+                   str, "?")=None,
     **kwargs
 ):
     "Audit, split, train all recipes, choose by validation, open the test set once, and report."
@@ -121,8 +122,10 @@ def _audit_text(df, found):
     "Write the results of an audit as tables for a terminal."
     from brainmri.data.look import class_counts
     parts = [class_counts(df).round(2).to_string(), found.summary.to_string(header=False)]
-    if (found.recognized.collection != "").any(): parts.append(f"Where the images come from:\n{found.provenance.to_string()}")
-    if found.shortcuts is not None: parts.append(found.shortcuts.drop(columns=["images", "warning"]).round(2).to_string())
+    if (found.recognized.collection != "").any():
+        parts.append(f"Where the images come from:\n{found.provenance.to_string()}")
+    if found.shortcuts is not None:
+        parts.append(found.shortcuts.drop(columns=["images", "warning"]).round(2).to_string())
     wrong = "\n".join(f"- {o}" for o in found.warnings)
     return "\n\n".join([*parts, f"Wrong with it:\n{wrong}" if wrong else "Nothing was found to be wrong."])
 
@@ -139,7 +142,8 @@ def brainmri_predict(
     "Classify images with a trained network. For research, not for clinical use."
     with plain_errors("brainmri_predict"):
         from brainmri.use.predict import load
-        if csv and json: raise ConfigError("--csv and --json are two forms of the same answer: give one of them.")
+        if csv and json:
+            raise ConfigError("--csv and --json are two forms of the same answer: give one of them.")
         predictor = load(bundle)
         if predictor.channels: images = _named_files(images)
         found = predictor.predict(list(images), level=level, progress=not (csv or json))
@@ -152,7 +156,8 @@ def brainmri_predict(
 def _named_files(images):
     "Combine arguments like t1=FILE into one picture, and keep the others."
     pairs = [o.split("=", 1) for o in images if "=" in o]
-    if len(dict(pairs)) < len(pairs): raise ConfigError("A sequence is named twice: give several pictures as a CSV.")
+    if len(dict(pairs)) < len(pairs):
+        raise ConfigError("A sequence is named twice: give several pictures as a CSV.")
     return [*([dict(pairs)] if pairs else []), *(o for o in images if "=" not in o)]
 
 def _as_csv(found): return csv_text(found.to_frame()).rstrip("\n")
@@ -167,7 +172,8 @@ def _as_text(found):
     parts = [table.round(3).to_string(index=False, na_rep="–")]
     why = [f"{p.source}: {p.reason}" for p in found if p.verdict == "rejected" and not p.failed]
     if why: parts.append("\n".join(["Not answered:", *why]))
-    if found.studies(): parts.append(f"Series:\n{found.summary().round(3).to_string(index=False, na_rep='–')}")
+    if found.studies():
+        parts.append(f"Series:\n{found.summary().round(3).to_string(index=False, na_rep='–')}")
     return "\n\n".join(parts)
 
 # %% ../../nbs/study/09_cli.ipynb #8e7bc4b0

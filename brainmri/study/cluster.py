@@ -181,7 +181,8 @@ def predict_folder(bundle, # Folder of a bundle, or an .onnx file
                    progress:bool=True # Show Ray's bars?
                   )->Path: # `out`, for `pandas.read_parquet`
     "Answer for every file of a folder on a Ray cluster; a second call does what is missing."
-    if min(shard, workers) < 1: raise ConfigError(f"shard={shard}, workers={workers}: expected 1 or more of each.")
+    if min(shard, workers) < 1:
+        raise ConfigError(f"shard={shard}, workers={workers}: expected 1 or more of each.")
     ray, out, bundle = need_ray(), Path(out).absolute(), Path(bundle).absolute()
     about = load(bundle).bundle
     conformal_limits(about, level)  # before the folder is claimed
@@ -193,5 +194,6 @@ def predict_folder(bundle, # Folder of a bundle, or an .onnx file
     settings = dict(out=out, level=level, loading=dict(path=bundle, device="cuda" if gpus else "cpu"))
     why = _answer_shards(ray, todo, settings, workers, gpus) or ["call it again"]
     lost = [k for k in parts if not (out/k).exists()]
-    if lost: raise RunError(f"{counted(len(lost), 'shard')} of {len(parts)} were not written to {out}: {why[0]}")
+    if lost:
+        raise RunError(f"{counted(len(lost), 'shard')} of {len(parts)} were not written to {out}: {why[0]}")
     return out

@@ -35,7 +35,8 @@ def _fold_problems(config):
     "Describe problems with the settings of folds."
     folds, column = config.folds, isinstance(config.folds, str)
     if folds is None:
-        if config.nested or config.repeats > 1: yield "nested and repeats need folds: give `train_all` folds=5."
+        if config.nested or config.repeats > 1:
+            yield "nested and repeats need folds: give `train_all` folds=5."
         return
     if not column and (not isinstance(folds, int) or isinstance(folds, bool) or not 2 <= folds <= 50):
         yield f"folds={folds!r}: expected a whole number from 2 to 50, or the name of a column."
@@ -85,7 +86,8 @@ class RunConfig:
     progress:bool=True # Report progress, with bars?
 
     def __post_init__(self):
-        if str(self.folds).isdigit(): object.__setattr__(self, "folds", int(self.folds))  # from the command line
+        if str(self.folds).isdigit():
+            object.__setattr__(self, "folds", int(self.folds))  # from the command line
         refuse_first(_setting_problems(self), ConfigError)
 
 # %% ../../nbs/study/03a_config.ipynb #43bcd597

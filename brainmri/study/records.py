@@ -54,7 +54,8 @@ def read_recipe(folder # Folder of a trained recipe
                )->tuple: # metrics, history, predictions
     "Read the records of a recipe, and check that they agree."
     folder = Path(folder)
-    metrics = read_json(folder/"metrics.json", dict, ["recipe", "valid", "test", "epochs", "seconds", "params"])
+    metrics = read_json(folder/"metrics.json", dict,
+                        ["recipe", "valid", "test", "epochs", "seconds", "params"])
     history = read_run_table(folder/"history.csv", metrics["epochs"])
     predictions = read_run_table(folder/"predictions.csv")
     for part in ("valid", "test"):
@@ -229,7 +230,8 @@ def _difference(run, best, other, split):
     if list(a.filepath) != list(b.filepath):
         raise RunError(f"{best} and {other} in {run.path} have {split} predictions of different images: restore the files.")
     found = paired_difference(a.y, a.pred, b.pred, a.group, classes=run.classes)
-    return dict(recipe=best, other=other, split=split, images=len(a), **found, p=mcnemar(a.y, a.pred, b.pred)["p"])
+    return dict(recipe=best, other=other, split=split, images=len(a), **found,
+                p=mcnemar(a.y, a.pred, b.pred)["p"])
 
 # %% ../../nbs/study/00_records.ipynb #dfb09fa0
 def compare(run:Run # From `read_run`

@@ -105,7 +105,8 @@ def subjects_by_part(index # A run's index, with the columns split and public_su
     "Count recognized patients in each part of the split."
     subject = index.public_subject.fillna("")
     known = subject[subject != ""].groupby(index["split"])
-    t = pd.DataFrame(dict(images=index["split"].value_counts(), slices=known.size(), patients=known.nunique()))
+    t = pd.DataFrame(dict(images=index["split"].value_counts(), slices=known.size(),
+                          patients=known.nunique()))
     leaks = subject_leakage(index["split"], subject)[["subjects_leaked", "leaked"]]
     return t.reindex(["train", "valid", "test"]).join(leaks).fillna(0).astype(int).rename_axis("part")
 
@@ -150,7 +151,8 @@ def recipe_tables(run:Run, # From `read_run`
     records = run.metrics[recipe][run.part(recipe)]["measures"]
     whole = pd.DataFrame(records).query("label == 'all'").set_index("measure")
     each = class_table(records, run.classes).assign(images=np.bincount(p.y, minlength=len(run.classes)))
-    tables = dict(patients=patient_scores(p, run.classes), measures=whole[["value", "low", "high"]], classes=each)
+    tables = dict(patients=patient_scores(p, run.classes), measures=whole[["value", "low", "high"]],
+                  classes=each)
     return tables | _coverage_tables(run, p, sets)
 
 # %% ../../nbs/study/01_report.ipynb #d20c88a2

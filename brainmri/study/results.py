@@ -110,7 +110,8 @@ def predictions(self:Results,
                )->pd.DataFrame: # filepath, split, y, pred, prob_CLASS …, group
     "Get the answers of a recipe for each image."
     name = self.name_of(recipe)
-    found = read_predictions(self.run, name, pick(split or self.run.part(name), ("valid", "test"), "part of the split"))
+    found = read_predictions(self.run, name,
+                             pick(split or self.run.part(name), ("valid", "test"), "part of the split"))
     opened = listed(self.table.recipe[self.table.test_macro_f1.notna()]) or "none"
     if not len(found): raise RunError(f"There are no {split} predictions of {name}: the test set was opened for {opened}.")
     return found

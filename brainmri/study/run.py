@@ -65,7 +65,8 @@ def expect_same(old:dict, # Settings in the folder
     if changed: raise RunError(f"{folder} holds another {what}: {', '.join(said[:3])}. Give another `out`.")
 
 # %% ../../nbs/study/04_run.ipynb #6c23bd7c
-_PACKAGES = ("brainmri", "torch", "torchvision", "fastai", "fastcore", "numpy", "pandas", "scikit-learn", "pillow", "nilearn")
+_PACKAGES = ("brainmri", "torch", "torchvision", "fastai", "fastcore", "numpy", "pandas",
+             "scikit-learn", "pillow", "nilearn")
 
 def environment(device:str="cpu", # Where the run computes
                 precision:str="fp32" # Arithmetic of the frozen part
@@ -80,7 +81,8 @@ def environment(device:str="cpu", # Where the run computes
 
 # %% ../../nbs/study/04_run.ipynb #de12d6b3
 def _version(package):
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError): return importlib.metadata.version(package)
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(package)
 
 def _processor():
     try: lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

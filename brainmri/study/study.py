@@ -72,7 +72,8 @@ def train_all(data=None, # A folder of class folders, figshare's .mat files, a C
     "Index, audit, split, train, choose by validation, open the test set once, and report."
     config = make_config(kwargs)
     device = pick_device(config.device)
-    config = replace(settle(config, data is not None, device), precision=pick_precision(config.precision, device))
+    config = replace(settle(config, data is not None, device),
+                     precision=pick_precision(config.precision, device))
     pick(config.split, list_splits(), "split")
     recipes = plan_recipes(config)
     start_processes(device, min(r.bs for r in recipes))

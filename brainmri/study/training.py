@@ -120,7 +120,7 @@ def training(self:Study,
 @patch
 def is_trained(self:Study,
                r:Recipe # Which recipe
-              )->bool:
+              )->bool: # Has it scores?
     "Tell whether a recipe is trained, or raise an error if its files were changed."
     folder = self.folder/r.name
     if not (folder/"metrics.json").exists(): return False
@@ -160,7 +160,8 @@ def fit_gate(self:Study,
     plain = {part: np.concatenate([plain_checks(t.pictures(o)) for o in np.array_split(rows, -(-len(rows)//256))])
              for part, rows in t.rows.items()}
     y = self.df["y"].values[t.rows["train"]]
-    return fit_gate(features["train"], y, plain["train"], features["valid"], plain["valid"], precision=self.config.precision)
+    return fit_gate(features["train"], y, plain["train"], features["valid"], plain["valid"],
+                    precision=self.config.precision)
 
 # %% ../../nbs/study/05a_training.ipynb #0bb21457
 @patch

@@ -92,7 +92,8 @@ def above_picture(predictor:Predictor # From `load`
     "Say what the map beside a picture shows."
     from brainmri.evaluate.explain import say_measured
     from brainmri.models.pointing import pointing_map
-    if pointing_map(predictor.model) is None: return "Where the network looked (Grad-CAM), which is not why it answered."
+    if pointing_map(predictor.model) is None:
+        return "Where the network looked (Grad-CAM), which is not why it answered."
     return f"Where a map that learned from boxes sees a tumor; it {say_measured(predictor.model)}."
 
 # %% ../../nbs/use/06_app.ipynb #1714b3f5
@@ -198,7 +199,8 @@ def serve(bundle, # A folder or an .onnx file, as `load` takes it, or a `Predict
           block:bool=True # Wait until it is stopped?
          )->str: # The address of the page
     "Show the page for one network on this machine."
-    if not isinstance(port, int) or not 0 <= port < 65536: raise ConfigError(f"port={port!r}: expected 0 to 65535.")
+    if not isinstance(port, int) or not 0 <= port < 65536:
+        raise ConfigError(f"port={port!r}: expected 0 to 65535.")
     app = make_app(bundle)
     fonts = dict(font=["system-ui", "sans-serif"], font_mono=["monospace"])  # named, not fetched
     limits = dict(max_file_size=MAX_UPLOAD, app_kwargs=dict(middleware=guards(host)))

@@ -94,7 +94,8 @@ def check_bundle(bundle, # What was found
     "Raise `RunError` unless this version wrote `bundle` and it wasn't changed since."
     if not isinstance(bundle, dict): bundle = {}
     schema, side, heat = bundle.get("schema"), bundle.get("img_size"), bundle.get("temperature") or 1
-    if schema != BUNDLE_SCHEMA: fault = f"has schema {one_line(schema, 60)}, this version reads {BUNDLE_SCHEMA}"
+    if schema != BUNDLE_SCHEMA:
+        fault = f"has schema {one_line(schema, 60)}, this version reads {BUNDLE_SCHEMA}"
     elif bundle.get("checksum") != bundle_checksum(bundle): fault = "is not as it was written (its checksum differs)"
     elif not isinstance(side, int) or not 0 < side <= MOST_PIXELS: fault = "has no usable image size"
     elif not isinstance(heat, (int, float)) or not 0 < heat < float("inf"): fault = "has no usable temperature"
@@ -112,7 +113,8 @@ def read_bundle(path # A folder with bundle.json and the files that it names
     if several and not (path/"bundle.json").exists():
         raise RunError(f"{path} is a run: name the folder of one network, such as {several[0]}.")
     bundle = check_bundle(read_json(path/"bundle.json"), path/"bundle.json")
-    for name in _files_of(bundle["gate"], bundle.get("members")): _check_file(path/name, bundle["files"].get(name))
+    for name in _files_of(bundle["gate"], bundle.get("members")):
+        _check_file(path/name, bundle["files"].get(name))
     for i in range(1, bundle.get("members", 0) + 1): read_bundle(path/f"member-{i}")
     return bundle
 

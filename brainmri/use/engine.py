@@ -176,13 +176,15 @@ def look(self:TorchEngine,
     with own_state(self.device), torch.no_grad():
         x = torch.as_tensor(pictures, device=self.device)
         maps = self.maps(self.first.normalize(x))
-        if maps.dim() != 4 or maps.shape[1] == len(self.first.mean): return *self(pictures), [None]*len(pictures)
+        if maps.dim() != 4 or maps.shape[1] == len(self.first.mean):
+            return *self(pictures), [None]*len(pictures)
         learned = pointing_map(self.model)
         with torch.set_grad_enabled(learned is None):
             pooled = self.pooling(maps.requires_grad_(learned is None))
             logits, distance = self.first.judge(pooled)
             where = learned(pooled).amax(1) if learned else _grad_cam(logits, maps)
-        if self.net is not self.first: logits, distance = self.net.mean_of(x, {self.first.body: pooled.detach()})
+        if self.net is not self.first:
+            logits, distance = self.net.mean_of(x, {self.first.body: pooled.detach()})
     found = [o.detach().double().cpu().numpy() for o in (logits, distance)]
     return found[0], found[1] if self.gated else None, where.clamp(0, 1).float().cpu().numpy()
 
@@ -234,4 +236,5 @@ def _exported(net, example):
     sizes = dict(pictures={0: torch.export.Dim("n", min=1, max=4096)})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
-        return torch.onnx.export(net, (example,), dynamic_shapes=sizes, opset_version=18, verbose=False, **names)
+        return torch.onnx.export(net, (example,), dynamic_shapes=sizes, opset_version=18, verbose=False,
+                                 **names)

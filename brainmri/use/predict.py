@@ -255,7 +255,8 @@ def _answers(predictor, places, level):
     refusals = gate.reasons(plain_checks(pictures), distance) if gate else [None]*len(places)
     for i, (o, item, k) in enumerate(places):
         explainer = Explainer(predictor, item, k, maps[i])
-        yield _answer(o, dict(zip(classes, probs[i].tolist())), sets[i], level, refusals[i], distance[i], explainer)
+        yield _answer(o, dict(zip(classes, probs[i].tolist())), sets[i], level, refusals[i],
+                      distance[i], explainer)
 
 # %% ../../nbs/use/04_predict.ipynb #11c8b3c4
 def _answer(o, probs, inside, level, refusal, distance, explainer):
@@ -265,7 +266,8 @@ def _answer(o, probs, inside, level, refusal, distance, explainer):
     remaining = None if inside is None else tuple(c for c, included in zip(probs, inside) if included)
     if o.other: refusal = f"No MRI: its header says {o.other}."
     verdict, reason = verdict_of(probs, remaining, level, refusal)
-    return Prediction(o.name, probs, remaining, level, verdict, reason, distance, o.series, o.number, explainer)
+    return Prediction(o.name, probs, remaining, level, verdict, reason, distance, o.series, o.number,
+                      explainer)
 
 # %% ../../nbs/use/04_predict.ipynb #0de72fd0
 def explain_images(predictor:Predictor, # From `load`, of a bundle's folder
