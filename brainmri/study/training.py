@@ -4,7 +4,7 @@
 
 # %% ../../nbs/study/05a_training.ipynb #a740bda9
 from __future__ import annotations
-import gc, json
+import gc
 from dataclasses import asdict, fields
 from pathlib import Path
 import numpy as np
