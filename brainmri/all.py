@@ -17,6 +17,8 @@ from .data.image import *
 from .data.worker import *
 from .data.gray import *
 from .data.slices import *
+
+# %% ../nbs/all.ipynb #99f71cf5
 from .data.medical import *
 from .data.tables import *
 from .data.nifti import *
@@ -32,6 +34,8 @@ from .data.split import *
 from .data.cache import *
 from .data.loaders import *
 from .data.regions import *
+
+# %% ../nbs/all.ipynb #88645c4f
 from .models.bodies import *
 from .models.pointing import *
 from .models.heads import *
@@ -44,12 +48,16 @@ from .train.distributed import *
 from .train.callbacks import *
 from .train.loop import *
 from .train.pretrain import *
+
+# %% ../nbs/all.ipynb #1281090b
 from .evaluate.metrics import *
 from .evaluate.calibrate import *
 from .evaluate.plots import *
 from .evaluate.explain import *
 from .evaluate.localize import *
 from .evaluate.robust import *
+
+# %% ../nbs/all.ipynb #f871f989
 from .use.ood import *
 from .use.answers import *
 from .use.bundle import *
@@ -58,6 +66,8 @@ from .use.dicom import *
 from .use.predict import *
 from .use.onnx import *
 from .use.app import *
+
+# %% ../nbs/all.ipynb #160964e0
 from .study.records import *
 from .study.figures import *
 from .study.render import *

@@ -4,7 +4,7 @@
 
 # %% ../../nbs/evaluate/00a_calibrate.ipynb #df528a51
 from __future__ import annotations
-import numpy as np  # what is slow to import waits until it is called: a bundle answers with this module
+import numpy as np  # slow imports wait until they are needed: a bundle answers with this module
 from ..core import DataError
 from ..data.classes import STUDY_CLASSES
 from .metrics import bootstrap_draws, class_numbers, class_probs, group_numbers, interval_of
@@ -23,16 +23,16 @@ def softmax(z # Numbers, (images, classes)
 def _logs(probs): return np.log(np.maximum(probs, 1e-12))  # a float32 softmax underflows to 0
 
 def calibrate(probs, # Probabilities, (images, classes)
-              temperature:float # From `fit_temperature`; 1 changes nothing, more is less sure
+              temperature:float # From `fit_temperature`; 1 changes nothing, more makes answers less sure
              )->np.ndarray: # Probabilities, (images, classes)
     "Divide the logarithms of `probs` by `temperature`, and apply softmax."
     return softmax(_logs(class_probs(probs))/temperature)
 
 # %% ../../nbs/evaluate/00a_calibrate.ipynb #1b18d30e
-def fit_temperature(y, # Class number of each image; of images that were not trained on
+def fit_temperature(y, # Class number of each image, none of them trained on
                     probs # Probabilities, (images, classes)
                    )->float: # The temperature for `calibrate`, between ¼ and 20
-    "Find the temperature at which the labels `y` are the most likely."
+    "Find the temperature that makes the labels `y` the most likely."
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
     probs = class_probs(probs, (len(y), np.shape(probs)[-1]))
@@ -45,9 +45,9 @@ def fit_temperature(y, # Class number of each image; of images that were not tra
 # %% ../../nbs/evaluate/00a_calibrate.ipynb #d6ca8674
 def reliability(y, # Class number of each image
                 probs, # Probabilities, (images, classes)
-                bins:int=10 # Parts of equal width from 0 to 1
-               )->pd.DataFrame: # lower, upper, confidence, accuracy, n, low, high; one row per part with images
-    "Compare how sure the given labels are with how often they are right."
+                bins:int=10 # Bins of equal width from 0 to 1
+               )->pd.DataFrame: # lower, upper, confidence, accuracy, n, low, high; one row per bin with images
+    "Compare how sure the predicted labels are with how often they are right."
     import pandas as pd
     from scipy.stats import binomtest
     probs = class_probs(probs, (len(y), np.shape(probs)[-1]))
@@ -65,26 +65,26 @@ def reliability(y, # Class number of each image
 # %% ../../nbs/evaluate/00a_calibrate.ipynb #a09e53d3
 def calibration_error(y, # Class number of each image
                       probs, # Probabilities, (images, classes)
-                      bins:int=15 # Parts of equal width from 0 to 1
-                     )->float: # 0: as sure as it is right; at most 1
-    "Mean distance of `reliability`'s confidence from its accuracy."
+                      bins:int=15 # Bins of equal width from 0 to 1
+                     )->float: # From 0, perfectly calibrated, to 1
+    "Compute the mean distance of confidence from accuracy in `reliability`."
     r = reliability(y, probs, bins)
     return float(np.average(abs(r.confidence - r.accuracy), weights=r.n))
 
 # %% ../../nbs/evaluate/00a_calibrate.ipynb #e25a9ecf
 def _threshold(wrong, level):
-    "The ⌈(n + 1)·level⌉-th smallest of n numbers; 1 for fewer than 1/(1 - level) of them."
+    "Find the ⌈(n + 1)·level⌉-th smallest number; 1 for fewer than 1/(1 - level) of them."
     n = len(wrong)
     rank = int(np.ceil(round((n + 1)*level, 9)))
     return float(np.sort(wrong)[rank - 1]) if n*round(1 - level, 9) >= 1 else 1.
 
 # %% ../../nbs/evaluate/00a_calibrate.ipynb #6d1526ae
-def conformal_quantiles(y, # Class number of each image; of images that were not trained on
+def conformal_quantiles(y, # Class number of each image, none of them trained on
                         probs, # Probabilities, (images, classes), calibrated as at prediction
                         classes=STUDY_CLASSES, # Class names, in order
-                        levels=(.8, .9, .95) # Shares of images whose set is to hold the true class
+                        levels=(.8, .9, .95) # Shares of sets that should hold the true class
                        )->dict: # Level as a string, "0.9" → class name → largest 1 - probability
-    "Thresholds of class-conditional conformal sets; 1 for a class with too few images."
+    "Find the thresholds of class-conditional sets; 1 for a class with too few images."
     y, = class_numbers(y, classes=classes)
     probs = class_probs(probs, (len(y), len(classes)))
     if not all(.5 <= o < 1 for o in levels):
@@ -93,20 +93,20 @@ def conformal_quantiles(y, # Class number of each image; of images that were not
     return {str(float(o)): {name: _threshold(v, o) for name, v in wrong.items()} for o in levels}
 
 # %% ../../nbs/evaluate/00a_calibrate.ipynb #350a15bd
-def conformal_sets(probs, # Probabilities, (images, classes), calibrated as those of the thresholds
+def conformal_sets(probs, # Probabilities, (images, classes), calibrated as for the thresholds
                    quantiles, # One level of `conformal_quantiles`: class name → threshold
                    classes=STUDY_CLASSES # Class names, in order
                   )->np.ndarray: # bool, (images, classes): is the class in the image's set?
-    "The classes that can't be excluded for each image."
+    "Find the classes that can't be excluded for each image."
     if set(classes) - set(quantiles):
         raise DataError(f"Expected one level's thresholds, such as quantiles['0.9'], for {', '.join(classes)}; "
                         f"found {list(quantiles)}.")
     limits = np.array([quantiles[c] for c in classes])
-    return 1 - class_probs(probs, (len(probs), len(classes))) <= limits + 1e-8  # of rounding
+    return 1 - class_probs(probs, (len(probs), len(classes))) <= limits + 1e-8  # for rounding errors
 
 # %% ../../nbs/evaluate/00a_calibrate.ipynb #28089246
 def _coverage_row(own, held, sets, g, drawn):
-    "Coverage with its interval, size, share of empty sets, and number of the images `own`."
+    "Make one row of `coverage` for the images `own`."
     missed, kept = drawn.sum(1).T
     some = missed + kept > 0
     shares = kept[some]/(missed + kept)[some]
@@ -120,7 +120,7 @@ def coverage(y, # Class number of each image
              groups=None, # Group of each image, such as its patient
              classes=STUDY_CLASSES # Class names, in order
             )->pd.DataFrame: # label, coverage, low, high, size (classes per set), empty (share), images
-    "How often `sets` hold the true class, with 95 % intervals that draw whole `groups`."
+    "Compute how often `sets` hold the true class, with 95 % intervals over `groups`."
     import pandas as pd
     y, = class_numbers(y, classes=classes)
     sets = np.asarray(sets)
@@ -142,7 +142,7 @@ def coverage_table(y, # Class number of each image
                    groups=None, # Group of each image, such as its patient
                    classes=STUDY_CLASSES # Class names, in order
                   )->pd.DataFrame: # The rows of `coverage` for each level, with a column level
-    "Coverage of the sets of each level."
+    "Compute the coverage of the sets of each level."
     import pandas as pd
     tables = [coverage(y, o, groups, classes).assign(level=float(level)) for level, o in sets.items()]
     return pd.concat(tables, ignore_index=True)
@@ -155,18 +155,18 @@ def coverages(y, # Class number of each image
               groups=None, # Group of each image, such as its patient
               classes=STUDY_CLASSES # Class names, in order
              )->pd.DataFrame: # The rows of `coverage` for each level, with a column level
-    "Coverage of the calibrated `probs` at each level of `quantiles`."
+    "Calibrate `probs`, and compute the coverage at each level of `quantiles`."
     probs = calibrate(probs, temperature)
     sets = {level: conformal_sets(probs, q, classes) for level, q in quantiles.items()}
     return coverage_table(y, sets, groups, classes)
 
 # %% ../../nbs/evaluate/00a_calibrate.ipynb #ca958eb1
 def cross_calibrate(y, # Class number of each image
-                    probs, # Probabilities of a network that didn't learn from it, (images, classes)
+                    probs, # Probabilities by networks that didn't learn from the image, (images, classes)
                     folds, # The fold of each image
                     classes=STUDY_CLASSES # Class names, in order
                    )->tuple: # Calibrated probabilities, and level → sets as from `conformal_sets`
-    "Calibrate each fold, and form its sets, by the answers to the other folds."
+    "Calibrate each fold, and form its sets, from the answers to the other folds."
     y, probs, folds = np.asarray(y), class_probs(probs), np.asarray(folds)
     calibrated, sets = np.empty_like(probs), {}
     for fold in np.unique(folds):
@@ -179,11 +179,11 @@ def cross_calibrate(y, # Class number of each image
     return calibrated, sets
 
 # %% ../../nbs/evaluate/00a_calibrate.ipynb #5cf410bb
-def fit_calibration(y, # Class number of each image; of images that were not trained on
+def fit_calibration(y, # Class number of each image, none of them trained on
                     probs, # Probabilities, (images, classes)
                     classes=STUDY_CLASSES # Class names, in order
                    )->dict: # temperature and conformal, as a bundle has them
-    "Fit the temperature, and the thresholds of the calibrated probabilities."
+    "Fit the temperature, and then the thresholds of calibrated probabilities."
     temperature = fit_temperature(y, probs)
     limits = conformal_quantiles(y, calibrate(probs, temperature), classes)
     return dict(temperature=temperature, conformal=limits)

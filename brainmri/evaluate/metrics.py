@@ -44,12 +44,12 @@ def confusion(y, # Class number of each image
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #7cf698db
 def _ratio(a, b):
-    "`a / b`, NaN for 0/0."
+    "Divide, with NaN for 0/0."
     with np.errstate(invalid="ignore"): return np.true_divide(a, b)
 
 def class_rates(cm # Confusion matrices, shape (..., classes, classes)
                )->dict: # Name → array of shape (..., classes)
-    "Precision, sensitivity, specificity and F1 of each class; NaN for 0/0."
+    "Compute precision, sensitivity, specificity and F1 of each class; NaN for 0/0."
     tp = np.diagonal(cm, axis1=-2, axis2=-1)
     fn = np.sum(cm, -1) - tp
     fp = np.sum(cm, -2) - tp
@@ -60,14 +60,14 @@ def class_rates(cm # Confusion matrices, shape (..., classes, classes)
 # %% ../../nbs/evaluate/00_metrics.ipynb #daa580c2
 def confusion_f1(cm # Confusion matrices, shape (..., classes, classes)
                 )->np.ndarray: # Shape (...)
-    "Macro-F1 of confusion matrices."
+    "Compute macro-F1 from confusion matrices."
     return np.nan_to_num(class_rates(cm)["f1"]).mean(-1)
 
 def macro_f1(y, # Class number of each image
              pred, # Predicted class numbers
              classes=STUDY_CLASSES # Class names, in order
             )->float: # Between 0 and 1
-    "The mean over all classes of F1; 0/0 counts as 0."
+    "Compute the mean of the F1 of all classes; 0/0 counts as 0."
     return float(confusion_f1(confusion(y, pred, classes)))
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #27862354
@@ -75,7 +75,7 @@ def classification_table(y, # Class number of each image
                          pred, # Predicted class numbers
                          classes=STUDY_CLASSES # Class names, in order
                         )->pd.DataFrame: # Rows: the classes, then "macro"
-    "Precision, sensitivity, specificity, F1 and number of images of each class."
+    "List precision, sensitivity, specificity, F1 and number of images of each class."
     import pandas as pd
     cm = confusion(y, pred, classes)
     df = pd.DataFrame(class_rates(cm), index=list(classes)).fillna(0.)
@@ -88,7 +88,7 @@ def most_confused(y, # Class number of each image
                   n:int=3, # Kinds of mistake, the most frequent first
                   classes=STUDY_CLASSES # Class names, in order
                  )->pd.DataFrame: # actual, predicted, count, share (of the images of that class)
-    "The `n` most frequent mistakes."
+    "List the `n` most frequent mistakes."
     import pandas as pd
     cm = confusion(y, pred, classes)
     rows = [(classes[i], classes[j], cm[i, j], cm[i, j]/cm[i].sum()) for i, j in np.argwhere(cm) if i != j]
@@ -121,7 +121,7 @@ def group_numbers(groups, # Group of each image; None: each image is its own
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #91367b5a
 def _group_confusions(y, preds, groups, classes=STUDY_CLASSES):
-    "Confusion matrices of each group, shape (groups, predictions, classes, classes)."
+    "Count the confusion matrices of each group: (groups, predictions, classes, classes)."
     y, *preds = class_numbers(y, *preds, classes=classes)
     g, size = group_numbers(groups, len(y))
     out = np.zeros((size, len(preds), len(classes), len(classes)), dtype=int)
@@ -130,9 +130,10 @@ def _group_confusions(y, preds, groups, classes=STUDY_CLASSES):
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #8d459e9d
 def _draw_kinds(per_group, n, seed):
-    "How often each kind of group comes in each drawing; what is counted of each kind; each group's kind."
+    "Draw how often each kind of group comes; also return the kinds, and each group's kind."
     size = len(per_group)
-    kinds, kind, counts = np.unique(per_group.reshape(size, -1), axis=0, return_inverse=True, return_counts=True)
+    kinds, kind, counts = np.unique(per_group.reshape(size, -1), axis=0, return_inverse=True,
+                                    return_counts=True)
     times = np.random.default_rng(seed).multinomial(size, counts/size, size=n)
     return times, kinds, kind.ravel()
 
@@ -143,14 +144,14 @@ def bootstrap_draws(per_group, # What is counted of each group, shape (groups, .
                    )->np.ndarray: # Shape (n, ...)
     "Sum `per_group` over each of `n` bootstrap drawings of the groups."
     times, kinds, _ = _draw_kinds(per_group, n, seed)
-    sums = times.astype(float) @ kinds  # of whole numbers, but floats are much faster here
+    sums = times.astype(float) @ kinds  # whole numbers, but floats are much faster here
     return sums.reshape(n, *per_group.shape[1:])
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #cdded1ce
-def interval_of(scores, # Scores of the drawings; NaN are left out
+def interval_of(scores, # Scores of the drawings; NaN is left out
                 level:float=.95 # Share of the scores inside
                )->tuple: # Low and high end; two NaN without scores
-    "The middle `level` of `scores`."
+    "Find the interval that holds the middle `level` of `scores`."
     scores = scores[~np.isnan(scores)]
     if not len(scores): return np.nan, np.nan
     return tuple(np.quantile(scores, [(1 - level)/2, (1 + level)/2]).tolist())
@@ -165,7 +166,7 @@ def bootstrap_interval(y, # Class number of each image
                        n:int=2000, # Drawings
                        seed=42 # The same seed gives the same interval
                       )->tuple: # Low and high end
-    "95 % bootstrap interval of macro-F1, drawing whole `groups`."
+    "Compute the 95 % bootstrap interval of macro-F1, drawing whole `groups`."
     per_group = _group_confusions(y, [pred], groups, classes)
     return _interval(confusion_f1(bootstrap_draws(per_group, n, seed))[:, 0], len(per_group))
 
@@ -175,7 +176,7 @@ def scores(y, # Class number of each image
            groups=None, # Group of each image, such as its patient
            classes=STUDY_CLASSES # Class names, in order
           )->dict: # `n` (images), `macro_f1`, `interval` (95 %) and `accuracy`
-    "Macro-F1 with its interval, and accuracy."
+    "Compute macro-F1 with its interval, and accuracy."
     return dict(n=len(y), macro_f1=macro_f1(y, pred, classes),
                 interval=bootstrap_interval(y, pred, groups, classes),
                 accuracy=float(np.mean(np.asarray(y) == np.asarray(pred))))
@@ -189,7 +190,7 @@ class Metric:
     needs:str = "labels" # "labels", "probs", "confusion" or "counts"
     per_class:bool = False # Is there one number per class?
     mean:str = None # Name of the mean over classes, if it is reported
-    empty:float = np.nan # What a class has for 0/0
+    empty:float = np.nan # Value of a class for 0/0
     higher_is_better:bool = True # False for a loss
 
 METRICS = {}  #: All measures by name, in the order of the tables
@@ -219,13 +220,13 @@ add_metric("f1", _rate("f1"), **_rates)
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #8141037c
 def _auc(score, own, counts):
-    "AUC of `score` for the images `own` against the others, for each row of `counts`."
+    "Compute the AUC of the images `own` against the others, for each row of `counts`."
     pos, neg = np.flatnonzero(own), np.flatnonzero(~own)
     neg = neg[np.argsort(score[neg])]
     total = np.pad(counts[:, neg].cumsum(1), ((0, 0), (1, 0)))
     below = np.searchsorted(score[neg], score[pos], "left")
     up_to = np.searchsorted(score[neg], score[pos], "right")
-    won = counts[:, pos]*(total[:, below] + total[:, up_to])  # twice the number, so that halves stay whole
+    won = counts[:, pos]*(total[:, below] + total[:, up_to])  # twice the number, so halves are whole
     return _ratio(won.sum(1), 2*counts[:, pos].sum(1)*total[:, -1])
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #86ebf954
@@ -233,14 +234,14 @@ def class_auc(y, # Class number of each image
               probs, # Probabilities, (images, classes)
               counts # How often each image comes, (drawings, images)
              )->np.ndarray: # Shape (drawings, classes)
-    "AUC of each class against the others; NaN unless there are images on both sides."
+    "Compute the AUC of each class against the others; NaN without images on both sides."
     return np.stack([_auc(p, y == c, counts) for c, p in enumerate(probs.T)], -1)
 
 add_metric("auc", class_auc, needs="counts", per_class=True, mean="macro_auc")
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #fef2c765
 def _image_counts(y, pred, groups, classes, n, seed):
-    "How often each image comes in each drawing, in blocks of shape (drawings, images)."
+    "Count how often each image comes, in blocks of shape (drawings, images)."
     times, _, kind = _draw_kinds(_group_confusions(y, [pred], groups, classes), n, seed)
     g, size = group_numbers(groups, len(y))
     alike = np.bincount(kind)  # groups of each kind
@@ -256,7 +257,7 @@ def _image_counts(y, pred, groups, classes, n, seed):
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #27ace5d7
 def _count_confusions(y, pred, counts, k):
-    "Confusion matrices of the images in each drawing."
+    "Count the confusion matrix of each drawing."
     return np.array([np.bincount(y*k + pred, c, k*k).reshape(k, k) for c in counts])
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #d357bf43
@@ -266,7 +267,7 @@ def measure(metric:Metric, # An entry of `METRICS`
             counts, # How often each image comes, (drawings, images)
             cms # Confusion matrices, (drawings, classes, classes)
            )->np.ndarray: # Shape (drawings,), or (drawings, classes)
-    "The value of `metric` in each drawing."
+    "Compute `metric` in each drawing."
     if metric.needs == "confusion": return metric.function(cms)
     if metric.needs == "counts": return metric.function(y, probs, counts)
     said = probs if metric.needs == "probs" else probs.argmax(1)
@@ -288,13 +289,23 @@ def class_probs(probs, # Probabilities, (images, classes)
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #dbd0e121
 def _rows(metric, values, classes):
-    "Name, label and values of each row of `metric` in the table."
+    "Yield name, label and values of each row of `metric` in the table."
     if not metric.per_class: yield metric.name, "all", values
     if metric.mean: yield metric.mean, "all", _ratio(np.nansum(values, -1), np.isfinite(values).sum(-1))
     values[0] = np.nan_to_num(values[0], nan=metric.empty)
     for c, label in enumerate(classes if metric.per_class else ()): yield metric.name, label, values[:, c]
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #621a9e06
+def _drawn_measures(y, probs, groups, classes, n, seed):
+    "Compute every metric for the images themselves, and then for each drawing."
+    pred, once = probs.argmax(1), np.ones((1, len(y)), dtype=int)
+    found = {m: [] for m in METRICS.values()}
+    for counts in chain([once], _image_counts(y, pred, groups, classes, n, seed)):
+        cms = _count_confusions(y, pred, counts, len(classes))
+        for m, blocks in found.items(): blocks.append(measure(m, y, probs, counts, cms))
+    return {m: np.concatenate(blocks) for m, blocks in found.items()}
+
+# %% ../../nbs/evaluate/00_metrics.ipynb #ea6cf594
 def measures(y, # Class number of each image
              probs, # Probabilities, (images, classes)
              groups=None, # Group of each image, such as its patient
@@ -302,20 +313,14 @@ def measures(y, # Class number of each image
              n:int=2000, # Drawings
              seed:int=42 # The same seed gives the same intervals
             )->pd.DataFrame: # measure, label ("all" or a class), value, low, high
-    "Every metric with its 95 % bootstrap interval, drawing whole `groups`."
+    "Compute every metric with its 95 % bootstrap interval, drawing whole `groups`."
     import pandas as pd
     y, = class_numbers(y, classes=classes)
-    probs = class_probs(probs, (len(y), len(classes)))
-    pred = probs.argmax(1)
-    found = {m: [] for m in METRICS.values()}
-    once = np.ones((1, len(y)), dtype=int)
-    for counts in chain([once], _image_counts(y, pred, groups, classes, n, seed)):
-        cms = _count_confusions(y, pred, counts, len(classes))
-        for m, blocks in found.items(): blocks.append(measure(m, y, probs, counts, cms))
+    found = _drawn_measures(y, class_probs(probs, (len(y), len(classes))), groups, classes, n, seed)
     g, size = group_numbers(groups, len(y))
     sizes = {"all": size} | {label: len(np.unique(g[y == c])) for c, label in enumerate(classes)}
     rows = [(name, label, v[0], *_interval(v[1:], sizes[label]))
-            for m, blocks in found.items() for name, label, v in _rows(m, np.concatenate(blocks), classes)]
+            for m, values in found.items() for name, label, v in _rows(m, values, classes)]
     df = pd.DataFrame(rows, columns=["measure", "label", "value", "low", "high"])
     return df.sort_values("label", key=lambda o: o.map(list(sizes).index), kind="stable", ignore_index=True)
 
@@ -325,7 +330,7 @@ def judge(y, # Class number of each image
           groups=None, # Group of each image, such as its patient
           classes=STUDY_CLASSES # Class names, in order
          )->dict: # As `scores` gives it, and `measures`: the rows of `measures`, as dicts
-    "Score `probs`, and measure everything."
+    "Score `probs` by `scores` and `measures`."
     table = measures(y, probs, groups, classes)
     found = scores(y, np.asarray(probs).argmax(1), groups, classes)
     return dict(found, measures=table.to_dict("records"))
@@ -339,7 +344,7 @@ def paired_difference(y, # Class number of each image
                       n:int=2000, # Drawings
                       seed=42 # The same seed gives the same interval
                      )->dict: # `diff` (macro-F1 of a minus that of b), `lo`, `hi`, `tied`
-    "Bootstrap interval of the difference in macro-F1 between two networks."
+    "Compare the macro-F1 of two networks, with a bootstrap interval of the difference."
     per_group = _group_confusions(y, [pred_a, pred_b], groups, classes)
     diff = float(np.subtract(*confusion_f1(per_group.sum(0))))
     drawn = confusion_f1(bootstrap_draws(per_group, n, seed))
@@ -351,7 +356,7 @@ def unpaired_difference(a, # Labels, predictions and groups (or None) of the fir
                         b, # The same of the second
                         classes=STUDY_CLASSES # Class names, in order
                        )->dict: # `diff` (macro-F1 on a minus that on b), `lo`, `hi`
-    "Bootstrap interval of the difference in macro-F1 between two sets of images."
+    "Compare the macro-F1 on two sets of images, with a bootstrap interval."
     sets = [_group_confusions(y, [pred], groups, classes) for y, pred, groups in (a, b)]
     diff = np.subtract(*(confusion_f1(o.sum(0))[0] for o in sets))
     drawn = [confusion_f1(bootstrap_draws(o, 2000, [42, i]))[:, 0] for i, o in enumerate(sets)]
@@ -363,7 +368,7 @@ def mcnemar(y, # Class number of each image
             a, # Predictions of the first network
             b # Predictions of the second
            )->dict: # `only_a`, `only_b`: images that only that one got right; `p`: two-sided p-value
-    "McNemar's exact test of whether `a` and `b` are right equally often."
+    "Test exactly, after McNemar, whether `a` and `b` are right equally often."
     from scipy.stats import binomtest
     right_a, right_b = (np.equal(y, o) for o in (a, b))
     only_a = int((right_a & ~right_b).sum())

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 from fastai.basics import ClassificationInterpretation, Learner
+from fastcore.basics import patch
 from ..core import DataError, counted, subplots
 from ..data.classes import STUDY_CLASSES
 from ..data.image import open_image
@@ -29,7 +30,12 @@ class MRIInterpretation(ClassificationInterpretation):
         if self.probs.shape != shape:
             raise DataError(f"The probabilities have shape {self.probs.shape}: expected {shape}, one row per image.")
         super().__init__(learn, dl, torch.tensor(_losses(self.y, self.probs)))
-    def confusion_matrix(self): return confusion(self.y, self.pred, self.vocab)
+
+# %% ../../nbs/evaluate/01_plots.ipynb #9151ec54
+@patch
+def confusion_matrix(self:MRIInterpretation)->np.ndarray: # Row: true class, column: predicted class
+    "Count which class was taken for which."
+    return confusion(self.y, self.pred, self.vocab)
 
 def _losses(y, probs): return -np.log(np.clip(probs[np.arange(len(y)), y], 1e-12, None))
 
@@ -38,7 +44,7 @@ def score_learner(learn:Learner, # Any learner; its `dls.vocab` holds the classe
                   dl=None, # A loader with labels, such as `rows_dl(learn.dls, rows)`; validation unless given
                   groups=None # Group of each image, such as its patient
                  )->dict: # `n`, `macro_f1`, `interval` (95 %) and `accuracy`
-    "Run `learn` over `dl`, and score what it says."
+    "Run `learn` over `dl`, and score its predictions."
     with learn.no_bar(): probs, y = learn.get_preds(dl=dl)
     return scores(y.numpy(), probs.numpy().argmax(1), groups, learn.dls.vocab)
 
@@ -48,7 +54,7 @@ def top_losses(df, # Rows with filepath and y
                n:int=8, # How many, the worst first
                classes=STUDY_CLASSES # Class names, in order
               )->pd.DataFrame: # filepath, label, predicted, probability (of the true class), loss
-    "The `n` rows with the largest cross-entropy."
+    "List the `n` rows with the largest cross-entropy."
     probs, y = np.asarray(probs), np.asarray(df["y"])
     names = np.array(classes, dtype=object)
     t = pd.DataFrame(dict(filepath=np.asarray(df["filepath"]), label=names[y], predicted=names[probs.argmax(1)],
@@ -63,18 +69,25 @@ def plot_top_losses(df, # Rows with filepath and y
                    ): # The matplotlib figure
     "Show the mistakes with the largest loss, or the least certain right answers."
     t = top_losses(df, probs, len(df), classes)
-    wrong, images = t[t.label != t.predicted], counted(len(t), "image")
-    title = f"{counted(len(wrong), 'mistake')} among {images}"
-    if len(wrong) > n: title += f", the {n} with the largest loss"
-    if not len(wrong): title = f"No mistake among {images}; the least sure answers"
+    wrong = t[t.label != t.predicted]
     shown = wrong[:n] if len(wrong) else t[:4]
     cols = min(4, n, len(shown))
     rows = -(-len(shown)//cols)
     fig, axs = subplots(rows, cols, figsize=(max(2.3*cols, 4.2), 2.9*rows + .3), squeeze=False)
-    fig.suptitle(title, fontsize=11)
+    fig.suptitle(_loss_title(len(wrong), len(t), n), fontsize=11)
     for ax in axs.flat: ax.axis("off")
-    for ax, r in zip(axs.flat, shown.itertuples()):
-        ax.set_anchor("N")  # tops in a line, whatever the pictures' shapes
-        ax.imshow(open_image(r.filepath))
-        ax.set_title(f"{r.label}\ncalled {r.predicted}\np({r.label}) = {r.probability:.2f}", fontsize=9)
+    for ax, row in zip(axs.flat, shown.itertuples()): _show_loss(ax, row)
     return fig
+
+# %% ../../nbs/evaluate/01_plots.ipynb #e7faa411
+def _loss_title(wrong, images, n):
+    images = counted(images, "image")
+    if not wrong: return f"No mistake among {images}; the least sure answers"
+    title = f"{counted(wrong, 'mistake')} among {images}"
+    return title if wrong <= n else f"{title}, the {n} with the largest loss"
+
+def _show_loss(ax, row):
+    ax.set_anchor("N")  # tops in a line, whatever the pictures' shapes
+    ax.imshow(open_image(row.filepath))
+    title = f"{row.label}\ncalled {row.predicted}\np({row.label}) = {row.probability:.2f}"
+    ax.set_title(title, fontsize=9)

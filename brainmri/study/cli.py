@@ -19,16 +19,21 @@ __all__ = ['plain_errors', 'brainmri_train', 'brainmri_audit', 'brainmri_predict
            'brainmri_app']
 
 # %% ../../nbs/study/09_cli.ipynb #3a63ecc9
+def _replace_unknown():
+    "Let consoles replace letters that they don't have, as on Windows."
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"): stream.reconfigure(errors="replace")
+
+# %% ../../nbs/study/09_cli.ipynb #f835bd82
 @contextmanager
 def plain_errors(command:str # Its name, put in front of each line
                 ):
-    "Print refusals and warnings of the library as single lines; a refusal ends the command with status 2."
+    "Print errors and warnings of the library as single lines; an error ends with status 2."
     def say(text): print(f"{command}: {text}", file=sys.stderr)
     def show(message, category, *args, **kwargs):
-        if issubclass(category, DataWarning): say(message)  # others are for programmers
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"): stream.reconfigure(errors="replace")  # for Windows consoles
+        if issubclass(category, DataWarning): say(message)  # the others are for programmers
     status = 2
+    _replace_unknown()
     with warnings.catch_warnings():
         warnings.simplefilter("always", DataWarning)
         warnings.showwarning = show
@@ -44,21 +49,21 @@ def plain_errors(command:str # Its name, put in front of each line
 _fastcore1 = hasattr(script, "Param")
 
 def _argument(text, type, nargs):
-    "The annotation of a positional argument."
+    "Annotate a positional argument."
     if _fastcore1: return script.Param(text, type, opt=False, nargs=nargs)
     return Annotated[type, text, dict(opt=False, nargs=nargs)]
 
 def _spelled(argv):
-    "`argv` with the names of options as this version's parser has them."
+    "Spell the names of options as this version's parser does."
     end, sign = argv.index("--") if "--" in argv else len(argv), "_" if _fastcore1 else "-"
     def spell(option):
         name, equals, value = option[2:].partition("=")
         return "--" + re.sub("[_-]", sign, name).replace(f"no{sign}", "no-", 1) + equals + value
-    return [spell(o) if o.startswith("--") else o for o in argv[:end]] + argv[end:]  # then there are files
+    return [spell(o) if o.startswith("--") else o for o in argv[:end]] + argv[end:]  # files follow
 
 # %% ../../nbs/study/09_cli.ipynb #8c5aa91f
 def _command():
-    "The command that the arguments `NAME …` of this process mean; they become its own."
+    "Find the command that this process's arguments `NAME …` mean."
     from brainmri.study import cli
     names = [o.removeprefix("brainmri_") for o in cli.__all__ if o.startswith("brainmri_")]
     name = sys.argv[1] if len(sys.argv) > 1 else ""
@@ -67,15 +72,17 @@ def _command():
     return getattr(cli, sys.argv[0])
 
 if __name__ == "__main__" and Path(sys.argv[0]).name == "cli.py":
-    sys.exit(_command()())  # here, since fastcore would call the first command of the file that is run
+    sys.exit(_command()())  # else fastcore would call the first command of this file
 
 # %% ../../nbs/study/09_cli.ipynb #1d4dae63
 _NO_OPTIONS = ["audited", "cbs", "metrics", "loss_func", "batch_tfms", "class_weights", "progress"]
 
+# %% ../../nbs/study/09_cli.ipynb #bf35fe81
 @call_parse
 @takes_settings(but=_NO_OPTIONS)
 def brainmri_train(
-    data:_argument("Folder of class folders, CSV, or kaggle:owner/name; nothing: synthetic phantoms", str, "?")=None,
+    data:_argument("Folder of class folders, CSV, or kaggle:owner/name; nothing: synthetic phantoms",
+                   str, "?")=None,
     **kwargs
 ):
     "Audit, split, train all recipes, choose by validation, open the test set once, and report."
@@ -83,7 +90,7 @@ def brainmri_train(
         from brainmri.study.study import train_all
         if kwargs["weights"].lower() == "none": kwargs["weights"] = None
         res = train_all(data, **kwargs)
-        if os.environ.get("RANK", "0") != "0": return  # of several processes the first one reports
+        if os.environ.get("RANK", "0") != "0": return  # of several processes only the first reports
         print(f"Bar chart: {res.path/'figures'/'comparison.png'}")
         print(f"Confusion matrix: {res.path/'figures'/f'confusion_{res.best}.png'}")
         print(f"Report: {res.path/'report.html'}")
@@ -93,13 +100,13 @@ def brainmri_train(
 def brainmri_audit(
     data:str, # Folder of class folders, CSV with filepath,label[,group], or kaggle:owner/name
     group:str=None, # Names the patient: a column, a CSV of files and patients, or by_original
-    classes:str=None, # Classes to use, separated by commas; all that are found by default
+    classes:str=None, # Classes to use, separated by commas; all by default
     turned:bool=False, # Look for mirrored and turned copies, too?
-    probes:int=5000, # Images on which shortcuts and doubtful labels are looked for, at most
+    probes:int=5000, # Most images to search for shortcuts and doubtful labels
     out:str="audit.html", # The page to write
     strict:bool=False # Exit with status 1 if something is wrong?
 ):
-    "Report sources, patients on two sides, copies, doubtful labels, and what gives a class away."
+    "Report sources, patients on two sides, copies, doubtful labels and shortcuts."
     with plain_errors("brainmri_audit"):
         from brainmri.data.audit import audit
         from brainmri.data.index import index_images
@@ -110,12 +117,15 @@ def brainmri_audit(
         print(f"{_audit_text(df, found)}\nPage: {page}")
         if strict and found.warnings: raise SystemExit(1)
 
+# %% ../../nbs/study/09_cli.ipynb #80e208f2
 def _audit_text(df, found):
-    "What an audit found, as tables for a terminal."
+    "Write the results of an audit as tables for a terminal."
     from brainmri.data.look import class_counts
     parts = [class_counts(df).round(2).to_string(), found.summary.to_string(header=False)]
-    if (found.recognized.collection != "").any(): parts.append(f"Where the images come from:\n{found.provenance.to_string()}")
-    if found.shortcuts is not None: parts.append(found.shortcuts.drop(columns=["images", "warning"]).round(2).to_string())
+    if (found.recognized.collection != "").any():
+        parts.append(f"Where the images come from:\n{found.provenance.to_string()}")
+    if found.shortcuts is not None:
+        parts.append(found.shortcuts.drop(columns=["images", "warning"]).round(2).to_string())
     wrong = "\n".join(f"- {o}" for o in found.warnings)
     return "\n\n".join([*parts, f"Wrong with it:\n{wrong}" if wrong else "Nothing was found to be wrong."])
 
@@ -124,28 +134,30 @@ def _audit_text(df, found):
 def brainmri_predict(
     bundle:str, # Folder of a trained recipe, such as runs/NAME/vgg16_finetune, an .onnx file, or hub:owner/name
     images:_argument("Image, DICOM or NIfTI files, or folders of them; for a network of sequences NAME=FILE of each, or a CSV", str, "+"),
-    level:float=.9, # How often the right class shall be in the set: .8, .9 or .95
+    level:float=.9, # How often the set holds the right class: .8, .9 or .95
     csv:bool=False, # Print comma-separated values?
     json:bool=False, # Print JSON?
     cam:str=None # Folder for pictures that show where the network looked
 ):
-    "Classify images with a trained network. For research, not for clinical use. Status 2 if a file can't be read."
+    "Classify images with a trained network. For research, not for clinical use."
     with plain_errors("brainmri_predict"):
         from brainmri.use.predict import load
-        if csv and json: raise ConfigError("--csv and --json are two forms of the same answer: give one of them.")
+        if csv and json:
+            raise ConfigError("--csv and --json are two forms of the same answer: give one of them.")
         predictor = load(bundle)
         if predictor.channels: images = _named_files(images)
         found = predictor.predict(list(images), level=level, progress=not (csv or json))
-        if cam: _write_cams(found, Path(cam))  # before anything is printed, since it may be refused
+        if cam: _write_cams(found, Path(cam))  # before anything is printed, since it may fail
         print(_as_csv(found) if csv else _as_json(found) if json else _as_text(found))
         for p in found.failed: print(f"brainmri_predict: {p.reason}", file=sys.stderr)
         if found.failed: raise SystemExit(2)
 
 # %% ../../nbs/study/09_cli.ipynb #6f68bbe9
 def _named_files(images):
-    "Arguments like t1=FILE as one picture; others as they are."
+    "Combine arguments like t1=FILE into one picture, and keep the others."
     pairs = [o.split("=", 1) for o in images if "=" in o]
-    if len(dict(pairs)) < len(pairs): raise ConfigError("A sequence is named twice: give several pictures as a CSV.")
+    if len(dict(pairs)) < len(pairs):
+        raise ConfigError("A sequence is named twice: give several pictures as a CSV.")
     return [*([dict(pairs)] if pairs else []), *(o for o in images if "=" not in o)]
 
 def _as_csv(found): return csv_text(found.to_frame()).rstrip("\n")
@@ -154,16 +166,19 @@ def _as_json(found):
     predictions = [{**p.to_dict(), "set": p.set} for p in found]
     return json.dumps(dict(predictions=predictions, studies=found.studies()), indent=1)
 
+# %% ../../nbs/study/09_cli.ipynb #4adc1a29
 def _as_text(found):
     table = found.to_frame().drop(columns=["level", "distance", "reason"]).dropna(axis=1, how="all")
     parts = [table.round(3).to_string(index=False, na_rep="–")]
     why = [f"{p.source}: {p.reason}" for p in found if p.verdict == "rejected" and not p.failed]
     if why: parts.append("\n".join(["Not answered:", *why]))
-    if found.studies(): parts.append(f"Series:\n{found.summary().round(3).to_string(index=False, na_rep='–')}")
+    if found.studies():
+        parts.append(f"Series:\n{found.summary().round(3).to_string(index=False, na_rep='–')}")
     return "\n\n".join(parts)
 
+# %% ../../nbs/study/09_cli.ipynb #8e7bc4b0
 def _write_cams(found, folder):
-    "Write a picture for each answer; the names are numbered, since two folders may hold the same one."
+    "Write a picture for each answer, with numbered names, since names may repeat."
     folder.mkdir(parents=True, exist_ok=True)
     for i, p in enumerate(found, 1):
         name = f"{i:04}-{Path(p.source).name.replace('#', '-')[:80]}.png"
@@ -181,23 +196,25 @@ def brainmri_report(
         report = write_report(run)
         print(f"{summary_text(read_run(run))}\nReport: {report}")
 
+# %% ../../nbs/study/09_cli.ipynb #d8ca0b5a
 @call_parse
 def brainmri_export(
     bundle:str, # Folder of a trained recipe, such as runs/NAME/vgg16_finetune
     out:str=None # The .onnx file to write; by default model.onnx in the folder
 ):
-    "Write a trained network as one ONNX file, which needs no PyTorch, and check it against PyTorch."
+    "Write a trained network as one ONNX file, and check it against PyTorch."
     with plain_errors("brainmri_export"):
         from brainmri.use.onnx import export_onnx
         print(f"ONNX file: {export_onnx(bundle, out)}")
 
+# %% ../../nbs/study/09_cli.ipynb #69ff4571
 @call_parse
 def brainmri_app(
     bundle:str, # Folder of a trained recipe, or an .onnx file
     host:str="127.0.0.1", # Address to listen on; 0.0.0.0 lets others reach the page
     port:int=7860 # Port to listen on
 ):
-    "Show a page on this machine: drop a file, read the answer. For research, not for clinical use."
+    "Show a page for files and answers on this machine. Not for clinical use."
     with plain_errors("brainmri_app"):
         from brainmri.use.app import serve
         serve(bundle, host, port)

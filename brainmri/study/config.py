@@ -19,6 +19,31 @@ _LIMITS = dict(
     n_robust=(0, 10**6), tta=(0, 100), early_stop=(1, 10_000))
 _OBJECTS = ("cbs", "metrics", "loss_func", "batch_tfms", "class_weights")
 
+# %% ../../nbs/study/03a_config.ipynb #cbfcad79
+def _setting_problems(config):
+    "Describe problems of single settings."
+    for name, (least, most) in _LIMITS.items():
+        v = getattr(config, name)
+        whole = isinstance(v, Integral) and not isinstance(v, bool)
+        if v is not None and not (whole and least <= v <= most):
+            yield f"{name}={v!r}: expected a whole number from {least} to {most}."
+    if config.preset is not None: pick(config.preset, PRESETS, "preset")
+    yield from _fold_problems(config)
+
+# %% ../../nbs/study/03a_config.ipynb #8cdf3248
+def _fold_problems(config):
+    "Describe problems with the settings of folds."
+    folds, column = config.folds, isinstance(config.folds, str)
+    if folds is None:
+        if config.nested or config.repeats > 1:
+            yield "nested and repeats need folds: give `train_all` folds=5."
+        return
+    if not column and (not isinstance(folds, int) or isinstance(folds, bool) or not 2 <= folds <= 50):
+        yield f"folds={folds!r}: expected a whole number from 2 to 50, or the name of a column."
+    if column and config.repeats > 1: yield f"repeats={config.repeats}: the folds of a column can't be drawn again."
+    if config.split not in ("grouped", "random"): yield f"split={config.split!r} and folds exclude each other: leave split out."
+    if config.n_seeds > 1: yield f"n_seeds={config.n_seeds}: with folds, `repeats` trains each recipe several times."
+
 # %% ../../nbs/study/03a_config.ipynb #4fa9c85d
 @dataclass(frozen=True)
 class RunConfig:
@@ -32,19 +57,19 @@ class RunConfig:
     split:str="grouped" # "grouped", "random" (the study's), "folders" (Training and Testing) or "given" (a column)
     folds:str=None # Test every group once: a number of folds, or a column that names each image's fold
     nested:bool=False # With folds: choose the recipe in each fold by its validation images alone?
-    repeats:int=1 # With folds: how often they are dealt, each time anew
+    repeats:int=1 # With folds: how often new folds are drawn
     group:str=None # Names the patient: a column, a CSV, "by_original", in Python also a function or a mapping
     turned:bool=False # Keep mirrored and turned copies on one side, too?
-    audited:object=None # An `Audit` of these images, so that they aren't hashed and probed again
+    audited:object=None # An `Audit` of these images, to save another one
     img_size:int=None # Side of the images in pixels, instead of the preset's
-    epochs:int=None # At most so many epochs in each phase
+    epochs:int=None # Most epochs in each phase
     seed:int=42 # Of split, weights, order, dropout and augmentation
     split_seed:int=None # Of the split alone
     device:str=None # "cpu" or "cuda"; the GPU if there is one
     precision:str="auto" # Arithmetic of convolutions: "auto", "fp32", "winograd" or "bf16"
     cache:bool=True # Keep decoded images and frozen activations on disk?
-    aug_views:int=None # Stored augmented views of each training image; 0: new ones in every epoch
-    num_workers:int=0 # Threads that decode images, if nothing is cached; 0: one for each core
+    aug_views:int=None # Stored augmented views of each training image; 0 for new ones in every epoch
+    num_workers:int=0 # Threads that decode images, if nothing is cached; 0 for one per core
     cbs:object=None # fastai callbacks for every training
     metrics:object=None # More fastai metrics for the history
     loss_func:object=None # Loss in place of cross-entropy
@@ -52,7 +77,7 @@ class RunConfig:
     class_weights:object=None # "balanced", or one weight for each class
     boxes:str=None # Where tumors are, for guided recipes: a table of boxes, or the .safetensors file of a map
     tta:int=0 # Augmented views to average when images are scored
-    early_stop:int=None # End a phase after so many epochs without a better validation macro-F1
+    early_stop:int=None # End a phase after this many epochs without a better validation macro-F1
     test_top:int=2 # For how many of the leading recipes the test set is opened
     n_seeds:int=1 # Trainings of each recipe; with more than one, mean and spread are reported
     n_robust:int=None # Images to try artifacts and borders on; 0 for none, by default as time allows
@@ -61,31 +86,9 @@ class RunConfig:
     progress:bool=True # Report progress, with bars?
 
     def __post_init__(self):
-        if str(self.folds).isdigit(): object.__setattr__(self, "folds", int(self.folds))  # from the command line
+        if str(self.folds).isdigit():
+            object.__setattr__(self, "folds", int(self.folds))  # from the command line
         refuse_first(_setting_problems(self), ConfigError)
-
-# %% ../../nbs/study/03a_config.ipynb #0ea7310a
-def _setting_problems(config):
-    "What is wrong with single settings."
-    for name, (least, most) in _LIMITS.items():
-        v = getattr(config, name)
-        whole = isinstance(v, Integral) and not isinstance(v, bool)
-        if v is not None and not (whole and least <= v <= most):
-            yield f"{name}={v!r}: expected a whole number from {least} to {most}."
-    if config.preset is not None: pick(config.preset, PRESETS, "preset")
-    yield from _fold_problems(config)
-
-def _fold_problems(config):
-    "What is wrong with the settings of folds."
-    folds, column = config.folds, isinstance(config.folds, str)
-    if folds is None:
-        if config.nested or config.repeats > 1: yield "nested and repeats need folds: give `train_all` folds=5."
-        return
-    if not column and (not isinstance(folds, int) or isinstance(folds, bool) or not 2 <= folds <= 50):
-        yield f"folds={folds!r}: expected a whole number from 2 to 50, or the name of a column."
-    if column and config.repeats > 1: yield f"repeats={config.repeats}: the folds of a column can't be dealt anew."
-    if config.split not in ("grouped", "random"): yield f"split={config.split!r} and folds exclude each other: leave split out."
-    if config.n_seeds > 1: yield f"n_seeds={config.n_seeds}: with folds, `repeats` trains each recipe several times."
 
 # %% ../../nbs/study/03a_config.ipynb #43bcd597
 @dataclass(frozen=True)
@@ -93,8 +96,8 @@ class Preset:
     "How a run differs from the study."
     schedule:str="study" # Learning-rate schedule: "study" (constant) or "fine_tune" (one-cycle)
     img_size:int=None # Side of the images in pixels, instead of the recipe's
-    epochs:int=None # At most so many epochs in each phase
-    lr:float=None # At most this learning rate
+    epochs:int=None # Most epochs in each phase
+    lr:float=None # Highest learning rate
     rates:dict=None # Part that learns → rate, instead of the recipe's
     bs:int=None # Images per batch, instead of the recipe's
     aug_views:int=2 # Stored augmented views of each training image, on a CPU
@@ -110,17 +113,18 @@ PRESETS = dict( #: What `preset` may be
 def settle(config:RunConfig, # As the caller gave it
            with_data:bool, # Were images given, or are phantoms drawn?
            device:str # Where the run computes
-          )->RunConfig: # Without open settings
+          )->RunConfig: # All settings decided
     "Fill in the settings that depend on preset, data and device."
     name = config.preset or ("study" if with_data else "quick")
     preset, on_gpu = PRESETS[name], device.startswith("cuda")
-    views = config.aug_views if config.aug_views is not None else 0 if on_gpu else preset.aug_views
+    views = config.aug_views
+    if views is None: views = 0 if on_gpu else preset.aug_views
     split_seed = config.seed if config.split_seed is None else config.split_seed
     return replace(config, preset=name, device=device, aug_views=views, split_seed=split_seed)
 
 # %% ../../nbs/study/03a_config.ipynb #3ae91db2
 _NOT_RECORDED = ("recipes", "classes", "channels", "group", "turned", "audited", "img_size", "epochs",
-                 "num_workers", "out", "resume", "progress")  # they show in other records, or change no number
+                 "num_workers", "out", "resume", "progress")  # recorded elsewhere, or without effect on numbers
 
 def to_record(config:RunConfig # From `settle`
              )->dict: # For `config.json`
@@ -129,19 +133,19 @@ def to_record(config:RunConfig # From `settle`
     return {k: _named(v) if k in _OBJECTS else v for k, v in kept.items()}
 
 def _named(o):
-    "An object's name, or that of its type; for a list, those of its items."
+    "Get the name of an object or its type; for a list, those of its items."
     if o is None or isinstance(o, (str, int, float)): return o
     if isinstance(o, (list, tuple)): return [_named(v) for v in o]
     return getattr(o, "__name__", None) or type(o).__name__
 
 # %% ../../nbs/study/03a_config.ipynb #99a5da52
 def takes_settings(f=None, # A function with `**kwargs`
-                   but=() # Settings that it doesn't take
+                   but=() # Settings to leave out
                   ): # `f`, with the settings in its signature
     "Show the fields of `RunConfig` in a function's signature."
     if f is None: return lambda f: takes_settings(f, but)
     f = delegates(RunConfig, but=list(but))(f)
-    f.__delwrap__ = RunConfig  # its source has the comments; that of its `__init__` is generated
+    f.__delwrap__ = RunConfig  # its source has the comments; its `__init__` is generated
     return f
 
 # %% ../../nbs/study/03a_config.ipynb #2f80bf35

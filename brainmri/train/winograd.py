@@ -16,34 +16,37 @@ __all__ = ['chain_of', 'ncnn_model', 'WinogradNet', 'winograd_net']
 
 # %% ../../nbs/train/00a_winograd.ipynb #acac4731
 def chain_of(net:nn.Module # Traced by torch.fx; any other is no chain
-            )->list: # Layers in order, or None
-    "The layers of a network in which each one takes the result of the one before."
+            )->list: # Layers in order; None for a network with branches
+    "List the layers of a network in which each takes only the result of the one before."
     if not hasattr(net, "graph"): return None
     calls = list(net.graph.nodes)[1:-1]
     if all(o.op == "call_module" and o.all_input_nodes == [o.prev] for o in calls):
         return [net.get_submodule(o.target) for o in calls]
 
 # %% ../../nbs/train/00a_winograd.ipynb #abd767ce
-def _is_3x3(m):
-    "Is a layer a 3 × 3 convolution with a bias, and all else as usual?"
-    return repr(m).startswith("Conv2d") and repr(m).endswith("kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))")
+_CONV_3X3 = "kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))"
+
+def _ncnn_layer(m):
+    "Describe a layer by type, settings and weights; None for other kinds."
+    if repr(m) == repr(nn.MaxPool2d(2)): return "Pooling", "1=2 2=2 5=1", b""  # 5=1: no odd last row
+    if not repr(m).startswith("Conv2d") or not repr(m).endswith(_CONV_3X3): return None
+    settings = f"0={m.out_channels} 1=3 4=1 5=1 6={m.weight.numel()}"
+    data = m.weight.numpy().tobytes() + m.bias.numpy().tobytes()
+    return "Convolution", settings, bytes(4) + data  # zeros: float32 follows
 
 # %% ../../nbs/train/00a_winograd.ipynb #2e5175d3
 def ncnn_model(layers:list # From `chain_of`
               )->tuple: # Text and bytes, or None if there are layers of other kinds
     "Describe a chain of layers in ncnn's format."
-    lines, weights = ["Input 0 0 1 0"], []
+    lines, weights = ["Input 0 0 1 0"], b""
     for m in layers:
-        n = len(lines)
-        place = f"{n} 1 1 {n-1} {n}"
-        if isinstance(m, nn.ReLU) and lines[-1].startswith("Convolution"): lines[-1] += " 9=1"
-        elif repr(m) == repr(nn.MaxPool2d(2)):
-            lines.append(f"Pooling {place} 1=2 2=2 5=1")  # 5=1: no odd last row
-        elif _is_3x3(m):
-            lines.append(f"Convolution {place} 0={m.out_channels} 1=3 4=1 5=1 6={m.weight.numel()}")
-            weights += [bytes(4), m.weight.numpy().tobytes(), m.bias.numpy().tobytes()]  # zeros: float32 follows
+        n, layer = len(lines), _ncnn_layer(m)
+        if layer:
+            lines.append(f"{layer[0]} {n} 1 1 {n-1} {n} {layer[1]}")
+            weights += layer[2]
+        elif isinstance(m, nn.ReLU) and lines[-1].startswith("Convolution"): lines[-1] += " 9=1"
         else: return None
-    return "\n".join(["7767517", f"{len(lines)} {len(lines)}", *lines, ""]), b"".join(weights)
+    return "\n".join(["7767517", f"{len(lines)} {len(lines)}", *lines, ""]), weights
 
 # %% ../../nbs/train/00a_winograd.ipynb #715f239b
 class WinogradNet:
@@ -54,15 +57,23 @@ class WinogradNet:
                 ):
         self.text, self.weights, self.process = text, weights, None
 
+@patch
+def __call__(self:WinogradNet,
+             x:torch.Tensor # float32, (n, c, h, w), on the CPU
+            )->torch.Tensor: # float32
+    "Compute a batch."
+    if self.process != os.getpid(): self.open()  # a fork has none of its threads
+    return torch.from_numpy(np.stack([self._one(o) for o in x.numpy()]))
+
 # %% ../../nbs/train/00a_winograd.ipynb #3ef47e16
 @patch
 def open(self:WinogradNet):
-    "Give the layers to ncnn, for this process."
+    "Load the layers into ncnn, for this process."
     import ncnn
     self.net, self.process = ncnn.Net(), os.getpid()
     self.net.opt.num_threads = torch.get_num_threads()
     for name in ("vulkan_compute", "fp16_packed", "fp16_storage", "fp16_arithmetic"):
-        setattr(self.net.opt, f"use_{name}", False)  # on some machines the default is less than float32
+        setattr(self.net.opt, f"use_{name}", False)  # some machines default to less than float32
     with tempfile.TemporaryDirectory() as d:
         Path(d, "param").write_text(self.text)
         Path(d, "bin").write_bytes(self.weights)
@@ -81,19 +92,10 @@ def _one(self:WinogradNet, image):
                               "use the precision 'fp32'.")
     return np.array(y)
 
-# %% ../../nbs/train/00a_winograd.ipynb #ab48190f
-@patch
-def __call__(self:WinogradNet,
-             x:torch.Tensor # float32, (n, c, h, w), on the CPU
-            )->torch.Tensor: # float32
-    "Compute a batch."
-    if self.process != os.getpid(): self.open()  # a fork has none of its threads
-    return torch.from_numpy(np.stack([self._one(o) for o in x.numpy()]))
-
 # %% ../../nbs/train/00a_winograd.ipynb #21aacdfb
 def winograd_net(net:nn.Module # Folded, in evaluation mode, on the CPU
-                ): # A `WinogradNet`, or `net` where ncnn doesn't know all of its layers
-    "Compute a network by ncnn, if it is a chain of convolutions, ReLU and pooling."
+                ): # A `WinogradNet`, or `net` if it has other layers
+    "Run a network in ncnn, if it is a chain of 3 × 3 convolutions, ReLU and pooling."
     layers = chain_of(net)
     model = ncnn_model(layers) if layers else None
     return WinogradNet(*model) if model else net

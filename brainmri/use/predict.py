@@ -11,6 +11,12 @@ from functools import lru_cache, partial
 from pathlib import Path
 import numpy as np
 from PIL import Image
+
+# %% auto #0
+__all__ = ['list_slices', 'as_square', 'open_slices', 'open_safely', 'OnnxEngine', 'Predictor', 'conformal_limits',
+           'explain_images', 'Explainer', 'load']
+
+# %% ../../nbs/use/04_predict.ipynb #e4a89b79
 from ..core import *
 from ..store import *
 from ..data.image import from_array, image_array, is_picture, open_image
@@ -21,14 +27,10 @@ from .bundle import HUB, bundle_gate, check_bundle, check_seal, count_channels, 
 from .dicom import find_slices, place_slices
 from .ood import Gate, plain_checks, read_gate
 
-# %% auto #0
-__all__ = ['list_slices', 'open_slices', 'open_safely', 'as_square', 'OnnxEngine', 'Predictor', 'conformal_limits', 'Explainer',
-           'explain_images', 'load']
-
 # %% ../../nbs/use/04_predict.ipynb #0dfb4ca5
 def list_slices(x # What `predict` was given
-               )->tuple: # `Slice`s whose `image` is what to open; and whether `x` was more than one thing
-    "List what there is in `x` to answer for."
+               )->tuple: # `Slice`s whose `image` is to be opened; and whether `x` holds several
+    "List the slices in whatever `predict` was given."
     if any(hasattr(x, o) for o in ("columns", "file_meta")) or isinstance(x, dict): raise _no_image(x)
     many = not _is_single(x)
     given = list(x) if many else [x]
@@ -53,8 +55,9 @@ def _is_single(x):
     one = ("read", "detach", "save_as")  # a file, a tensor, pydicom's data set
     return any(hasattr(x, o) for o in one) or not isinstance(x, Iterable)
 
+# %% ../../nbs/use/04_predict.ipynb #525ebb53
 def _contents(x):
-    "What an open file or a buffer holds; the file that a path means; anything else as it is."
+    "Read an open file or a buffer, find a path's file, and return anything else unchanged."
     if isinstance(x, (str, Path)): return x if os.path.exists(x) else find_file(x) or x
     if isinstance(x, (bytearray, memoryview)): return bytes(x)
     if not hasattr(x, "read"): return x
@@ -63,26 +66,9 @@ def _contents(x):
     if isinstance(found, bytes): return found
     return ImageError("An open file must give bytes: open it with mode 'rb', await an upload, or give its path.")
 
-# %% ../../nbs/use/04_predict.ipynb #22abd656
-def open_slices(item:Slice, # From `list_slices`
-                **frame # `img_size` and `margin`, for `as_square`
-               )->list: # `Slice`s, whose image is a square, uint8 (img_size, img_size, 3), or an `ImageError`
-    "Open a file or an image, which may hold several slices."
-    try: found = _pictures_in(item)
-    except (OSError, ValueError) as e: found = [replace(item, image=e)]
-    series = item.series or (id(item) if len(found) > 1 else None)
-    if len(found) == 1: found = [replace(found[0], number=item.number or (1 if series else None))]
-    return [replace(o, series=series, image=_square_or_error(o, frame)) for o in found]
-
-def _square_or_error(o, frame):
-    try: return as_square(o.image, **frame)
-    except (OSError, ValueError) as e:
-        why = str(getattr(e, "strerror", None) or e).removeprefix("An image in memory: ")
-        return ImageError(why if one_line(o.name) in why else f"{o.name}: {why}")
-
 # %% ../../nbs/use/04_predict.ipynb #2e2c80e1
 def _channels():
-    from brainmri.data import channels  # it imports pandas, which other pictures don't need
+    from brainmri.data import channels  # imports pandas, which other pictures don't need
     return channels
 
 def _sequences_in(item, untrusted):
@@ -91,34 +77,54 @@ def _sequences_in(item, untrusted):
     return [replace(o, name=name) for o, name in zip(found, names)]
 
 def _pictures_in(item, untrusted=False):
-    "The slices of a file; your own picture is left to `as_square`, like the training images."
+    "Read the slices of a file; `as_square` opens trusted pictures."
     if isinstance(item.image, dict): return _sequences_in(item, untrusted)
     is_file = isinstance(item.image, (str, Path, bytes)) and (untrusted or not is_picture(item.image))
     return read_slices(item.image, item.name, untrusted) if is_file else [item]
 
-def open_safely(item:Slice # From `list_slices`
-               )->list: # `Slice`s, whose image is a PIL image or an error
-    "Open a stranger's file in a second process, with limits on time and memory."
-    try: found = _pictures_in(item, untrusted=True)
-    except (OSError, ValueError) as e: return [replace(item, image=e)]
-    if len(found) == 1: return [replace(found[0], series=item.series, number=item.number)]
-    return [replace(o, series=id(item)) for o in found]
-
 # %% ../../nbs/use/04_predict.ipynb #6fda4202
-def as_square(image, # A path, bytes, a PIL image, an array, or a dictionary of channels; an error is raised
+def as_square(image, # A path, bytes, a PIL image, an array or a dictionary of channels; an error is raised
               img_size:int, # Side of the square, in pixels
               margin:int # Pixels cut from each side
              )->np.ndarray: # uint8, (img_size, img_size, channels)
-    "Crop and resize an image as the training images were."
+    "Crop and resize an image like the training images."
     if isinstance(image, Exception): raise image
     if isinstance(image, np.ndarray): image = from_array(image)
     if isinstance(image, (str, Path, bytes, Image.Image)): return image_array(image, img_size, margin)
     if isinstance(image, dict): return _channels().picture_array(image, img_size, margin)
     raise _no_image(image)
 
+# %% ../../nbs/use/04_predict.ipynb #ed20488b
 def _no_image(x):
     expected = "a path, bytes, a PIL image, an array, or a list of them, such as a table's column"
     return ImageError(f"A {type(x).__name__} is no image: expected {expected}.")
+
+# %% ../../nbs/use/04_predict.ipynb #244707f1
+def open_slices(item:Slice, # From `list_slices`
+                **frame # `img_size` and `margin`, for `as_square`
+               )->list: # `Slice`s whose image is uint8, (img_size, img_size, 3), or an `ImageError`
+    "Open a file or an image with one or several slices."
+    try: found = _pictures_in(item)
+    except (OSError, ValueError) as e: found = [replace(item, image=e)]
+    series = item.series or (id(item) if len(found) > 1 else None)
+    if len(found) == 1: found = [replace(found[0], number=item.number or (1 if series else None))]
+    return [replace(o, series=series, image=_square_or_error(o, frame)) for o in found]
+
+# %% ../../nbs/use/04_predict.ipynb #ae0d1720
+def _square_or_error(o, frame):
+    try: return as_square(o.image, **frame)
+    except (OSError, ValueError) as e:
+        why = str(getattr(e, "strerror", None) or e).removeprefix("An image in memory: ")
+        return ImageError(why if one_line(o.name) in why else f"{o.name}: {why}")
+
+# %% ../../nbs/use/04_predict.ipynb #1ea39876
+def open_safely(item:Slice # From `list_slices`
+               )->list: # `Slice`s whose image is a PIL image or an error
+    "Open an untrusted file in a second process, with limits on time and memory."
+    try: found = _pictures_in(item, untrusted=True)
+    except (OSError, ValueError) as e: return [replace(item, image=e)]
+    if len(found) == 1: return [replace(found[0], series=item.series, number=item.number)]
+    return [replace(o, series=id(item)) for o in found]
 
 # %% ../../nbs/use/04_predict.ipynb #9d7d4e46
 class OnnxEngine:
@@ -131,11 +137,11 @@ class OnnxEngine:
         metadata = self.session.get_modelmeta().custom_metadata_map
         self.bundle = check_bundle(json.loads(metadata.get("brainmri", "null")), path)
     def open(self):
-        "Begin a session, which works in this process only."
-        if self.process == os.getpid(): return  # a fork has none of its threads
+        "Open a session for this process."
+        if self.process == os.getpid(): return  # a fork lacks its threads
         onnxruntime = need_package("onnxruntime", "brainmri[onnx]")
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # errors are said in our own line
+        options.log_severity_level = 4  # errors become one line of our own
         self.session = onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
         self.process = os.getpid()
     def __call__(self, pictures # uint8, (n, size, size, 3)
@@ -153,7 +159,7 @@ class Predictor:
                  bundle:dict, # What `bundle.json` holds
                  gate:Gate=None, # Its limits
                  path=None, # Where it was read from, for messages
-                 opened:tuple=None # What `load` was given: so it is sent to another process
+                 opened:tuple=None # Arguments of `load`, to open it again in another process
                 ):
         self.engine, self.bundle, self.gate, self.path, self.opened = engine, bundle, gate, path, opened
         self.classes = tuple(bundle["classes"])
@@ -166,15 +172,15 @@ class Predictor:
     def __deepcopy__(self, memo): return self
 
     def predict(self,
-                x, # A file, a folder, bytes, an open file, a PIL image, an array, or several; with channels a dict, row or table
+                x, # A file, folder, bytes, open file, PIL image or array, or several; with channels a dict, row or table
                 bs:int=16, # Images in a forward pass
                 level:float=.9, # Of the conformal sets: .8, .9 or .95
                 progress:bool=True, # Show a bar for more than 200 files?
                 untrusted:bool=False # Open files in a second process, with limits on time and memory?
                ): # A `Prediction`, or `Predictions` for a list, a folder, or a file of several slices
-        "Classify images; among several, one that can't be used is rejected with the reason."
+        "Classify images; among several, unusable ones are rejected with a reason."
         if not isinstance(bs, int) or bs < 1: raise ConfigError(f"bs={bs!r}: expected a number of images.")
-        conformal_limits(self.bundle, level)  # refuses a wrong level before files are opened
+        conformal_limits(self.bundle, level)  # before files are opened
         items, many = _channels().list_channels(x, self.channels) if self.channels else list_slices(x)
         if untrusted: items = [o for item in items for o in open_safely(item)]
         found = self.answer(items, bs, level, progress)
@@ -198,10 +204,10 @@ class Predictor:
         return _numbered(found)
 
     def raw(self,
-            x, # A list of paths, bytes, PIL images or arrays, each of one picture
+            x, # A list of paths, bytes, PIL images or arrays of one picture each
             bs:int=16 # Images in a forward pass
            )->np.ndarray: # (images, classes)
-        "The network's own probabilities: before calibration, and without the gate."
+        "Compute the network's probabilities without calibration and gate."
         logits = [np.zeros((0, len(self.classes)))]
         if self.channels: x = [_channels().pick_channels(o, self.channels) for o in x]
         for i in range(0, len(x), bs):
@@ -212,13 +218,14 @@ class Predictor:
 # %% ../../nbs/use/04_predict.ipynb #acda673c
 def conformal_limits(bundle:dict, # What `bundle.json` holds
                      level # Such as .9
-                    )->dict: # Class → threshold; None if the bundle wasn't calibrated
-    "The conformal thresholds of a bundle at `level`."
+                    )->dict: # Class → threshold; None without calibration
+    "Find the conformal thresholds of a bundle at `level`."
     limits = bundle.get("conformal")
     try: level = float(level)
     except (TypeError, ValueError): raise ConfigError(f"level={level!r}: expected a number such as 0.9.") from None
     return limits[pick(str(level), limits, "level")] if limits else None
 
+# %% ../../nbs/use/04_predict.ipynb #8a2ba136
 def _numbered(found):
     "Number the series of predictions from 1."
     keys = dict.fromkeys(p.series for p in found if p.series is not None)
@@ -226,39 +233,64 @@ def _numbered(found):
     return Predictions(replace(p, series=numbers.get(p.series)) for p in found)
 
 # %% ../../nbs/use/04_predict.ipynb #57a9c66d
-def _answers(predictor, places, level):
-    "Judge slices; `places` holds each opened `Slice`, what it came from, and which of its slices it is."
-    classes, gate = predictor.classes, predictor.gate
+def _run(predictor, places):
+    "Run the network on opened slices, with blank squares for errors."
     side = predictor.frame["img_size"]
     blank = np.zeros((side, side, count_channels(predictor.bundle)), np.uint8)
     pictures = np.stack([blank if isinstance(o.image, ImageError) else o.image for o, _, _ in places])
     logits, distance, *maps = predictor.engine(pictures)
-    if logits.shape[1] != len(classes) or not np.isfinite(logits).all():
+    if logits.shape[1] != len(predictor.classes) or not np.isfinite(logits).all():
         raise WeightsError(f"{predictor.path} gives no finite number for each class: train again.")
+    unknown = [None]*len(places)
+    return pictures, logits, unknown if distance is None else distance.tolist(), maps[0] if maps else unknown
+
+# %% ../../nbs/use/04_predict.ipynb #150d9585
+def _answers(predictor, places, level):
+    "Judge slices; `places` lists an opened `Slice`, its source, and its number in it."
+    classes, gate = predictor.classes, predictor.gate
+    pictures, logits, distance, maps = _run(predictor, places)
     probs = calibrate(softmax(logits), predictor.bundle.get("temperature") or 1.)
     limits = conformal_limits(predictor.bundle, level)
-    inside = conformal_sets(probs, limits, classes) if limits else None
+    sets = conformal_sets(probs, limits, classes) if limits else [None]*len(places)
     refusals = gate.reasons(plain_checks(pictures), distance) if gate else [None]*len(places)
     for i, (o, item, k) in enumerate(places):
-        if isinstance(o.image, ImageError):
-            unread = dict.fromkeys(classes)
-            yield Prediction(o.name, unread, None, level, "rejected", str(o.image), None, o.series, o.number)
-            continue
-        p = dict(zip(classes, probs[i].tolist()))
-        remaining = limits and tuple(c for c, included in zip(classes, inside[i]) if included)
-        refusal = f"No MRI: its header says {o.other}." if o.other else refusals[i]
-        yield Prediction(o.name, p, remaining, level, *verdict_of(p, remaining, level, refusal),
-                         distance if distance is None else float(distance[i]), o.series, o.number,
-                         Explainer(predictor, item, k, maps[0][i] if maps else None))
+        explainer = Explainer(predictor, item, k, maps[i])
+        yield _answer(o, dict(zip(classes, probs[i].tolist())), sets[i], level, refusals[i],
+                      distance[i], explainer)
+
+# %% ../../nbs/use/04_predict.ipynb #11c8b3c4
+def _answer(o, probs, inside, level, refusal, distance, explainer):
+    if isinstance(o.image, ImageError):
+        unread = dict.fromkeys(probs)
+        return Prediction(o.name, unread, None, level, "rejected", str(o.image), None, o.series, o.number)
+    remaining = None if inside is None else tuple(c for c, included in zip(probs, inside) if included)
+    if o.other: refusal = f"No MRI: its header says {o.other}."
+    verdict, reason = verdict_of(probs, remaining, level, refusal)
+    return Prediction(o.name, probs, remaining, level, verdict, reason, distance, o.series, o.number,
+                      explainer)
+
+# %% ../../nbs/use/04_predict.ipynb #0de72fd0
+def explain_images(predictor:Predictor, # From `load`, of a bundle's folder
+                   images, # Paths, PIL images or arrays
+                   targets # Name of the class to explain for each; None for the most probable one
+                  )->list: # `Explanations`
+    "Explain many images in one pass."
+    if predictor.model is None: raise ConfigError("An ONNX file has no gradients: load the bundle's folder.")
+    from brainmri.data.cache import normalize, to_float
+    from brainmri.evaluate.explain import explain
+    bundle, known = predictor.bundle, None not in targets
+    def inputs(pictures): return normalize(to_float(pictures), bundle["mean"], bundle["std"])
+    return explain(predictor.model, list(images), **predictor.frame, target=list(targets) if known else None, inputs=inputs,
+                   temperature=bundle.get("temperature") or 1., classes=predictor.classes)
 
 # %% ../../nbs/use/04_predict.ipynb #e4678bd9
 class Explainer:
-    "Explains one prediction, when that is asked for."
+    "Explain one prediction on demand."
     def __init__(self,
                  predictor:Predictor, # Whose prediction it is
                  item:Slice, # From `list_slices`
                  k:int=0, # Which of its slices
-                 seen:np.ndarray=None # Where the network looked, if its engine says so by itself
+                 seen:np.ndarray=None # Where the network looked, if known
                 ):
         if isinstance(item.image, (str, Path)): item = replace(item, image=os.path.abspath(item.image))
         self.predictor, self.item, self.k, self.seen = predictor, item, k, seen
@@ -277,32 +309,19 @@ class Explainer:
         image = found[self.k].image
         return open_image(image) if isinstance(image, bytes) else image
 
+# %% ../../nbs/use/04_predict.ipynb #4bd69f97
 @lru_cache(maxsize=1)
 def _kept(path, written): return _pictures_in(Slice(str(path), path))
 
 @lru_cache(maxsize=1)
 def _reopened(*opened): return load(*opened)
 
-# %% ../../nbs/use/04_predict.ipynb #79ad1769
-def explain_images(predictor:Predictor, # From `load`, of a bundle's folder
-                   images, # Paths, PIL images or arrays
-                   targets # Name of the class to explain, for each; the most probable one where it is None
-                  )->list: # `Explanations`
-    "Show where a network looked, for many images in one pass."
-    if predictor.model is None: raise ConfigError("An ONNX file has no gradients: load the bundle's folder.")
-    from brainmri.data.cache import normalize, to_float
-    from brainmri.evaluate.explain import explain
-    bundle, known = predictor.bundle, None not in targets
-    def inputs(pictures): return normalize(to_float(pictures), bundle["mean"], bundle["std"])
-    return explain(predictor.model, list(images), **predictor.frame, target=list(targets) if known else None, inputs=inputs,
-                   temperature=bundle.get("temperature") or 1., classes=predictor.classes)
-
 # %% ../../nbs/use/04_predict.ipynb #7108b2d9
 def load(path, # A folder with bundle.json and model.safetensors, an .onnx file, or "hub:owner/name"
          precision:str="auto", # Arithmetic of the body: "auto", "fp32", "winograd" or "bf16"
          device="cpu" # Where the network runs: "cpu" or "cuda"
         )->Predictor: # Ready to answer
-    "Open the predictor in `path`."
+    "Open a trained network as a predictor."
     path = fetch_bundle(path) if str(path).startswith(HUB) else Path(path)
     try:
         opened = os.path.abspath(path), precision, str(device)
@@ -318,7 +337,7 @@ def load(path, # A folder with bundle.json and model.safetensors, an .onnx file,
 
 # %% ../../nbs/use/04_predict.ipynb #bfaeb4e9
 def _try_out(predictor):
-    "Let it answer for a blank picture, and use each of its conformal thresholds."
+    "Let it answer for a blank picture, and use all conformal thresholds."
     levels = predictor.bundle.get("conformal") or {}
     uniform = np.full((1, len(predictor.classes)), 1/len(predictor.classes))
     for limits in levels.values(): conformal_sets(uniform, limits, predictor.classes)
@@ -331,6 +350,7 @@ def _open_onnx(path):
     limits = engine.bundle["gate"]
     return engine, engine.bundle, limits and read_gate(dict(means=unused, whiten=unused), limits)
 
+# %% ../../nbs/use/04_predict.ipynb #34a660ae
 def _open_bundle(path, precision, device):
     from brainmri.use.engine import average, open_engine
     bundle = read_bundle(path)
