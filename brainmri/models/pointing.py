@@ -10,37 +10,61 @@ from torch import nn
 from torch.nn.functional import avg_pool2d
 
 # %% auto #0
-__all__ = ['PointingMap', 'places', 'GuidedPool', 'pointing_map', 'point']
+__all__ = ['cell_network', 'PointingMap', 'surroundings', 'places', 'GuidedPool', 'pointing_map', 'point']
+
+# %% ../../nbs/models/00a_pointing.ipynb #1328ef44
+def cell_network(n_in:int, # Numbers that describe a cell
+                 n_hidden:int, # Units of the first hidden layer; the second has half as many
+                 n_out:int # Outputs
+                )->nn.Sequential: # Takes (n, n_in, h, w)
+    "Build a network that decides about each cell by itself."
+    first = [nn.Dropout(.1), nn.Conv2d(n_in, n_hidden, 1), nn.ReLU(), nn.Dropout(.3)]
+    second = [nn.Conv2d(n_hidden, n_hidden//2, 1), nn.ReLU(), nn.Dropout(.3)]
+    last = nn.Conv2d(n_hidden//2, n_out, 1)
+    return nn.Sequential(nn.BatchNorm2d(n_in, affine=False), *first, *second, last)
 
 # %% ../../nbs/models/00a_pointing.ipynb #1328ef43
 class PointingMap(nn.Module):
-    "For each cell of activations, how much of it is a tumor of each class."
+    "Tell for each cell of activations how much of it is a tumor of each class."
     def __init__(self,
                  channels:int, # Of the activations
-                 n_classes:int, # Maps; that of a class without tumors stays zero
+                 n_classes:int, # Maps; that of a class without tumors stays near zero
                  n_project:int=192, # Numbers that describe a cell
-                 n_hidden:int=512 # Random ramps
+                 n_hidden:int=256 # Units of the first hidden layer
                 ):
         super().__init__()
         n_project = min(n_project, channels)
-        n_known = 3*n_project + 5
         self.project = nn.Conv2d(channels, n_project, 1)
-        self.hidden = nn.Conv2d(n_known, n_hidden, 1)
-        self.out = nn.Conv2d(n_known + n_hidden, n_classes, 1)
-        nn.init.normal_(self.hidden.weight, 0, 1.5*n_known**-.5)
-        nn.init.uniform_(self.hidden.bias, -1, 1)
+        self.sizes = 3*n_project + 5, n_hidden, n_classes + 1
+        self.renew()
         self.register_buffer("measured", torch.zeros(2))  # hits and images, on patients it hasn't seen
-    def forward(self, x): return self.out(self.cells(self.project(x)))
+    def renew(self): self.decide = cell_network(*self.sizes).to(self.project.weight.device)
+    def forward(self, x): return self.maps(self.project(x))
 
 # %% ../../nbs/models/00a_pointing.ipynb #2f9bc469
 @patch
 def cells(self:PointingMap,
-          z # From `project`
-         ): # All that is known of each cell
-    "Describe each cell by itself, its surroundings, its place and the random ramps."
-    near, far = (avg_pool2d(z, k, 1, k//2, count_include_pad=False) for k in (3, 7))
-    x = torch.cat([z, near, far, places(z)], 1)
-    return torch.cat([x, self.hidden(x).relu()], 1)
+          z # From `project`, (n, n_project, h, w)
+         ): # (n, 3·n_project + 5, h, w)
+    "Describe each cell by itself, its surroundings and its place."
+    near, far = (surroundings(z, k) for k in (3, 7))
+    return torch.cat([z, near, far, places(z)], 1)
+
+# %% ../../nbs/models/00a_pointing.ipynb #2f9bc46a
+@patch
+def maps(self:PointingMap,
+         z # From `project`, (n, n_project, h, w)
+        ): # (n, n_classes, h, w), 0 to 1
+    "Tell for each cell the share that is a tumor of each class."
+    return self.decide(self.cells(z)).softmax(1)[:, :-1]  # the last output means: no tumor
+
+# %% ../../nbs/models/00a_pointing.ipynb #2f9bc46b
+def surroundings(z, # Maps, (n, c, h, w)
+                 k:int # Side of the neighborhood, odd
+                ): # Of the same shape
+    "Average each cell with its neighbors: first along rows, then along columns."
+    wide = avg_pool2d(z, (1, k), 1, (0, k//2), count_include_pad=False)
+    return avg_pool2d(wide, (k, 1), 1, (k//2, 0), count_include_pad=False)
 
 # %% ../../nbs/models/00a_pointing.ipynb #5272a7a1
 def places(z # Maps, (n, c, h, w)
@@ -70,7 +94,7 @@ def pool(self:GuidedPool,
          z # From `map.project`
         ): # (n, width)
     "Describe images by their averages, and by what is under the map."
-    maps, z = self.map.out(self.map.cells(z)).flatten(2), z.flatten(2)
+    maps, z = self.map.maps(z).flatten(2), z.flatten(2)
     weight = (12*maps.sum(1, keepdim=True)).softmax(2)  # sharp: most of it in a few cells
     there = [(o*weight).sum(2) for o in (z, maps)]
     return torch.cat([mean, *there, maps.amax(2), maps.mean(2)], 1)
@@ -86,4 +110,4 @@ def point(model:nn.Module, # `nn.Sequential(body, head)` with a `PointingMap`
           x:torch.Tensor # Its input, (n, 3, height, width), normalized
          )->torch.Tensor: # (n, h, w), 0 to 1
     "Say for each cell of the images how much of it is tumor, of whichever class."
-    return pointing_map(model)(model[0](x)).amax(1).float().clamp(0, 1)
+    return pointing_map(model)(model[0](x)).sum(1).float()

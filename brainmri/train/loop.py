@@ -372,10 +372,10 @@ def _guided(self:Training, below, pool, part):
     some, = self._each(below, rows[::-(-len(rows)//200)], part)
     fit_projection(pool.map, torch.from_numpy(some).to(self.device), self.learn.model[0][1].fine)
     mean, z = map(torch.from_numpy, self._each(reduced, rows, part))
-    t, groups = self.df.iloc[rows], self.df.get("group", self.df.index.to_series()).values[rows]
-    cover = covered_cells(t.filepath.values, t.y.values, regions.iloc[rows].tolist(),
-                          len(classes_of(self.df)), tuple(z.shape[2:]), self.options.margin)
-    found = nested_pool(pool, mean, z, cover, inner_parts(t.y.values, groups, seed=self.options.seed))
+    t, o = self.df.iloc[rows], self.options
+    cover = covered_cells(t, regions.iloc[rows], len(classes_of(self.df)), z.shape[2:], o.margin)
+    parts = inner_parts(t.y.values, t.get("group", t.index), seed=o.seed)
+    found = nested_pool(pool, mean, z, cover, parts, o.seed, o.progress)
     self._measure(reduced, pool, part, regions)
     return found
 
@@ -385,8 +385,7 @@ def _measure(self:Training, reduced, pool, part, regions):
     rows = [i for i in self.rows["valid"] if regions.iloc[i] is not None]
     if not rows: return
     z = self._each(reduced, rows, part)[1]
-    files = self.df["filepath"].values[rows]
-    hits, n = measure_map(pool.map, z, files, regions.iloc[rows].tolist(), self.options.margin)
+    hits, n = measure_map(pool.map, z, self.df.iloc[rows], regions.iloc[rows], self.options.margin)
     if self.options.progress:
         print(f"The map points into the tumor in {hits} of {n} validation images.")
 
