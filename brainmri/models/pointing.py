@@ -16,12 +16,11 @@ __all__ = ['cell_network', 'PointingMap', 'surroundings', 'places', 'GuidedPool'
 def cell_network(n_in:int, # Numbers that describe a cell
                  n_hidden:int, # Units of the first hidden layer; the second has half as many
                  n_out:int # Outputs
-                )->nn.Sequential: # Takes (n, n_in, h, w)
+                )->nn.Sequential: # Takes (…, n_in)
     "Build a network that decides about each cell by itself."
-    first = [nn.Dropout(.1), nn.Conv2d(n_in, n_hidden, 1), nn.ReLU(), nn.Dropout(.3)]
-    second = [nn.Conv2d(n_hidden, n_hidden//2, 1), nn.ReLU(), nn.Dropout(.3)]
-    last = nn.Conv2d(n_hidden//2, n_out, 1)
-    return nn.Sequential(nn.BatchNorm2d(n_in, affine=False), *first, *second, last)
+    first = [nn.Linear(n_in, n_hidden), nn.ReLU(), nn.Dropout(.3)]
+    second = [nn.Linear(n_hidden, n_hidden//2), nn.ReLU(), nn.Dropout(.3)]
+    return nn.Sequential(*first, *second, nn.Linear(n_hidden//2, n_out))
 
 # %% ../../nbs/models/00a_pointing.ipynb #1328ef43
 class PointingMap(nn.Module):
@@ -45,10 +44,10 @@ class PointingMap(nn.Module):
 @patch
 def cells(self:PointingMap,
           z # From `project`, (n, n_project, h, w)
-         ): # (n, 3·n_project + 5, h, w)
+         ): # (n, h, w, 3·n_project + 5)
     "Describe each cell by itself, its surroundings and its place."
     near, far = (surroundings(z, k) for k in (3, 7))
-    return torch.cat([z, near, far, places(z)], 1)
+    return torch.cat([z, near, far, places(z)], 1).movedim(1, -1)
 
 # %% ../../nbs/models/00a_pointing.ipynb #2f9bc46a
 @patch
@@ -56,7 +55,8 @@ def maps(self:PointingMap,
          z # From `project`, (n, n_project, h, w)
         ): # (n, n_classes, h, w), 0 to 1
     "Tell for each cell the share that is a tumor of each class."
-    return self.decide(self.cells(z)).softmax(1)[:, :-1]  # the last output means: no tumor
+    shares = self.decide(self.cells(z)).softmax(-1)
+    return shares[..., :-1].movedim(-1, 1)  # the last output means: no tumor
 
 # %% ../../nbs/models/00a_pointing.ipynb #2f9bc46b
 def surroundings(z, # Maps, (n, c, h, w)

@@ -12,8 +12,8 @@ from ..data.regions import region_cells, region_of
 from ..models.pointing import GuidedPool, PointingMap
 
 # %% auto #0
-__all__ = ['SHARE', 'covered_cells', 'fit_projection', 'map_cells', 'fit_map', 'inner_parts', 'pooled', 'nested_pool',
-           'measure_map']
+__all__ = ['SHARE', 'covered_cells', 'fit_projection', 'map_cells', 'scale_inputs', 'fit_map', 'inner_parts', 'pooled',
+           'nested_pool', 'measure_map']
 
 # %% ../../nbs/train/01a_pointing.ipynb #40b99ee6
 def covered_cells(df, # Rows with filepath and y
@@ -58,7 +58,7 @@ def map_cells(net:PointingMap, # With its projection
     use, found = np.flatnonzero(~np.isnan(cover).any((1, 2, 3))), []
     rng = np.random.default_rng(0)
     for rows in np.array_split(use, -(-len(use)//bs)):
-        x = net.cells(z[rows].to(net.project.weight)).movedim(1, -1).flatten(0, 2)
+        x = net.cells(z[rows].to(net.project.weight)).flatten(0, 2)
         t = torch.from_numpy(cover[rows]).movedim(1, -1).flatten(0, 2)
         image = np.repeat(rows, len(t)//len(rows))
         keep = (t.sum(1) > 0).numpy() | (rng.random(len(t)) < SHARE)
@@ -68,6 +68,16 @@ def map_cells(net:PointingMap, # With its projection
 
 #: The share of cells without tumor from which a map learns.
 SHARE = .25
+
+# %% ../../nbs/train/01a_pointing.ipynb #c7a2f270
+@torch.no_grad()
+def scale_inputs(layer, # A linear layer that was trained on (x - mean)/scale; it is changed
+                 mean, # (features,)
+                 scale # (features,)
+                ):
+    "Let a layer take numbers as they are, and scale them in its weights."
+    layer.weight.div_(scale)
+    layer.bias.sub_(layer.weight @ mean)
 
 # %% ../../nbs/train/01a_pointing.ipynb #c7a2f271
 @torch.enable_grad()
@@ -80,18 +90,21 @@ def fit_map(net:PointingMap, # Its network is replaced by a new one, and trained
     "Train the network of a map with cross-entropy against the shares of tumor."
     bs = min(max(len(cells)//100, 64), 1024)
     steps = epochs*max(len(cells)//bs, 1)
+    some = cells[::-(-len(cells)//20_000)].to(net.project.weight)
+    mean, scale = some.mean(0), some.std(0) + 1e-3
     with seeded(seed, "map"):
         net.renew()
         adam = torch.optim.AdamW(net.decide.parameters(), weight_decay=.01)
         cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 2e-3, steps)
         for _ in range(steps):
             rows = torch.randint(len(cells), (bs,))
-            x, t = (o[rows].to(net.project.weight) for o in (cells, shares))
-            loss = cross_entropy(net.decide(x[:, :, None, None]).flatten(1), t)
+            x, t = (o[rows].to(mean) for o in (cells, shares))
+            loss = cross_entropy(net.decide((x - mean)/scale), t)
             adam.zero_grad()
             loss.backward()
             adam.step()
             cycle.step()
+    scale_inputs(net.decide[0], mean, scale)
     net.decide.eval()
 
 # %% ../../nbs/train/01a_pointing.ipynb #26502652
