@@ -12,7 +12,7 @@ from ..data.regions import region_cells, region_of
 from ..models.pointing import GuidedPool, PointingMap
 
 # %% auto #0
-__all__ = ['SHARE', 'covered_cells', 'fit_projection', 'map_cells', 'scale_inputs', 'fit_map', 'inner_parts', 'pooled',
+__all__ = ['MOST_CELLS', 'covered_cells', 'fit_projection', 'map_cells', 'scale_inputs', 'fit_map', 'inner_parts', 'pooled',
            'nested_pool', 'measure_map']
 
 # %% ../../nbs/train/01a_pointing.ipynb #40b99ee6
@@ -48,26 +48,25 @@ def fit_projection(net:PointingMap, # It is changed
     net.project.bias.copy_(-weight @ mean)
 
 # %% ../../nbs/train/01a_pointing.ipynb #943f80ea
+MOST_CELLS = 500_000  #: Cells without tumor from which a map learns at most
+
 @torch.no_grad()
 def map_cells(net:PointingMap, # With its projection
               z:torch.Tensor, # From `net.project`, (n, n_project, h, w)
               cover:np.ndarray, # From `covered_cells`
               bs:int=64 # Images at a time
              )->tuple: # Cells, float16; their shares of tumor, with that of none last; the image of each
-    "Collect the cells from which a map learns: all with tumor, every fourth of the others."
+    "Collect the cells from which a map learns: all with tumor, and a share of the others."
     use, found = np.flatnonzero(~np.isnan(cover).any((1, 2, 3))), []
-    rng = np.random.default_rng(0)
+    rng, share = np.random.default_rng(0), min(.25, MOST_CELLS/cover[:, 0].size)
     for rows in np.array_split(use, -(-len(use)//bs)):
         x = net.cells(z[rows].to(net.project.weight)).flatten(0, 2)
         t = torch.from_numpy(cover[rows]).movedim(1, -1).flatten(0, 2)
         image = np.repeat(rows, len(t)//len(rows))
-        keep = (t.sum(1) > 0).numpy() | (rng.random(len(t)) < SHARE)
+        keep = (t.sum(1) > 0).numpy() | (rng.random(len(t)) < share)
         found.append((x[keep].half().cpu(), t[keep], torch.from_numpy(image[keep])))
     x, t, image = (torch.cat(o) for o in zip(*found))
     return x, torch.cat([t, 1 - t.sum(1, keepdim=True)], 1), image
-
-#: The share of cells without tumor from which a map learns.
-SHARE = .25
 
 # %% ../../nbs/train/01a_pointing.ipynb #c7a2f270
 @torch.no_grad()
