@@ -14,7 +14,7 @@ from .classes import class_colors, classes_of
 from .image import open_image
 
 # %% auto #0
-__all__ = ['PROBES', 'file_facts', 'brightness', 'thumbnail', 'without_center', 'border_strips', 'Probe', 'look',
+__all__ = ['PROBES', 'file_facts', 'brightness_facts', 'thumbnail', 'without_center', 'border_strips', 'Probe', 'look',
            'probe_features', 'out_of_fold', 'class_f1', 'deal_labels', 'score_probe', 'probe_warning', 'class_codes',
            'drawn', 'shortcut_probes', 'plot_probes']
 
@@ -27,7 +27,7 @@ def file_facts(df # A table with width, height, mode and bytes, as from `index_i
     return np.column_stack([w, h, w/h, w*h, modes, df.bytes, df.bytes/(w*h)]).astype(float)
 
 # %% ../../nbs/data/07_shortcuts.ipynb #f4edff12
-def brightness(img:Image.Image # Mode RGB
+def brightness_facts(img:Image.Image # Mode RGB
               )->np.ndarray: # Twelve numbers
     "Measure mean, spread, quantiles, entropy, share of black, and how colorful an image is."
     from scipy.special import xlogy
@@ -80,7 +80,7 @@ class Probe:
 PROBES = dict(
     size=Probe("image size", lambda df: file_facts(df)[:, :4], of_table=True),
     file=Probe("the file (size, color mode, bytes)", file_facts, of_table=True),
-    intensity=Probe("the overall brightness", brightness),
+    intensity=Probe("the overall brightness_facts", brightness_facts),
     border_12px=Probe(f"the border of {CROP_MARGIN} pixels that is cropped off",
                       lambda img: border_strips(img, CROP_MARGIN, CROP_MARGIN)),
     border_tenth=Probe("a border of a tenth of each side",

@@ -17,8 +17,10 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import binomtest
 
 # %% auto #0
-__all__ = ['ARTIFACTS', 'BORDERS', 'Artifact', 'list_artifacts', 'degrade', 'show_artifacts', 'sample_rows', 'robustness',
-           'plot_robustness', 'border_test', 'say_border', 'refusals', 'say_refusals']
+__all__ = ['ARTIFACTS', 'BORDERS', 'Artifact', 'add_artifact', 'to_kspace', 'from_kspace', 'gibbs_ringing', 'bias_field',
+           'motion_ghosts', 'rician_noise', 'kspace_spike', 'gaussian_blur', 'gaussian_noise', 'lower_contrast',
+           'list_artifacts', 'degrade', 'show_artifacts', 'sample_rows', 'robustness', 'plot_robustness', 'border_test',
+           'say_border', 'refusals', 'say_refusals']
 
 # %% ../../nbs/evaluate/03_robust.ipynb #a7cfd726
 from ..core import ConfigError, DataError, ImageError, pick, stable_seed, thread_map, track
@@ -40,8 +42,11 @@ class Artifact:
 ARTIFACTS = {}  #: The artifacts by name
 
 # %% ../../nbs/evaluate/03_robust.ipynb #96773735
-def _add(name, what, *amounts):
-    "Decorate a function to add it to `ARTIFACTS`."
+def add_artifact(name:str, # What it is called in tables
+                 what:str, # What an amount is, with its unit
+                 *amounts # One for each strength, 1 to 5
+                ): # A decorator, for the function of an `Artifact`
+    "Add a function to `ARTIFACTS`."
     def enter(f):
         ARTIFACTS[name] = Artifact(name, what, amounts, f)
         return f
@@ -62,15 +67,27 @@ def _grainy(noisy, x):
     return x + _resized(noisy(small) - small, x.shape)
 
 # %% ../../nbs/evaluate/03_robust.ipynb #624f41dd
-def _to_kspace(x): return fft.fftshift(fft.fft2(x))
-def _to_image(k): return fft.ifft2(fft.ifftshift(k)).real
+def to_kspace(x:np.ndarray # A picture, (h, w)
+             )->np.ndarray: # Complex, (h, w), with the lowest frequency in the middle
+    "Compute the Fourier transform of a picture."
+    return fft.fftshift(fft.fft2(x))
 
-@_add("gibbs", "frequencies that are kept, in waves along the longer side", 80, 60, 44, 32, 22)
-def _gibbs(x, amount, seed):
+def from_kspace(k:np.ndarray # As from `to_kspace`
+               )->np.ndarray: # A picture, (h, w)
+    "Compute the picture of a Fourier transform."
+    return fft.ifft2(fft.ifftshift(k)).real
+
+# %% ../../nbs/evaluate/03_robust.ipynb #a3864c1e
+@add_artifact("gibbs", "frequencies that are kept, in waves along the longer side", 80, 60, 44, 32, 22)
+def gibbs_ringing(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
+                  amount:float, # Frequencies that are kept, in waves along the longer side
+                  seed:int=0 # Not used
+                 )->np.ndarray: # Of the same shape
+    "Keep the low frequencies only, so that ripples follow each edge."
     h, w = x.shape
     row, col = np.ogrid[:h, :w]
     kept = np.hypot(row - (h - 1)/2, col - (w - 1)/2) <= amount
-    return _to_image(_to_kspace(x)*kept)
+    return from_kspace(to_kspace(x)*kept)
 
 # %% ../../nbs/evaluate/03_robust.ipynb #8f88a2e2
 def _polynomial(shape, seed):
@@ -83,17 +100,25 @@ def _polynomial(shape, seed):
     return np.polynomial.legendre.leggrid2d(*at, coefficients)
 
 # %% ../../nbs/evaluate/03_robust.ipynb #01112fb6
-@_add("bias_field", "gain at the brightest over the darkest, without 2.5 % at either end", 1.5, 2.2,
+@add_artifact("bias_field", "gain at the brightest over the darkest, without 2.5 % at either end", 1.5, 2.2,
       3.4, 5.2, 8.)
-def _bias_field(x, amount, seed):
+def bias_field(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
+               amount:float, # Gain at the brightest over the darkest, without 2.5 % at either end
+               seed:int=0 # Of the polynomial
+              )->np.ndarray: # Of the same shape
+    "Multiply by a smooth random field."
     log = _polynomial(x.shape[::-1], seed).T if seed % 2 else _polynomial(x.shape, seed)
     low, high = np.quantile(log, (.025, .975))
     return x*np.exp((log - log.mean())*np.log(amount)/max(high - low, 1e-9))
 
 # %% ../../nbs/evaluate/03_robust.ipynb #d31ea2b2
-@_add("ghost", "how far the head moves to either side, as a share of the picture", .0012, .0025, .0045,
+@add_artifact("ghost", "how far the head moves to either side, as a share of the picture", .0012, .0025, .0045,
       .008, .013)
-def _ghost(x, amount, seed):
+def motion_ghosts(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
+                  amount:float, # How far the head moves to either side, as a share of the picture
+                  seed:int=0 # Of period, start and direction
+                 )->np.ndarray: # Of the same shape
+    "Repeat each edge, as if the head moved to and fro."
     rng = np.random.default_rng(seed)
     turned = rng.random() < .5
     period, start = rng.uniform(2.5, 6), rng.uniform(0, 2*np.pi)
@@ -105,36 +130,60 @@ def _ghost(x, amount, seed):
     return out.T if turned else out
 
 # %% ../../nbs/evaluate/03_robust.ipynb #952458e0
-@_add("rician", "standard deviation of each component, in gray levels of 255", 4, 9, 16, 26, 40)
-def _rician(x, amount, seed):
+@add_artifact("rician", "standard deviation of each component, in gray levels of 255", 4, 9, 16, 26, 40)
+def rician_noise(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
+                 amount:float, # Standard deviation of each component, in gray levels
+                 seed:int=0 # Of the noise
+                )->np.ndarray: # Of the same shape
+    "Add noise to two components, and take the length of the vector."
     rng = np.random.RandomState(seed)
     rng.rand()  # for MONAI's choice whether to do anything
     def noisy(x): return np.hypot(x + rng.normal(0, amount, x.shape), rng.normal(0, amount, x.shape))
     return _grainy(noisy, x)
 
 # %% ../../nbs/evaluate/03_robust.ipynb #e3242ff3
-@_add("spike", "height of the stripes, in gray levels of 255", 4, 9, 17, 28, 42)
-def _spike(x, amount, seed):
+@add_artifact("spike", "height of the stripes, in gray levels of 255", 4, 9, 17, 28, 42)
+def kspace_spike(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
+                 amount:float, # Height of the stripes, in gray levels
+                 seed:int=0 # Of their width and direction
+                )->np.ndarray: # Of the same shape
+    "Make one point of k-space too bright."
     rng = np.random.default_rng(seed)
     angle, stripes = rng.uniform(0, 2*np.pi), rng.uniform(.3, 1)*min(40, .4*min(x.shape))
     row = x.shape[0]//2 + int(round(stripes*np.sin(angle)))
     col = x.shape[1]//2 + int(round(stripes*np.cos(angle)))
-    k = _to_kspace(x)
+    k = to_kspace(x)
     k[row, col] = amount*x.size*np.exp(1j*np.angle(k[row, col]))
-    return _to_image(k)
+    return from_kspace(k)
 
 # %% ../../nbs/evaluate/03_robust.ipynb #6d5dc185
-@_add("blur", "standard deviation of the blur, in pixels of a picture of 224", .6, 1.1, 1.8, 2.7, 3.8)
-def _blur(x, amount, seed): return gaussian_filter(x, amount*_scale(x))
+@add_artifact("blur", "standard deviation of the blur, in pixels of a picture of 224", .6, 1.1, 1.8, 2.7, 3.8)
+def gaussian_blur(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
+                  amount:float, # Standard deviation of the blur, in pixels of a picture of 224
+                  seed:int=0 # Not used
+                 )->np.ndarray: # Of the same shape
+    "Blur a picture."
+    return gaussian_filter(x, amount*_scale(x))
 
-@_add("noise", "standard deviation, in gray levels of 255", 5, 10, 18, 28, 42)
-def _noise(x, amount, seed):
+# %% ../../nbs/evaluate/03_robust.ipynb #5c6559e4
+@add_artifact("noise", "standard deviation, in gray levels of 255", 5, 10, 18, 28, 42)
+def gaussian_noise(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
+                   amount:float, # Standard deviation, in gray levels
+                   seed:int=0 # Of the noise
+                  )->np.ndarray: # Of the same shape
+    "Add noise of a Gaussian distribution."
     return _grainy(lambda o: o + np.random.default_rng(seed).normal(0, amount, o.shape), x)
 
-@_add("contrast", "share of the contrast that is left", .85, .68, .5, .35, .23)
-def _contrast(x, amount, seed):
+# %% ../../nbs/evaluate/03_robust.ipynb #414535fd
+@add_artifact("contrast", "share of the contrast that is left", .85, .68, .5, .35, .23)
+def lower_contrast(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
+                   amount:float, # Share of the contrast that is left
+                   seed:int=0 # Not used
+                  )->np.ndarray: # Of the same shape
+    "Pull all gray levels towards their mean."
     return np.asarray(ImageEnhance.Contrast(Image.fromarray(x.astype(np.uint8))).enhance(amount))
 
+# %% ../../nbs/evaluate/03_robust.ipynb #f8a25b7d
 def list_artifacts()->list: # Names
     "List the artifacts that `robustness` uses by default."
     return list(ARTIFACTS)

@@ -30,8 +30,6 @@ TRIAL_FILES = ("robustness.csv", "robustness.png", "border.csv", "border.json", 
 # %% ../../nbs/study/05c_trials.ipynb #cc20a2fc
 _STRENGTHS = (1, 2, 3, 4, 5), (1, 3, 5), (3,)  # the fewer, the less time there is
 
-def _ghost(file): return each_channel(lambda img: degrade(img, "ghost", 3), open_picture(file))
-
 # %% ../../nbs/study/05c_trials.ipynb #44252a41
 @patch
 def plan_trials(self:Study,
@@ -42,8 +40,9 @@ def plan_trials(self:Study,
     if self.config.n_robust: return self.config.n_robust, _STRENGTHS[0]
     seconds = max(4, sum(self.metrics(r)["seconds"] for r in self.recipes)/5)
     predictor.predict(files[:2])  # the first answers take longer
+    def worse(file): return each_channel(lambda img: degrade(img, "ghost", 3), open_picture(file))
     start = perf_counter()
-    predictor.predict(thread_map(_ghost, files[:4], progress=False))
+    predictor.predict(thread_map(worse, files[:4], progress=False))
     each = (perf_counter() - start)/len(files[:4])
     room = seconds/each/len(list_artifacts())
     strengths = next((o for o in _STRENGTHS if room/len(o) >= 24), _STRENGTHS[-1])

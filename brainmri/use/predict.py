@@ -71,14 +71,12 @@ def _channels():
     from brainmri.data import channels  # imports pandas, which other pictures don't need
     return channels
 
-def _sequences_in(item, untrusted):
-    found = _channels().open_channels(item.image, untrusted)
-    names = [f"{item.name}#{k}" for k in range(1, len(found) + 1)] if len(found) > 1 else [item.name]
-    return [replace(o, name=name) for o, name in zip(found, names)]
-
 def _pictures_in(item, untrusted=False):
     "Read the slices of a file; `as_square` opens trusted pictures."
-    if isinstance(item.image, dict): return _sequences_in(item, untrusted)
+    if isinstance(item.image, dict):
+        found = _channels().open_channels(item.image, untrusted)
+        names = [f"{item.name}#{k}" for k in range(1, len(found) + 1)] if len(found) > 1 else [item.name]
+        return [replace(o, name=name) for o, name in zip(found, names)]
     is_file = isinstance(item.image, (str, Path, bytes)) and (untrusted or not is_picture(item.image))
     return read_slices(item.image, item.name, untrusted) if is_file else [item]
 
