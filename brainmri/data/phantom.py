@@ -15,13 +15,14 @@ from .classes import STUDY_CLASSES, as_labels, classes_of, name_classes
 from .draw import LESIONS, Phantom, make_phantom, mask_corners
 
 # %% auto #0
-__all__ = ['make_phantoms', 'show_phantoms', 'open_phantom']
+__all__ = ['lesion_kinds', 'make_phantoms', 'show_phantoms', 'open_phantom']
 
 # %% ../../nbs/data/01_phantom.ipynb #29020216
 _STUDY = dict(glioma=645, meningioma=660, pituitary=750, notumor=840)
 
-def _kinds(classes):
-    "Map class names to kinds of lesion, in the order that an index gives them."
+def lesion_kinds(classes # Names out of `LESIONS`, or a dict of own names to them
+                )->dict: # Class name → kind of lesion, in the order that an index gives them
+    "Map class names to kinds of lesion."
     kinds = classes if isinstance(classes, dict) else {c: c for c in classes}
     for kind in kinds.values(): pick(kind, LESIONS, "class")
     return {c: kinds[c] for c in name_classes(kinds)}
@@ -159,7 +160,7 @@ def make_phantoms(path, # Folder to write to: new, empty, or made by the same ca
                   progress:bool=True # Show a progress bar?
                  ): # DataFrame: filepath, label, y, plane, x0, y0, x1, y1, mask, copy_of, seed
     "Write synthetic slices to class folders, with masks and a table."
-    root, kinds = Path(path), _kinds(classes)
+    root, kinds = Path(path), lesion_kinds(classes)
     names = kinds if isinstance(classes, dict) else list(kinds)
     planted = dict(zip(_DEFECTS, (duplicates, near_duplicates, conflicts, unreadable)))
     settings = dict(version=_VERSION, n=n, seed=seed, size=size, classes=names, **planted)

@@ -14,8 +14,8 @@ from ..data.classes import STUDY_CLASSES
 # %% auto #0
 __all__ = ['METRICS', 'class_numbers', 'confusion', 'class_rates', 'confusion_f1', 'macro_f1', 'classification_table',
            'most_confused', 'say_confusions', 'group_numbers', 'group_confusions', 'bootstrap_draws', 'interval_of',
-           'bootstrap_interval', 'scores', 'Metric', 'add_metric', 'class_auc', 'measure', 'class_probs', 'measures',
-           'judge', 'paired_difference', 'unpaired_difference', 'mcnemar']
+           'bootstrap_interval', 'scores', 'Metric', 'add_metric', 'class_auc', 'count_confusions', 'measure',
+           'class_probs', 'measures', 'judge', 'paired_difference', 'unpaired_difference', 'mcnemar']
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #916735c8
 def class_numbers(y, # Class number of each image
@@ -257,7 +257,11 @@ def _image_counts(y, pred, groups, classes, n, seed):
     for i in range(0, n, step): yield np.stack([count(t) for t in times[i:i+step]])
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #27ace5d7
-def _count_confusions(y, pred, counts, k):
+def count_confusions(y:np.ndarray, # Class number of each image
+                     pred:np.ndarray, # Predicted class numbers
+                     counts:np.ndarray, # How often each image comes, (drawings, images)
+                     k:int # Classes
+                    )->np.ndarray: # (drawings, k, k)
     "Count the confusion matrix of each drawing."
     return np.array([np.bincount(y*k + pred, c, k*k).reshape(k, k) for c in counts])
 
@@ -302,7 +306,7 @@ def _drawn_measures(y, probs, groups, classes, n, seed):
     pred, once = probs.argmax(1), np.ones((1, len(y)), dtype=int)
     found = {m: [] for m in METRICS.values()}
     for counts in chain([once], _image_counts(y, pred, groups, classes, n, seed)):
-        cms = _count_confusions(y, pred, counts, len(classes))
+        cms = count_confusions(y, pred, counts, len(classes))
         for m, blocks in found.items(): blocks.append(measure(m, y, probs, counts, cms))
     return {m: np.concatenate(blocks) for m, blocks in found.items()}
 

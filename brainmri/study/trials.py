@@ -14,7 +14,8 @@ __all__ = ['TRIAL_FILES']
 from ..core import DataError, save_png, thread_map
 from ..data.channels import each_channel, open_picture, picture_files
 from ..data.image import open_image
-from ..evaluate.robust import border_test, degrade, list_artifacts, plot_robustness, refusals, robustness
+from ..evaluate.artifacts import degrade, list_artifacts
+from ..evaluate.robust import border_test, plot_robustness, refusals, robustness
 from ..evaluate.robust import sample_rows, say_border, say_refusals
 from ..store import atomic, read_json, write_csv, write_json
 from .records import choose, read_run
