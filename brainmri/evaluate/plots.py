@@ -15,7 +15,14 @@ from ..data.image import open_image
 from .metrics import confusion, scores
 
 # %% auto #0
-__all__ = ['MRIInterpretation', 'image_losses', 'score_learner', 'top_losses', 'plot_top_losses']
+__all__ = ['image_losses', 'MRIInterpretation', 'score_learner', 'top_losses', 'plot_top_losses']
+
+# %% ../../nbs/evaluate/01_plots.ipynb #89286964
+def image_losses(y, # Class number of each image
+                 probs:np.ndarray # Probabilities, (images, classes)
+                )->np.ndarray: # (images,)
+    "Compute the cross-entropy of each image."
+    return -np.log(np.clip(probs[np.arange(len(y)), y], 1e-12, None))
 
 # %% ../../nbs/evaluate/01_plots.ipynb #1bbc8bf1
 class MRIInterpretation(ClassificationInterpretation):
@@ -36,13 +43,6 @@ class MRIInterpretation(ClassificationInterpretation):
 def confusion_matrix(self:MRIInterpretation)->np.ndarray: # Row: true class, column: predicted class
     "Count which class was taken for which."
     return confusion(self.y, self.pred, self.vocab)
-
-# %% ../../nbs/evaluate/01_plots.ipynb #89286964
-def image_losses(y, # Class number of each image
-                 probs:np.ndarray # Probabilities, (images, classes)
-                )->np.ndarray: # (images,)
-    "Compute the cross-entropy of each image."
-    return -np.log(np.clip(probs[np.arange(len(y)), y], 1e-12, None))
 
 # %% ../../nbs/evaluate/01_plots.ipynb #e0b99587
 def score_learner(learn:Learner, # Any learner; its `dls.vocab` holds the classes

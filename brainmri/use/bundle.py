@@ -86,7 +86,6 @@ def write_gate(file, # Where its arrays go
     with atomic(file) as tmp: save_file(arrays, tmp)
     return limits
 
-# %% ../../nbs/use/01_bundle.ipynb #32b1b4c4
 def _files_of(gate, members=None):
     if members: return [f"member-{i}/bundle.json" for i in range(1, members + 1)]
     return [WEIGHTS, GATE] if gate else [WEIGHTS]
