@@ -80,7 +80,7 @@ class Probe:
 PROBES = dict(
     size=Probe("image size", lambda df: file_facts(df)[:, :4], of_table=True),
     file=Probe("the file (size, color mode, bytes)", file_facts, of_table=True),
-    intensity=Probe("the overall brightness_facts", brightness_facts),
+    intensity=Probe("the overall brightness", brightness_facts),
     border_12px=Probe(f"the border of {CROP_MARGIN} pixels that is cropped off",
                       lambda img: border_strips(img, CROP_MARGIN, CROP_MARGIN)),
     border_tenth=Probe("a border of a tenth of each side",
