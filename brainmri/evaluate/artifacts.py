@@ -70,7 +70,8 @@ def from_kspace(k:np.ndarray # As from `to_kspace`
     return fft.ifft2(fft.ifftshift(k)).real
 
 # %% ../../nbs/evaluate/02b_artifacts.ipynb #a3864c1e
-@add_artifact("gibbs", "frequencies that are kept, in waves along the longer side", 80, 60, 44, 32, 22)
+@add_artifact("gibbs", "frequencies that are kept, in waves along the longer side",
+              80, 60, 44, 32, 22)
 def gibbs_ringing(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
                   amount:float, # Frequencies that are kept, in waves along the longer side
                   seed:int=0 # Not used
@@ -92,8 +93,8 @@ def _polynomial(shape, seed):
     return np.polynomial.legendre.leggrid2d(*at, coefficients)
 
 # %% ../../nbs/evaluate/02b_artifacts.ipynb #01112fb6
-@add_artifact("bias_field", "gain at the brightest over the darkest, without 2.5 % at either end", 1.5, 2.2,
-      3.4, 5.2, 8.)
+@add_artifact("bias_field", "gain at the brightest over the darkest, without 2.5 % at either end",
+              1.5, 2.2, 3.4, 5.2, 8.)
 def bias_field(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
                amount:float, # Gain at the brightest over the darkest, without 2.5 % at either end
                seed:int=0 # Of the polynomial
@@ -104,8 +105,8 @@ def bias_field(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
     return x*np.exp((log - log.mean())*np.log(amount)/max(high - low, 1e-9))
 
 # %% ../../nbs/evaluate/02b_artifacts.ipynb #d31ea2b2
-@add_artifact("ghost", "how far the head moves to either side, as a share of the picture", .0012, .0025, .0045,
-      .008, .013)
+@add_artifact("ghost", "how far the head moves to either side, as a share of the picture",
+              .0012, .0025, .0045, .008, .013)
 def motion_ghosts(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
                   amount:float, # How far the head moves to either side, as a share of the picture
                   seed:int=0 # Of period, start and direction
@@ -122,7 +123,8 @@ def motion_ghosts(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
     return out.T if turned else out
 
 # %% ../../nbs/evaluate/02b_artifacts.ipynb #952458e0
-@add_artifact("rician", "standard deviation of each component, in gray levels of 255", 4, 9, 16, 26, 40)
+@add_artifact("rician", "standard deviation of each component, in gray levels of 255",
+              4, 9, 16, 26, 40)
 def rician_noise(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
                  amount:float, # Standard deviation of each component, in gray levels
                  seed:int=0 # Of the noise
@@ -134,7 +136,8 @@ def rician_noise(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
     return _grainy(noisy, x)
 
 # %% ../../nbs/evaluate/02b_artifacts.ipynb #e3242ff3
-@add_artifact("spike", "height of the stripes, in gray levels of 255", 4, 9, 17, 28, 42)
+@add_artifact("spike", "height of the stripes, in gray levels of 255",
+              4, 9, 17, 28, 42)
 def kspace_spike(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
                  amount:float, # Height of the stripes, in gray levels
                  seed:int=0 # Of their width and direction
@@ -149,7 +152,8 @@ def kspace_spike(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
     return from_kspace(k)
 
 # %% ../../nbs/evaluate/02b_artifacts.ipynb #6d5dc185
-@add_artifact("blur", "standard deviation of the blur, in pixels of a picture of 224", .6, 1.1, 1.8, 2.7, 3.8)
+@add_artifact("blur", "standard deviation of the blur, in pixels of a picture of 224",
+              .6, 1.1, 1.8, 2.7, 3.8)
 def gaussian_blur(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
                   amount:float, # Standard deviation of the blur, in pixels of a picture of 224
                   seed:int=0 # Not used
@@ -158,7 +162,8 @@ def gaussian_blur(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
     return gaussian_filter(x, amount*_scale(x))
 
 # %% ../../nbs/evaluate/02b_artifacts.ipynb #5c6559e4
-@add_artifact("noise", "standard deviation, in gray levels of 255", 5, 10, 18, 28, 42)
+@add_artifact("noise", "standard deviation, in gray levels of 255",
+              5, 10, 18, 28, 42)
 def gaussian_noise(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
                    amount:float, # Standard deviation, in gray levels
                    seed:int=0 # Of the noise
@@ -167,7 +172,8 @@ def gaussian_noise(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
     return _grainy(lambda o: o + np.random.default_rng(seed).normal(0, amount, o.shape), x)
 
 # %% ../../nbs/evaluate/02b_artifacts.ipynb #414535fd
-@add_artifact("contrast", "share of the contrast that is left", .85, .68, .5, .35, .23)
+@add_artifact("contrast", "share of the contrast that is left",
+              .85, .68, .5, .35, .23)
 def lower_contrast(x:np.ndarray, # Gray levels, 0 to 255, (h, w)
                    amount:float, # Share of the contrast that is left
                    seed:int=0 # Not used

@@ -76,7 +76,7 @@ def calibration_error(y, # Class number of each image
 def conformal_quantile(wrong:np.ndarray, # 1 - probability of the true class, of each image
                        level:float # Share of sets that should hold the true class
                       )->float: # The largest 1 - probability for a class in the set
-    "Find the ⌈(n + 1)·`level`⌉-th smallest number; 1 for fewer than 1/(1 - `level`) of them."
+    "Find the ⌈(n + 1)·`level`⌉-th smallest number; 1 if there are too few of them."
     n = len(wrong)
     rank = int(np.ceil(round((n + 1)*level, 9)))
     return float(np.sort(wrong)[rank - 1]) if n*round(1 - level, 9) >= 1 else 1.

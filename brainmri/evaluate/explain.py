@@ -295,7 +295,8 @@ def explain(model, # `nn.Sequential(body, head)`
     if not isinstance(images, (list, tuple)):
         return explain(model, [images], img_size, margin, target, temperature, classes, **kwargs)[0]
     if not images: return Explanations()
-    def opened(o): return each_channel(to_rgb, open_picture(o)) if isinstance(o, dict) else any_image(o)
+    def opened(o):
+        return each_channel(to_rgb, open_picture(o)) if isinstance(o, dict) else any_image(o)
     images, target = list(map(opened, images)), _numbers(target, list(classes))
     cams, outputs = image_cams(model, images, img_size, margin, target, **kwargs)
     which = np.broadcast_to(outputs.argmax(1) if target is None else target, len(images))
