@@ -46,6 +46,7 @@ from .train.features import *
 from .train.pointing import *
 from .train.distributed import *
 from .train.callbacks import *
+from .train.options import *
 from .train.loop import *
 from .train.pretrain import *
 
@@ -55,6 +56,7 @@ from .evaluate.calibrate import *
 from .evaluate.plots import *
 from .evaluate.explain import *
 from .evaluate.localize import *
+from .evaluate.artifacts import *
 from .evaluate.robust import *
 
 # %% ../nbs/all.ipynb #f871f989

@@ -12,7 +12,7 @@ from fastcore.basics import patch
 from jinja2 import Environment, PackageLoader
 
 # %% auto #0
-__all__ = ['DOUBT_PROBES', 'label_suspects', 'Audit', 'audit']
+__all__ = ['DOUBT_PROBES', 'label_suspects', 'Audit', 'audit', 'show_gallery']
 
 # %% ../../nbs/data/08_audit.ipynb #f7c10744
 from ..core import ConfigError, DataError, counted, one_line, stable_seed, subplots, thread_map
@@ -265,12 +265,13 @@ def warnings(self:Audit)->list: # Sentences; empty if nothing is wrong
     said += self.repeats() + coincidences(self.provenance)
     said += [f"{counted(len(moved), 'recognized image')} with another label than in the collection, "
              f"such as {o}" for o in moved.filepath[:1]]
-    said += self._leaks()
+    said += self.leaks()
     return said if self.shortcuts is None else said + [o for o in self.shortcuts.warning if o]
 
 # %% ../../nbs/data/08_audit.ipynb #28057aff
 @patch
-def _leaks(self:Audit):
+def leaks(self:Audit)->list: # Sentences, one for each part with such images
+    "Say how many recognized images show a subject who is in training too."
     t = self.leaked
     return [] if t is None else [
         f"{o.leaked:,} of {o.recognized:,} recognized {o.Index.replace('valid', 'validation')} images show "
@@ -300,8 +301,10 @@ def to_json(self:Audit)->dict: # Counts, warnings, and the files of each finding
         suspects=rows(self.suspects)))
 
 # %% ../../nbs/data/08_audit.ipynb #13f03b1a
-def _gallery(rows, empty):
-    "A grid of images: path, title and color of each, in rows; or that it is `empty`."
+def show_gallery(rows:list, # Of each image in a row its path, title and color
+                 empty:str # What to say if there are none
+                ): # matplotlib's Figure
+    "Show images in rows, with titles and file names."
     width, high = max(map(len, rows), default=2), max(1, len(rows))
     fig, axs = subplots(high, width, squeeze=False, figsize=(2*width, 2.3*high))
     for ax in axs.flat: ax.axis("off")
@@ -326,7 +329,7 @@ def plot(self:Audit,
         color = "black" if again.sum() == len(t) - 1 else "tab:red"
         t = t.loc[again.index[:each]]
         return [(path, label, color) for path, label in zip(t.filepath, t.label)]
-    return _gallery([row(o) for o in self.duplicates[:n]], "no near duplicates")
+    return show_gallery([row(o) for o in self.duplicates[:n]], "no near duplicates")
 
 # %% ../../nbs/data/08_audit.ipynb #e4ec9467
 @patch
@@ -334,10 +337,10 @@ def plot_suspects(self:Audit,
                   n=8 # Images at most
                  ): # matplotlib's Figure
     "Show the images with the least plausible labels, and the label that the model suggests."
-    if self.suspects is None: return _gallery([], "labels were not looked at")
+    if self.suspects is None: return show_gallery([], "labels were not looked at")
     t = self.suspects[:n]
     shown = [(o.filepath, f"{o.label}, or {o.suggested}?", "black") for o in t.itertuples()]
-    return _gallery([shown[i:i+4] for i in range(0, len(shown), 4)], "no doubtful labels")
+    return show_gallery([shown[i:i+4] for i in range(0, len(shown), 4)], "no doubtful labels")
 
 # %% ../../nbs/data/08_audit.ipynb #9677118f
 @patch

@@ -121,7 +121,9 @@ class _View:
         self.depth = at_sella if sellar else anywhere
         self.tilt = np.tan(np.deg2rad(rng.uniform(-4, 4, 2)))
         self._turn(rng, *head)
-        self.bend = [self._warp(rng) for _ in range(2)]
+        self.bend = []  # two smooth shifts of all pixels, in mm
+        for _ in range(2):
+            self.bend.append(_smooth(rng, self.shape, rng.uniform(4, 7)) * rng.uniform(.8, 2.2))
 
 # %% ../../nbs/data/00b_draw.ipynb #1310619b
 @patch
@@ -133,11 +135,6 @@ def _turn(self:_View, rng, sense, extent, center):
     turned = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     self.matrix = self.mm * np.diag(sense) @ turned
     self.center = np.array(center) + rng.uniform(-5, 5, 2)
-
-@patch
-def _warp(self:_View, rng):
-    "Draw a smooth shift of all pixels, in mm."
-    return _smooth(rng, self.shape, rng.uniform(4, 7)) * rng.uniform(.8, 2.2)
 
 # %% ../../nbs/data/00b_draw.ipynb #e3f05077
 @patch

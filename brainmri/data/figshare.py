@@ -57,14 +57,6 @@ def show_int16(a:np.ndarray # Whole numbers that 16 bits hold, height × width
 # %% ../../nbs/data/00a_figshare.ipynb #a0da33c7
 def _h5py(): return need_package("h5py", "brainmri[figshare]")
 
-# %% ../../nbs/data/00a_figshare.ipynb #7aa4268e
-def _fill(f, image, mask, label, pid):
-    number = [k for k, v in FIGSHARE_LABELS.items() if v == label]
-    f["cjdata/label"] = np.array([number], float)
-    f["cjdata/PID"] = np.array([[ord(o)] for o in pid], np.uint16)
-    f["cjdata/image"] = image.T.astype(np.int16)
-    f["cjdata/tumorMask"] = mask.T.astype(np.uint8)
-
 # %% ../../nbs/data/00a_figshare.ipynb #9d8250d6
 def write_figshare(path, # The file to write
                    image:np.ndarray, # Whole numbers that 16 bits hold, height × width
@@ -73,8 +65,13 @@ def write_figshare(path, # The file to write
                    pid:str # The id of the patient
                   )->Path: # `path`
     "Write one slice to `path` as the figshare set stores it."
+    number = [k for k, v in FIGSHARE_LABELS.items() if v == label]
     with atomic(path) as tmp:
-        with _h5py().File(tmp, "w", userblock_size=512) as f: _fill(f, image, mask, label, pid)
+        with _h5py().File(tmp, "w", userblock_size=512) as f:
+            f["cjdata/label"] = np.array([number], float)
+            f["cjdata/PID"] = np.array([[ord(o)] for o in pid], np.uint16)
+            f["cjdata/image"] = image.T.astype(np.int16)
+            f["cjdata/tumorMask"] = mask.T.astype(np.uint8)
         with open(tmp, "r+b") as f: f.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM")
     return Path(path)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from ..core import DataError, counted, listed, pick, refuse_first, stable_seed
 from .classes import classes_of
-from .split import SHARES, grouped_split, plot_parts
+from .split import SHARES, grouped_split, lost_parts, plot_parts
 
 # %% auto #0
 __all__ = ['deal_folds', 'fold_images', 'fold_split', 'fold_summary', 'plot_folds']
@@ -78,14 +78,8 @@ def fold_split(df, # A table from `fold_images`
     shares = {part: SHARES[part]/both for part in ("train", "valid")}
     part = grouped_split(rows.y, _units(rows, how), shares, stable_seed(seed, "fold", fold))
     df = df.assign(split=pd.Series(part, rows.index).reindex(df.index, fill_value="test"))
-    refuse_first(_lost_parts(df, fold))
+    refuse_first(lost_parts(df, f"fold {fold}"))
     return df
-
-# %% ../../nbs/data/09a_folds.ipynb #ae56a44c
-def _lost_parts(df, fold):
-    for label, t in df.groupby("label", observed=True):
-        lost = listed(sorted(set(SHARES) - set(t.split)))
-        if lost: yield f"{label} has no images in {lost} of fold {fold}: it needs more groups."
 
 # %% ../../nbs/data/09a_folds.ipynb #21c10c6e
 def fold_summary(df # A table from `fold_images`

@@ -15,7 +15,7 @@ from .figshare import is_matlab, read_figshare
 __all__ = ['MAX_BYTES', 'MAX_PIXELS', 'FORMATS', 'HEAD_BYTES', 'NIFTI_HEADS', 'SUFFIXES', 'READABLE', 'READERS', 'refuse',
            'full_scale', 'to_8_bits', 'to_rgb', 'from_array', 'read_file', 'file_kind', 'is_picture', 'holds_slices',
            'upright', 'as_shown', 'is_deep', 'deep_color', 'decode_image', 'told', 'slices_of', 'open_image',
-           'crop_border', 'image_array']
+           'any_image', 'crop_border', 'image_array']
 
 # %% ../../nbs/data/02_image.ipynb #39087f41
 def refuse(name, # The file, as the user knows it
@@ -310,6 +310,16 @@ def open_image(source, # A file that holds one slice, or the bytes of one
     with told(name, data), Image.open(io.BytesIO(data), formats=FORMATS) as im:
         _check_claims(im, name)
         return _as_rgb(deep_color(data, name), im.mode) if is_deep(im) else decode_image(im, name, needed)
+
+# %% ../../nbs/data/02_image.ipynb #06efd5aa
+def any_image(source # A path, bytes of a file, a PIL image or an array of bytes
+             )->Image.Image: # Mode RGB
+    "Turn a picture of any kind into upright 8-bit RGB."
+    if isinstance(source, np.ndarray): source = from_array(source)
+    if isinstance(source, Image.Image): return to_rgb(upright(source))
+    if isinstance(source, (str, bytes, Path)): return open_image(source)
+    raise ImageError(f"A {type(source).__name__} is no image: "
+                     "expected a path, a PIL image or an array of bytes.")
 
 # %% ../../nbs/data/02_image.ipynb #d6ef857e
 def crop_border(im:Image.Image, # Any image

@@ -92,14 +92,12 @@ def show_samples(df:pd.DataFrame, # A table from `index_images`
     names = list(class_counts(df).index)
     rows = []
     for name in names:
-        files = _sample(df[df.label == name], n, (seed, name)).filepath
+        own = df[df.label == name].filepath
+        files = own.sample(min(n, len(own)), random_state=stable_seed(seed, name))
         rows.append([ImageOps.crop(o, margin) if cropped else o for o in map(open_image, files)])
     if n > 1: return show_grid(rows, names)
     parts = [slice(i, i + 6) for i in range(0, len(names), 6)]
     return show_grid([sum(rows[o], []) for o in parts], titles=[names[o] for o in parts])
-
-# %% ../../nbs/data/03a_look.ipynb #55986724
-def _sample(df, n, key): return df.sample(min(n, len(df)), random_state=stable_seed(*key))
 
 # %% ../../nbs/data/03a_look.ipynb #d9a791b7
 def show_sequences(df # A table with channels and label
@@ -132,7 +130,7 @@ def channel_means(df:pd.DataFrame, # A table from `index_images`
                   workers:int=None # Threads
                  )->pd.DataFrame: # R, G and B of each image, 0 to 255, and its label
     "Measure the mean red, green and blue of `n` images."
-    some = _sample(df, n, (seed, "channels")).sort_index()
+    some = df.sample(min(n, len(df)), random_state=stable_seed(seed, "channels")).sort_index()
     def mean(path): return np.asarray(open_image(path)).reshape(-1, 3).mean(0)
     means = thread_map(mean, some.filepath, workers, progress=False)
     return pd.DataFrame(np.stack(means), columns=list("RGB"), index=some.index).assign(label=some.label)

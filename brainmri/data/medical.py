@@ -13,9 +13,9 @@ from .image import full_scale, refuse, to_8_bits
 
 # %% auto #0
 __all__ = ['OTHER_MODALITIES', 'need_module', 'write_dicom', 'quietly', 'read_header', 'numbers', 'first_number', 'frame_header',
-           'in_units', 'has_window', 'through_window', 'is_padding', 'is_negative', 'gray_frames', 'color_frames',
-           'hang', 'mosaic_size', 'is_mosaic', 'mosaic_tiles', 'not_mri', 'numbered', 'slice_place', 'order_in_space',
-           'stored_frames', 'read_dicom']
+           'in_units', 'has_window', 'through_window', 'through_table', 'is_padding', 'is_negative', 'gray_frames',
+           'color_frames', 'hang', 'mosaic_size', 'is_mosaic', 'mosaic_tiles', 'not_mri', 'numbered', 'slice_place',
+           'order_in_space', 'stored_frames', 'read_dicom']
 
 # %% ../../nbs/data/02c_medical.ipynb #abf4939c
 def need_module(module:str, # pydicom or nibabel
@@ -154,7 +154,7 @@ def through_window(x:np.ndarray, # Numbers in their unit
                    ds # A pydicom `Dataset`
                   )->np.ndarray: # From 0, black, to 1, white
     "Scale numbers as the window of a header says."
-    if ds.get("VOILUTSequence"): return _through_table(x, ds.VOILUTSequence[0])
+    if ds.get("VOILUTSequence"): return through_table(x, ds.VOILUTSequence[0])
     center, width = first_number(ds, "WindowCenter"), first_number(ds, "WindowWidth")
     function = ds.get("VOILUTFunction")
     if function == "SIGMOID": return .5 + .5*np.tanh(2*(x - center)/width)  # 1/(1 + exp(−4·…))
@@ -163,8 +163,10 @@ def through_window(x:np.ndarray, # Numbers in their unit
     return (x - center)/width + .5
 
 # %% ../../nbs/data/02c_medical.ipynb #3f682262
-def _through_table(x, table):
-    "Numbers through a table, whose own numbers tell how many bits it uses."
+def through_table(x:np.ndarray, # Numbers in their unit
+                  table # An item of a `VOILUTSequence`
+                 )->np.ndarray: # From 0, black, to 1, white
+    "Look numbers up in a table, whose own numbers tell how many bits it uses."
     n, first, _ = table.LUTDescriptor
     data = table.LUTData
     if isinstance(data, bytes): entries = np.frombuffer(data, f"<u{len(data)//(n or 2**16)}")

@@ -15,13 +15,14 @@ from .classes import STUDY_CLASSES, as_labels, classes_of, name_classes
 from .draw import LESIONS, Phantom, make_phantom, mask_corners
 
 # %% auto #0
-__all__ = ['make_phantoms', 'show_phantoms']
+__all__ = ['lesion_kinds', 'make_phantoms', 'show_phantoms', 'open_phantom']
 
 # %% ../../nbs/data/01_phantom.ipynb #29020216
 _STUDY = dict(glioma=645, meningioma=660, pituitary=750, notumor=840)
 
-def _kinds(classes):
-    "Map class names to kinds of lesion, in the order that an index gives them."
+def lesion_kinds(classes # Names out of `LESIONS`, or a dict of own names to them
+                )->dict: # Class name → kind of lesion, in the order that an index gives them
+    "Map class names to kinds of lesion."
     kinds = classes if isinstance(classes, dict) else {c: c for c in classes}
     for kind in kinds.values(): pick(kind, LESIONS, "class")
     return {c: kinds[c] for c in name_classes(kinds)}
@@ -146,13 +147,6 @@ def _table(root, classes):
 _VERSION = 1  # goes up when the same seed gives other pixels: folders made earlier are not used again
 _DEFECTS = ("duplicates", "near_duplicates", "conflicts", "unreadable")
 
-def _problems(kinds, settings):
-    "Sentences about numbers of images that can't be made."
-    n = settings["n"]
-    planted = {k: settings[k] for k in _DEFECTS}
-    if n < len(kinds): yield f"n is {n}: expected at least {len(kinds)}, one image per class."
-    if min(planted.values()) < 0: yield f"Files to plant are {planted}: expected 0 or more of each."
-
 # %% ../../nbs/data/01_phantom.ipynb #59cb54ff
 def make_phantoms(path, # Folder to write to: new, empty, or made by the same call before
                   n:int=300, # Different slices; planted files come on top
@@ -166,11 +160,14 @@ def make_phantoms(path, # Folder to write to: new, empty, or made by the same ca
                   progress:bool=True # Show a progress bar?
                  ): # DataFrame: filepath, label, y, plane, x0, y0, x1, y1, mask, copy_of, seed
     "Write synthetic slices to class folders, with masks and a table."
-    root, kinds = Path(path), _kinds(classes)
+    root, kinds = Path(path), lesion_kinds(classes)
     names = kinds if isinstance(classes, dict) else list(kinds)
     planted = dict(zip(_DEFECTS, (duplicates, near_duplicates, conflicts, unreadable)))
     settings = dict(version=_VERSION, n=n, seed=seed, size=size, classes=names, **planted)
-    refuse_first(_problems(kinds, settings), ConfigError)
+    if n < len(kinds):
+        raise ConfigError(f"n is {n}: expected at least {len(kinds)}, one image per class.")
+    if min(planted.values()) < 0:
+        raise ConfigError(f"Files to plant are {planted}: expected 0 or more of each.")
     with full_disk(root):
         if not _is_made(root, settings): _write(root, kinds, settings, progress)
     return _table(root, kinds)
@@ -181,7 +178,11 @@ def show_phantoms(data=4, # A table of `make_phantoms`, or how many of each kind
                   box:bool=False # Outline the lesions?
                  ): # The Figure
     "Show synthetic slices, one row per class."
-    rows = _invented(data) if isinstance(data, int) else _loaded(data, n)
+    def made(c): return [make_phantom(c, stable_seed(42, c, i + 1)) for i in range(data)]
+    def opened(c): return list(map(open_phantom, data[data.label == c][:n].itertuples()))
+    if isinstance(data, int): rows = list(map(made, LESIONS))
+    else: rows = list(map(opened, classes_of(data)))
+    rows = [o for o in rows if o]
     if not rows:
         raise ConfigError("There is nothing to show: expected a table, or a number above 0.")
     cols = max(map(len, rows))
@@ -194,14 +195,9 @@ def show_phantoms(data=4, # A table of `make_phantoms`, or how many of each kind
     return fig
 
 # %% ../../nbs/data/01_phantom.ipynb #86597a02
-def _invented(n):
-    return [[make_phantom(c, stable_seed(42, c, i + 1)) for i in range(n)] for c in LESIONS if n > 0]
-
-def _loaded(df, n):
-    rows = [df[df.label == c][:n] for c in classes_of(df)]
-    return [list(map(_load, o.itertuples())) for o in rows if len(o)]
-
-def _load(row):
+def open_phantom(row # A row of a table of `make_phantoms`, as from `itertuples`
+                )->Phantom: # Picture, mask, box
+    "Open a phantom that was written to a folder."
     image = np.asarray(Image.open(row.filepath).convert("L"))
     mask = np.asarray(Image.open(row.mask)) > 127 if row.mask else np.zeros(image.shape, bool)
     return Phantom(image, mask, row.label, row.plane, row.seed)

@@ -14,19 +14,22 @@ from .classes import class_colors, classes_of
 from .image import open_image
 
 # %% auto #0
-__all__ = ['PROBES', 'Probe', 'look', 'probe_features', 'out_of_fold', 'class_f1', 'score_probe', 'probe_warning', 'class_codes',
+__all__ = ['PROBES', 'file_facts', 'brightness_facts', 'thumbnail', 'without_center', 'border_strips', 'Probe', 'look',
+           'probe_features', 'out_of_fold', 'class_f1', 'deal_labels', 'score_probe', 'probe_warning', 'class_codes',
            'drawn', 'shortcut_probes', 'plot_probes']
 
 # %% ../../nbs/data/07_shortcuts.ipynb #b3977628
-def _file_facts(df):
-    "Width, height, their ratio and product, color modes, bytes, and bytes per pixel."
+def file_facts(df # A table with width, height, mode and bytes, as from `index_images`
+              )->np.ndarray: # (images, facts)
+    "List width, height, their ratio and product, color modes, bytes, and bytes per pixel."
     w, h = df.width, df.height
     modes = pd.get_dummies(df["mode"])
     return np.column_stack([w, h, w/h, w*h, modes, df.bytes, df.bytes/(w*h)]).astype(float)
 
 # %% ../../nbs/data/07_shortcuts.ipynb #f4edff12
-def _brightness(img):
-    "Mean, spread, quantiles, entropy, share of black, and how colorful the image is."
+def brightness_facts(img:Image.Image # Mode RGB
+              )->np.ndarray: # Twelve numbers
+    "Measure mean, spread, quantiles, entropy, share of black, and how colorful an image is."
     from scipy.special import xlogy
     p = np.array(img.convert("L").histogram())/(img.width*img.height)
     levels = np.arange(256)
@@ -37,21 +40,31 @@ def _brightness(img):
     return np.array([*moments, *quantiles, -xlogy(p, p).sum(), p[0], few.std(-1).mean()])
 
 # %% ../../nbs/data/07_shortcuts.ipynb #b7941889
-def _shrunk(img, w, h): return np.array(img.convert("L").resize((w, h), Image.Resampling.BOX))
+def thumbnail(img:Image.Image, # Any picture
+              w:int, # Width in pixels
+              h:int # Height in pixels
+             )->np.ndarray: # uint8, (h, w)
+    "Shrink an image to a few gray pixels."
+    return np.array(img.convert("L").resize((w, h), Image.Resampling.BOX))
 
-def _no_center(img):
-    "The image at 20×20 pixels, with its middle black."
-    around = _shrunk(img, 20, 20)
+# %% ../../nbs/data/07_shortcuts.ipynb #4f337c57
+def without_center(img:Image.Image # Any picture
+                  )->np.ndarray: # uint8, (400,)
+    "Shrink an image to 20×20 pixels, and blacken its middle."
+    around = thumbnail(img, 20, 20)
     around[4:16, 4:16] = 0
     return around.ravel()
 
 # %% ../../nbs/data/07_shortcuts.ipynb #4291465d
-def _frame(img, dx, dy):
-    "The strips of width `dx` and height `dy` along the sides, each shrunk to 4×16 pixels."
+def border_strips(img:Image.Image, # Any picture
+                  dx:int, # Width of the strips on the left and right, in pixels
+                  dy:int # Height of the strips at the top and bottom
+                 )->np.ndarray: # uint8, (256,)
+    "Cut out the strips along the sides, and shrink each to 4×16 pixels."
     w, h = img.size
     dx, dy = np.clip((dx, dy), 1, (w, h)).tolist()
-    lying = [_shrunk(img.crop(o), 16, 4) for o in ((0, 0, w, dy), (0, h - dy, w, h))]
-    standing = [_shrunk(img.crop(o), 4, 16) for o in ((0, 0, dx, h), (w - dx, 0, w, h))]
+    lying = [thumbnail(img.crop(o), 16, 4) for o in ((0, 0, w, dy), (0, h - dy, w, h))]
+    standing = [thumbnail(img.crop(o), 4, 16) for o in ((0, 0, dx, h), (w - dx, 0, w, h))]
     return np.ravel([o.ravel() for o in lying + standing])
 
 # %% ../../nbs/data/07_shortcuts.ipynb #1fd0c5c3
@@ -65,16 +78,16 @@ class Probe:
 
 # %% ../../nbs/data/07_shortcuts.ipynb #9278e69c
 PROBES = dict(
-    size=Probe("image size", lambda df: _file_facts(df)[:, :4], of_table=True),
-    file=Probe("the file (size, color mode, bytes)", _file_facts, of_table=True),
-    intensity=Probe("the overall brightness", _brightness),
+    size=Probe("image size", lambda df: file_facts(df)[:, :4], of_table=True),
+    file=Probe("the file (size, color mode, bytes)", file_facts, of_table=True),
+    intensity=Probe("the overall brightness", brightness_facts),
     border_12px=Probe(f"the border of {CROP_MARGIN} pixels that is cropped off",
-                      lambda img: _frame(img, CROP_MARGIN, CROP_MARGIN)),
+                      lambda img: border_strips(img, CROP_MARGIN, CROP_MARGIN)),
     border_tenth=Probe("a border of a tenth of each side",
-                       lambda img: _frame(img, img.width//10, img.height//10)),
-    no_center=Probe("the image without its center", _no_center, sees_brain=True),
+                       lambda img: border_strips(img, img.width//10, img.height//10)),
+    no_center=Probe("the image without its center", without_center, sees_brain=True),
     thumbnail=Probe("a 16×16 thumbnail",
-                    lambda img: _shrunk(img, 16, 16).ravel(), sees_brain=True),
+                    lambda img: thumbnail(img, 16, 16).ravel(), sees_brain=True),
 )  #: The probes by name
 
 # %% ../../nbs/data/07_shortcuts.ipynb #9d169bb2
@@ -124,8 +137,11 @@ def class_f1(y, # Class number of each image, from 0
     return np.append(each, each.mean())
 
 # %% ../../nbs/data/07_shortcuts.ipynb #81b08720
-def _dealt(y, groups, rng):
-    "Exchange labels between whole groups: what a group has in common, it keeps in common."
+def deal_labels(y:np.ndarray, # Class number of each image
+                groups:np.ndarray, # Number of each image's group, from 0, without gaps
+                rng # A NumPy generator
+               )->np.ndarray: # `y` in another order
+    "Exchange labels between whole groups, so that images of a group keep what they share."
     shuffled = rng.permutation(groups.max() + 1)[groups]
     dealt = np.empty_like(y)
     dealt[np.argsort(shuffled, kind="stable")] = y[np.argsort(groups, kind="stable")]
@@ -144,7 +160,7 @@ def score_probe(x, # Features, (images, features)
     rng = np.random.default_rng(stable_seed(seed, "bootstrap"))
     drawn = [class_f1(y, pred, o[g]) for o in rng.multinomial(n, np.full(n, 1/n), size=200)]
     rng = np.random.default_rng(stable_seed(seed, "chance"))
-    dealt = [class_f1(_dealt(y, g, rng), pred) for _ in range(200)]
+    dealt = [class_f1(deal_labels(y, g, rng), pred) for _ in range(200)]
     ends = [np.quantile(o, q, axis=0) for o in (drawn, dealt) for q in (.025, .975)]
     names = ["f1", "low", "high", "chance_low", "chance_high"]
     return pd.DataFrame([class_f1(y, pred), *ends], names).T

@@ -15,8 +15,8 @@ from .tables import read_parts, repeat_problems, split_column
 from ..core import subplots
 
 # %% auto #0
-__all__ = ['SHARES', 'grouped_split', 'list_splits', 'split_images', 'split_summary', 'plot_parts', 'plot_split', 'leakage',
-           'sealed']
+__all__ = ['SHARES', 'grouped_split', 'list_splits', 'lost_parts', 'split_images', 'split_summary', 'plot_parts', 'plot_split',
+           'leakage', 'sealed']
 
 # %% ../../nbs/data/09_split.ipynb #d8b2fa37
 SHARES = dict(train=0.7, valid=0.15, test=0.15)  #: The parts of a split, and the share of each
@@ -120,11 +120,14 @@ def _grouped(df, group, audit, needed):
     df.attrs["grouped"] = needed or audit is not None  # `leakage` need not look again
     return df
 
-def _lost_parts(df, how):
-    "Sentences about classes that a part of the split lacks."
+# %% ../../nbs/data/09_split.ipynb #66f5c32c
+def lost_parts(df, # A table with label and split
+               what:str # The split, as the sentences call it
+              ): # Yields sentences, for `refuse_first`
+    "Name the classes that a part of a split lacks."
     for label, t in df.groupby("label", observed=True):
         lost = [o for o in SHARES if o not in set(t.split)]
-        if lost: yield (f"{label} has no images in {' and '.join(lost)} of the {how} split "
+        if lost: yield (f"{label} has no images in {' and '.join(lost)} of {what} "
                         f"({len(t)} in all): each part needs at least one. Add some, or split otherwise.")
 
 # %% ../../nbs/data/09_split.ipynb #5b24ede5
@@ -146,7 +149,7 @@ def split_images(df, # A table from `index_images`
     rows = df.sort_values(["y", "filepath"])  # the same images give the same split
     if how == "random": df["split"] = _random(rows, seed)
     else: df["split"] = _by_groups(rows, ready, seed)
-    refuse_first([*_lost_parts(df, how), *repeat_problems(df, "The split")])
+    refuse_first([*lost_parts(df, f"the {how} split"), *repeat_problems(df, "The split")])
     return df.set_axis(index)
 
 # %% ../../nbs/data/09_split.ipynb #4f05a96d

@@ -120,16 +120,12 @@ def untrusted(read:str, # Dotted name of a reader: of `source` and `name`, it gi
     name = name or ("the file" if isinstance(source, bytes) else str(source))
     data = [np.frombuffer(source, np.uint8)] if isinstance(source, bytes) else []
     question = [read, None if data else os.path.abspath(source), name, seconds]
-    with _one_call: answer, arrays = _ask(question, data)
+    with _one_call:
+        worker = _kept.get(os.getpid()) or Worker()
+        answer, arrays = worker.ask(question, data)
+        _kept[os.getpid()] = worker
+        if not answer: _kept.pop(os.getpid()).end()
     if not answer or answer.get("error", "") is None:
         refuse(name, "takes too much time or memory, or ends its reader", "don't open it")
     if "error" in answer: raise ImageError(answer["error"])
     return answer["value"], arrays
-
-# %% ../../nbs/data/02a_worker.ipynb #fa0187ad
-def _ask(question, data):
-    worker = _kept.get(os.getpid()) or Worker()
-    answer, arrays = worker.ask(question, data)
-    _kept[os.getpid()] = worker
-    if not answer: _kept.pop(os.getpid()).end()
-    return answer, arrays

@@ -10,8 +10,9 @@ from ..data.classes import STUDY_CLASSES
 from .metrics import bootstrap_draws, class_numbers, class_probs, group_numbers, interval_of
 
 # %% auto #0
-__all__ = ['softmax', 'calibrate', 'fit_temperature', 'reliability', 'calibration_error', 'conformal_quantiles', 'conformal_sets',
-           'coverage', 'coverage_table', 'coverages', 'cross_calibrate', 'fit_calibration']
+__all__ = ['softmax', 'calibrate', 'fit_temperature', 'reliability', 'calibration_error', 'conformal_quantile',
+           'conformal_quantiles', 'conformal_sets', 'coverage', 'coverage_table', 'coverages', 'cross_calibrate',
+           'fit_calibration']
 
 # %% ../../nbs/evaluate/00a_calibrate.ipynb #895f761d
 def softmax(z # Numbers, (images, classes)
@@ -72,8 +73,10 @@ def calibration_error(y, # Class number of each image
     return float(np.average(abs(r.confidence - r.accuracy), weights=r.n))
 
 # %% ../../nbs/evaluate/00a_calibrate.ipynb #e25a9ecf
-def _threshold(wrong, level):
-    "Find the ⌈(n + 1)·level⌉-th smallest number; 1 for fewer than 1/(1 - level) of them."
+def conformal_quantile(wrong:np.ndarray, # 1 - probability of the true class, of each image
+                       level:float # Share of sets that should hold the true class
+                      )->float: # The largest 1 - probability for a class in the set
+    "Find the ⌈(n + 1)·`level`⌉-th smallest number; 1 if there are too few of them."
     n = len(wrong)
     rank = int(np.ceil(round((n + 1)*level, 9)))
     return float(np.sort(wrong)[rank - 1]) if n*round(1 - level, 9) >= 1 else 1.
@@ -90,7 +93,7 @@ def conformal_quantiles(y, # Class number of each image, none of them trained on
     if not all(.5 <= o < 1 for o in levels):
         raise DataError(f"The levels are {list(levels)}: expected shares from 0.5 to below 1, such as 0.9.")
     wrong = {name: 1 - probs[y == c, c] for c, name in enumerate(classes)}
-    return {str(float(o)): {name: _threshold(v, o) for name, v in wrong.items()} for o in levels}
+    return {str(float(o)): {name: conformal_quantile(v, o) for name, v in wrong.items()} for o in levels}
 
 # %% ../../nbs/evaluate/00a_calibrate.ipynb #350a15bd
 def conformal_sets(probs, # Probabilities, (images, classes), calibrated as for the thresholds

@@ -15,15 +15,15 @@ from PIL import Image
 from torch import nn
 
 # %% auto #0
-__all__ = ['CAM_CAVEAT', 'POINTING_SCALE', 'cam_layer', 'grad_cam', 'full_frame', 'plot_cam', 'Explanation', 'Explanations',
-           'network_inputs', 'image_cams', 'image_points', 'say_measured', 'explain']
+__all__ = ['CAM_CAVEAT', 'POINTING_SCALE', 'cam_layer', 'grad_cam', 'full_frame', 'plot_cam', 'Explanation', 'figure_html',
+           'Explanations', 'network_inputs', 'image_cams', 'image_points', 'say_measured', 'explain']
 
 # %% ../../nbs/evaluate/02_explain.ipynb #1cd6e874
 from ..core import CROP_MARGIN, ConfigError, ImageError, pick, subplots, thread_map, track
 from ..data.cache import normalize, to_float
 from ..data.classes import STUDY_CLASSES
 from ..data.channels import each_channel, open_picture, picture_array, shown_picture
-from ..data.image import from_array, open_image, to_rgb, upright
+from ..data.image import any_image, to_rgb
 from .calibrate import softmax
 from ..models.pointing import point, pointing_map
 from ..train.frozen import own_state
@@ -172,7 +172,7 @@ class Explanation:
     measured:str = "" # How often that map was right
 
     def __repr__(self): return f"Explanation({self.title}; {CAM_CAVEAT})"
-    def _repr_html_(self): return _as_html(self.plot(), f"{self.measured or 'Grad-CAM'}: {self.title}. {CAM_CAVEAT}")
+    def _repr_html_(self): return figure_html(self.plot(), f"{self.measured or 'Grad-CAM'}: {self.title}. {CAM_CAVEAT}")
 
 # %% ../../nbs/evaluate/02_explain.ipynb #d626851d
 @patch(as_prop=True)
@@ -187,7 +187,11 @@ def _as_png(fig):
     fig.savefig(f, format="png", dpi=80)
     return f.getvalue()
 
-def _as_html(fig, alt):
+# %% ../../nbs/evaluate/02_explain.ipynb #379c3b87
+def figure_html(fig, # A matplotlib figure
+                alt:str # What it shows, for those who can't see it
+               )->str: # An <img> that holds the picture
+    "Turn a figure into HTML."
     src = base64.b64encode(_as_png(fig)).decode()
     return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{src}">'
 
@@ -225,7 +229,7 @@ class Explanations(list):
 @patch
 def _repr_html_(self:Explanations):
     if not self: return "<p>No images.</p>"
-    return _as_html(self.plot(), f"Maps of {len(self)} images. {CAM_CAVEAT}")
+    return figure_html(self.plot(), f"Maps of {len(self)} images. {CAM_CAVEAT}")
 
 # %% ../../nbs/evaluate/02_explain.ipynb #c4f001d0
 def network_inputs(images, # Files or PIL images
@@ -291,16 +295,18 @@ def explain(model, # `nn.Sequential(body, head)`
     if not isinstance(images, (list, tuple)):
         return explain(model, [images], img_size, margin, target, temperature, classes, **kwargs)[0]
     if not images: return Explanations()
-    opened, target = [_opened(o) for o in images], _numbers(target, list(classes))
-    cams, outputs = image_cams(model, opened, img_size, margin, target, **kwargs)
+    def opened(o):
+        return each_channel(to_rgb, open_picture(o)) if isinstance(o, dict) else any_image(o)
+    images, target = list(map(opened, images)), _numbers(target, list(classes))
+    cams, outputs = image_cams(model, images, img_size, margin, target, **kwargs)
     which = np.broadcast_to(outputs.argmax(1) if target is None else target, len(images))
     probs = softmax(outputs.astype(float)/temperature)[range(len(images)), which]
-    shown = [shown_picture(o) for o in opened]
+    shown = [shown_picture(o) for o in images]
     frames = [full_frame(cam, o.size, margin) for cam, o in zip(cams, shown)]
     found = map(Explanation, map(np.asarray, shown), frames, [classes[i] for i in which], probs.tolist())
     if pointing_map(model) is None: return Explanations(found)
     return _pointed(found, model,
-                    image_points(model, opened, img_size=img_size, margin=margin, **kwargs), margin)
+                    image_points(model, images, img_size=img_size, margin=margin, **kwargs), margin)
 
 # %% ../../nbs/evaluate/02_explain.ipynb #a00b9990
 def _pointed(found, model, maps, margin):
@@ -310,11 +316,6 @@ def _pointed(found, model, maps, margin):
     return Explanations(map(add, found, maps))
 
 # %% ../../nbs/evaluate/02_explain.ipynb #2aad289f
-def _opened(source):
-    if isinstance(source, dict): return each_channel(to_rgb, open_picture(source))
-    if isinstance(source, np.ndarray): source = from_array(source)
-    return to_rgb(upright(source)) if isinstance(source, Image.Image) else open_image(source)
-
 def _numbers(target, classes):
     if isinstance(target, str): return classes.index(pick(target, classes, "class"))
     return [_numbers(o, classes) for o in target] if isinstance(target, (list, tuple)) else target

@@ -13,9 +13,9 @@ from ..data.classes import STUDY_CLASSES
 
 # %% auto #0
 __all__ = ['METRICS', 'class_numbers', 'confusion', 'class_rates', 'confusion_f1', 'macro_f1', 'classification_table',
-           'most_confused', 'say_confusions', 'group_numbers', 'bootstrap_draws', 'interval_of', 'bootstrap_interval',
-           'scores', 'Metric', 'add_metric', 'class_auc', 'measure', 'class_probs', 'measures', 'judge',
-           'paired_difference', 'unpaired_difference', 'mcnemar']
+           'most_confused', 'say_confusions', 'group_numbers', 'group_confusions', 'bootstrap_draws', 'interval_of',
+           'bootstrap_interval', 'scores', 'Metric', 'add_metric', 'class_auc', 'count_confusions', 'measure',
+           'class_probs', 'measures', 'judge', 'paired_difference', 'unpaired_difference', 'mcnemar']
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #916735c8
 def class_numbers(y, # Class number of each image
@@ -120,8 +120,12 @@ def group_numbers(groups, # Group of each image; None: each image is its own
     return g, len(names)
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #91367b5a
-def _group_confusions(y, preds, groups, classes=STUDY_CLASSES):
-    "Count the confusion matrices of each group: (groups, predictions, classes, classes)."
+def group_confusions(y, # Class number of each image
+                     preds, # A list of predictions, each with a class number for each image
+                     groups, # Group of each image; None if each image is its own
+                     classes=STUDY_CLASSES # Class names, in order
+                    )->np.ndarray: # (groups, predictions, classes, classes)
+    "Count the confusion matrices of each group, for `bootstrap_draws`."
     y, *preds = class_numbers(y, *preds, classes=classes)
     g, size = group_numbers(groups, len(y))
     out = np.zeros((size, len(preds), len(classes), len(classes)), dtype=int)
@@ -167,7 +171,7 @@ def bootstrap_interval(y, # Class number of each image
                        seed=42 # The same seed gives the same interval
                       )->tuple: # Low and high end
     "Compute the 95 % bootstrap interval of macro-F1, drawing whole `groups`."
-    per_group = _group_confusions(y, [pred], groups, classes)
+    per_group = group_confusions(y, [pred], groups, classes)
     return _interval(confusion_f1(bootstrap_draws(per_group, n, seed))[:, 0], len(per_group))
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #4e24484e
@@ -207,16 +211,13 @@ def add_metric(name:str, # A new name
     METRICS[name] = metric
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #0a37ee16
-def _accuracy(cm): return np.trace(cm, axis1=-2, axis2=-1)/np.sum(cm, (-2, -1))
-def _rate(name): return lambda cm: class_rates(cm)[name]
-
 _rates = dict(needs="confusion", per_class=True, empty=0.)
 add_metric("macro_f1", confusion_f1, needs="confusion")
-add_metric("accuracy", _accuracy, needs="confusion")
-add_metric("precision", _rate("precision"), **_rates)
-add_metric("sensitivity", _rate("sensitivity"), mean="balanced_accuracy", **_rates)
-add_metric("specificity", _rate("specificity"), **_rates)
-add_metric("f1", _rate("f1"), **_rates)
+add_metric("accuracy", lambda cm: np.trace(cm, axis1=-2, axis2=-1)/np.sum(cm, (-2, -1)), needs="confusion")
+add_metric("precision", lambda cm: class_rates(cm)["precision"], **_rates)
+add_metric("sensitivity", lambda cm: class_rates(cm)["sensitivity"], mean="balanced_accuracy", **_rates)
+add_metric("specificity", lambda cm: class_rates(cm)["specificity"], **_rates)
+add_metric("f1", lambda cm: class_rates(cm)["f1"], **_rates)
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #8141037c
 def _auc(score, own, counts):
@@ -242,7 +243,7 @@ add_metric("auc", class_auc, needs="counts", per_class=True, mean="macro_auc")
 # %% ../../nbs/evaluate/00_metrics.ipynb #fef2c765
 def _image_counts(y, pred, groups, classes, n, seed):
     "Count how often each image comes, in blocks of shape (drawings, images)."
-    times, _, kind = _draw_kinds(_group_confusions(y, [pred], groups, classes), n, seed)
+    times, _, kind = _draw_kinds(group_confusions(y, [pred], groups, classes), n, seed)
     g, size = group_numbers(groups, len(y))
     alike = np.bincount(kind)  # groups of each kind
     first = alike.cumsum() - alike
@@ -256,7 +257,11 @@ def _image_counts(y, pred, groups, classes, n, seed):
     for i in range(0, n, step): yield np.stack([count(t) for t in times[i:i+step]])
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #27ace5d7
-def _count_confusions(y, pred, counts, k):
+def count_confusions(y:np.ndarray, # Class number of each image
+                     pred:np.ndarray, # Predicted class numbers
+                     counts:np.ndarray, # How often each image comes, (drawings, images)
+                     k:int # Classes
+                    )->np.ndarray: # (drawings, k, k)
     "Count the confusion matrix of each drawing."
     return np.array([np.bincount(y*k + pred, c, k*k).reshape(k, k) for c in counts])
 
@@ -301,7 +306,7 @@ def _drawn_measures(y, probs, groups, classes, n, seed):
     pred, once = probs.argmax(1), np.ones((1, len(y)), dtype=int)
     found = {m: [] for m in METRICS.values()}
     for counts in chain([once], _image_counts(y, pred, groups, classes, n, seed)):
-        cms = _count_confusions(y, pred, counts, len(classes))
+        cms = count_confusions(y, pred, counts, len(classes))
         for m, blocks in found.items(): blocks.append(measure(m, y, probs, counts, cms))
     return {m: np.concatenate(blocks) for m, blocks in found.items()}
 
@@ -345,7 +350,7 @@ def paired_difference(y, # Class number of each image
                       seed=42 # The same seed gives the same interval
                      )->dict: # `diff` (macro-F1 of a minus that of b), `lo`, `hi`, `tied`
     "Compare the macro-F1 of two networks, with a bootstrap interval of the difference."
-    per_group = _group_confusions(y, [pred_a, pred_b], groups, classes)
+    per_group = group_confusions(y, [pred_a, pred_b], groups, classes)
     diff = float(np.subtract(*confusion_f1(per_group.sum(0))))
     drawn = confusion_f1(bootstrap_draws(per_group, n, seed))
     lo, hi = _interval(drawn[:, 0] - drawn[:, 1], len(per_group))
@@ -357,7 +362,7 @@ def unpaired_difference(a, # Labels, predictions and groups (or None) of the fir
                         classes=STUDY_CLASSES # Class names, in order
                        )->dict: # `diff` (macro-F1 on a minus that on b), `lo`, `hi`
     "Compare the macro-F1 on two sets of images, with a bootstrap interval."
-    sets = [_group_confusions(y, [pred], groups, classes) for y, pred, groups in (a, b)]
+    sets = [group_confusions(y, [pred], groups, classes) for y, pred, groups in (a, b)]
     diff = np.subtract(*(confusion_f1(o.sum(0))[0] for o in sets))
     drawn = [confusion_f1(bootstrap_draws(o, 2000, [42, i]))[:, 0] for i, o in enumerate(sets)]
     lo, hi = _interval(np.subtract(*drawn), min(map(len, sets)))

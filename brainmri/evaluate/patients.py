@@ -11,19 +11,19 @@ from .calibrate import calibration_error
 from .metrics import bootstrap_interval, macro_f1
 
 # %% auto #0
-__all__ = ['PATIENT_RULES', 'patient_table', 'patient_scores', 'say_errors']
+__all__ = ['PATIENT_RULES', 'log_mean', 'patient_table', 'patient_scores', 'say_errors']
 
 # %% ../../nbs/evaluate/00b_patients.ipynb #eb1803f3
-def _log_mean(p):
+def log_mean(p:np.ndarray # Probabilities, (slices, classes)
+            )->np.ndarray: # (classes,), with sum 1
+    "Average probabilities by their logarithms, so that a slice can rule a class out."
     logs = np.log(np.maximum(p, 1e-12)).mean(0)
     e = np.exp(logs - logs.max())
     return e/e.sum()
 
-def _surest(p): return p[p.max(1).argmax()]
-def _votes(p): return np.bincount(p.argmax(1), minlength=p.shape[1])/len(p)
-
 #: Rules that turn probabilities (slices, classes) into one answer
-PATIENT_RULES = dict(mean=lambda p: p.mean(0), log_mean=_log_mean, surest=_surest, votes=_votes)
+PATIENT_RULES = dict(mean=lambda p: p.mean(0), log_mean=log_mean, surest=lambda p: p[p.max(1).argmax()],
+                     votes=lambda p: np.bincount(p.argmax(1), minlength=p.shape[1])/len(p))
 
 # %% ../../nbs/evaluate/00b_patients.ipynb #e11fbd95
 def patient_table(predictions, # y, pred, prob_CLASS …, group and perhaps fold, one row per image

@@ -15,7 +15,14 @@ from ..data.image import open_image
 from .metrics import confusion, scores
 
 # %% auto #0
-__all__ = ['MRIInterpretation', 'score_learner', 'top_losses', 'plot_top_losses']
+__all__ = ['image_losses', 'MRIInterpretation', 'score_learner', 'top_losses', 'plot_top_losses']
+
+# %% ../../nbs/evaluate/01_plots.ipynb #89286964
+def image_losses(y, # Class number of each image
+                 probs:np.ndarray # Probabilities, (images, classes)
+                )->np.ndarray: # (images,)
+    "Compute the cross-entropy of each image."
+    return -np.log(np.clip(probs[np.arange(len(y)), y], 1e-12, None))
 
 # %% ../../nbs/evaluate/01_plots.ipynb #1bbc8bf1
 class MRIInterpretation(ClassificationInterpretation):
@@ -29,15 +36,13 @@ class MRIInterpretation(ClassificationInterpretation):
         self.pred, shape = self.probs.argmax(1), (len(self.y), len(learn.dls.vocab))
         if self.probs.shape != shape:
             raise DataError(f"The probabilities have shape {self.probs.shape}: expected {shape}, one row per image.")
-        super().__init__(learn, dl, torch.tensor(_losses(self.y, self.probs)))
+        super().__init__(learn, dl, torch.tensor(image_losses(self.y, self.probs)))
 
 # %% ../../nbs/evaluate/01_plots.ipynb #9151ec54
 @patch
 def confusion_matrix(self:MRIInterpretation)->np.ndarray: # Row: true class, column: predicted class
     "Count which class was taken for which."
     return confusion(self.y, self.pred, self.vocab)
-
-def _losses(y, probs): return -np.log(np.clip(probs[np.arange(len(y)), y], 1e-12, None))
 
 # %% ../../nbs/evaluate/01_plots.ipynb #e0b99587
 def score_learner(learn:Learner, # Any learner; its `dls.vocab` holds the classes
@@ -58,7 +63,7 @@ def top_losses(df, # Rows with filepath and y
     probs, y = np.asarray(probs), np.asarray(df["y"])
     names = np.array(classes, dtype=object)
     t = pd.DataFrame(dict(filepath=np.asarray(df["filepath"]), label=names[y], predicted=names[probs.argmax(1)],
-                          probability=probs[np.arange(len(y)), y], loss=_losses(y, probs)))
+                          probability=probs[np.arange(len(y)), y], loss=image_losses(y, probs)))
     return t.sort_values("loss", ascending=False, kind="stable")[:n].reset_index(drop=True)
 
 # %% ../../nbs/evaluate/01_plots.ipynb #95afd408

@@ -4,186 +4,22 @@
 
 # %% ../../nbs/evaluate/03_robust.ipynb #c5b49a78
 from __future__ import annotations
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 import numpy as np
 import pandas as pd
 from fastcore.basics import listify
-from PIL import Image, ImageEnhance
-from scipy import fft
-from scipy.ndimage import gaussian_filter
+from PIL import Image
 from scipy.stats import binomtest
 
 # %% auto #0
-__all__ = ['ARTIFACTS', 'BORDERS', 'Artifact', 'list_artifacts', 'degrade', 'show_artifacts', 'sample_rows', 'robustness',
-           'plot_robustness', 'border_test', 'say_border', 'refusals', 'say_refusals']
+__all__ = ['BORDERS', 'sample_rows', 'robustness', 'plot_robustness', 'border_test', 'say_border', 'refusals', 'say_refusals']
 
 # %% ../../nbs/evaluate/03_robust.ipynb #a7cfd726
-from ..core import ConfigError, DataError, ImageError, pick, stable_seed, thread_map, track
+from ..core import ConfigError, DataError, stable_seed, subplots, thread_map, track
 from ..data.channels import each_channel, open_picture, picture_files
-from ..data.image import crop_border, from_array, open_image, to_rgb, upright
-from ..core import subplots
+from ..data.image import crop_border
+from .artifacts import artifact_amount, degrade, list_artifacts
 from .metrics import scores
-
-# %% ../../nbs/evaluate/03_robust.ipynb #7b5d5982
-@dataclass(frozen=True)
-class Artifact:
-    "One way in which an image gets worse, in five strengths."
-    name:str # What it is called in tables
-    what:str # What an amount is, with its unit
-    amounts:tuple # One for each strength, 1 to 5
-    apply:Callable # Takes a picture (float32, (h, w), 0 to 255), an amount and a seed; returns such a picture
-
-# %% ../../nbs/evaluate/03_robust.ipynb #553cf4c1
-ARTIFACTS = {}  #: The artifacts by name
-
-# %% ../../nbs/evaluate/03_robust.ipynb #96773735
-def _add(name, what, *amounts):
-    "Decorate a function to add it to `ARTIFACTS`."
-    def enter(f):
-        ARTIFACTS[name] = Artifact(name, what, amounts, f)
-        return f
-    return enter
-
-# %% ../../nbs/evaluate/03_robust.ipynb #b1212e00
-def _scale(x): return (x.shape[0]*x.shape[1])**.5/224
-
-def _resized(x, shape):
-    small = Image.fromarray(np.asarray(x, np.float32))
-    return np.asarray(small.resize(shape[::-1], Image.Resampling.BICUBIC))
-
-def _grainy(noisy, x):
-    "Add the noise of `noisy` to `x`, with a grain that scales with the size of `x`."
-    by = _scale(x)
-    if by < 1.25: return noisy(x)
-    small = _resized(x, [max(1, round(o/by)) for o in x.shape])
-    return x + _resized(noisy(small) - small, x.shape)
-
-# %% ../../nbs/evaluate/03_robust.ipynb #624f41dd
-def _to_kspace(x): return fft.fftshift(fft.fft2(x))
-def _to_image(k): return fft.ifft2(fft.ifftshift(k)).real
-
-@_add("gibbs", "frequencies that are kept, in waves along the longer side", 80, 60, 44, 32, 22)
-def _gibbs(x, amount, seed):
-    h, w = x.shape
-    row, col = np.ogrid[:h, :w]
-    kept = np.hypot(row - (h - 1)/2, col - (w - 1)/2) <= amount
-    return _to_image(_to_kspace(x)*kept)
-
-# %% ../../nbs/evaluate/03_robust.ipynb #8f88a2e2
-def _polynomial(shape, seed):
-    "Draw a random polynomial of degree 2, as MONAI does."
-    rng = np.random.RandomState(seed)
-    rng.rand()  # for MONAI's choice whether to do anything
-    coefficients = np.zeros((3, 3))
-    coefficients[np.tril_indices(3)] = rng.uniform(-1, 1, 6)
-    at = [np.linspace(-1, 1, o, dtype=np.float32) for o in shape]
-    return np.polynomial.legendre.leggrid2d(*at, coefficients)
-
-# %% ../../nbs/evaluate/03_robust.ipynb #01112fb6
-@_add("bias_field", "gain at the brightest over the darkest, without 2.5 % at either end", 1.5, 2.2,
-      3.4, 5.2, 8.)
-def _bias_field(x, amount, seed):
-    log = _polynomial(x.shape[::-1], seed).T if seed % 2 else _polynomial(x.shape, seed)
-    low, high = np.quantile(log, (.025, .975))
-    return x*np.exp((log - log.mean())*np.log(amount)/max(high - low, 1e-9))
-
-# %% ../../nbs/evaluate/03_robust.ipynb #d31ea2b2
-@_add("ghost", "how far the head moves to either side, as a share of the picture", .0012, .0025, .0045,
-      .008, .013)
-def _ghost(x, amount, seed):
-    rng = np.random.default_rng(seed)
-    turned = rng.random() < .5
-    period, start = rng.uniform(2.5, 6), rng.uniform(0, 2*np.pi)
-    k = fft.fft(x.T if turned else x, axis=0)
-    line = fft.fftfreq(len(k))*len(k)
-    shift = amount*np.sin(2*np.pi*line/period + start)
-    phase = np.exp(-2j*np.pi*line*shift).astype(k.dtype)
-    out = np.abs(fft.ifft(k*phase[:, None], axis=0))
-    return out.T if turned else out
-
-# %% ../../nbs/evaluate/03_robust.ipynb #952458e0
-@_add("rician", "standard deviation of each component, in gray levels of 255", 4, 9, 16, 26, 40)
-def _rician(x, amount, seed):
-    rng = np.random.RandomState(seed)
-    rng.rand()  # for MONAI's choice whether to do anything
-    def noisy(x): return np.hypot(x + rng.normal(0, amount, x.shape), rng.normal(0, amount, x.shape))
-    return _grainy(noisy, x)
-
-# %% ../../nbs/evaluate/03_robust.ipynb #e3242ff3
-@_add("spike", "height of the stripes, in gray levels of 255", 4, 9, 17, 28, 42)
-def _spike(x, amount, seed):
-    rng = np.random.default_rng(seed)
-    angle, stripes = rng.uniform(0, 2*np.pi), rng.uniform(.3, 1)*min(40, .4*min(x.shape))
-    row = x.shape[0]//2 + int(round(stripes*np.sin(angle)))
-    col = x.shape[1]//2 + int(round(stripes*np.cos(angle)))
-    k = _to_kspace(x)
-    k[row, col] = amount*x.size*np.exp(1j*np.angle(k[row, col]))
-    return _to_image(k)
-
-# %% ../../nbs/evaluate/03_robust.ipynb #6d5dc185
-@_add("blur", "standard deviation of the blur, in pixels of a picture of 224", .6, 1.1, 1.8, 2.7, 3.8)
-def _blur(x, amount, seed): return gaussian_filter(x, amount*_scale(x))
-
-@_add("noise", "standard deviation, in gray levels of 255", 5, 10, 18, 28, 42)
-def _noise(x, amount, seed):
-    return _grainy(lambda o: o + np.random.default_rng(seed).normal(0, amount, o.shape), x)
-
-@_add("contrast", "share of the contrast that is left", .85, .68, .5, .35, .23)
-def _contrast(x, amount, seed):
-    return np.asarray(ImageEnhance.Contrast(Image.fromarray(x.astype(np.uint8))).enhance(amount))
-
-def list_artifacts()->list: # Names
-    "List the artifacts that `robustness` uses by default."
-    return list(ARTIFACTS)
-
-# %% ../../nbs/evaluate/03_robust.ipynb #15cb7ecb
-def _amount(artifact, strength):
-    "Look up the amount of an artifact at one strength."
-    amounts = (0, *ARTIFACTS[pick(artifact, ARTIFACTS, "artifact")].amounts)
-    if strength in range(len(amounts)): return amounts[int(strength)]
-    raise ConfigError(f"The strength is {strength!r}: expected a whole number from 0 (nothing is done) to 5.")
-
-def _picture(img):
-    "Open a path, a PIL image or an array of bytes as an upright RGB image."
-    if isinstance(img, np.ndarray): img = from_array(img)
-    if isinstance(img, Image.Image): return to_rgb(upright(img))
-    if isinstance(img, (str, bytes, Path)): return open_image(img)
-    raise ImageError(f"A {type(img).__name__} is no image: expected a path, a PIL image or an array of bytes.")
-
-# %% ../../nbs/evaluate/03_robust.ipynb #f6a6b662
-def degrade(img, # A path, a PIL image or an array of bytes, (h, w) or (h, w, 3)
-            artifact:str, # One of `ARTIFACTS`
-            strength:int, # 1 (barely visible) to 5 (severe); 0 leaves the image as it is
-            seed=42 # Anything that prints; the same seed gives the same pixels
-           )->np.ndarray: # uint8, (h, w, 3), of the image's own size
-    "Make an image worse by one artifact."
-    amount = _amount(artifact, strength)
-    x = np.array(_picture(img))
-    if not strength: return x
-    key = stable_seed(seed, artifact)
-    channels = 1 if (x == x[..., :1]).all() else 3
-    worse = [ARTIFACTS[artifact].apply(x[..., i].astype(np.float32), amount, key) for i in range(channels)]
-    return np.stack(worse*(3//channels), -1).clip(0, 255).round().astype(np.uint8)
-
-# %% ../../nbs/evaluate/03_robust.ipynb #f02a5acb
-def show_artifacts(img, # A path, a PIL image or an array of bytes
-                   strengths=(1, 3, 5), # One row for each
-                   artifacts=None # Names; all unless given
-                  ): # matplotlib's Figure
-    "Show an image clean, and under each artifact."
-    names, strengths = listify(artifacts) or list_artifacts(), listify(strengths)
-    fig, axs = subplots(len(strengths), len(names) + 1, squeeze=False,
-                        figsize=(1.2*len(names) + 1.2, 1.4*len(strengths) + .3))
-    for row, s in zip(axs, strengths):
-        for ax, name in zip(row, ["clean", *names]):
-            ax.imshow(_picture(img) if name == "clean" else degrade(img, name, s))
-            ax.set(xticks=[], yticks=[])
-            if s == strengths[0]: ax.set_title(name.replace("_", " "), fontsize=9)
-        row[0].set_ylabel(f"strength {s}", fontsize=9)
-    return fig
 
 # %% ../../nbs/evaluate/03_robust.ipynb #bb30b1c3
 def sample_rows(df, # Columns filepath and y, and group if images belong together
@@ -242,7 +78,7 @@ def robustness(predictor, # Has `predict(list of arrays)` and `classes`, as `Pre
     ways = {} if answers else {("clean", 0): lambda img, i: each_channel(np.asarray, img)}
     for a in listify(artifacts) or list_artifacts():
         for s in listify(strengths):
-            if _amount(a, s): ways[a, int(s)] = partial(_degraded, a, s, seed)
+            if artifact_amount(a, s): ways[a, int(s)] = partial(_degraded, a, s, seed)
     found = _answers(predictor, picture_files(df), ways, "worse images", progress)
     if answers: found = {("clean", 0): _numbers(predictor, answers)} | found
     clean = found["clean", 0]

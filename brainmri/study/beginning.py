@@ -136,20 +136,17 @@ def _random_weights(r, df, seed, source, n=64):
     said = f"{source}; BatchNorm statistics of {len(rows)} training images"
     return settle_batchnorm(net, x).state_dict(), said
 
-# %% ../../nbs/study/04a_beginning.ipynb #dcf7cabe
-def _divided(df, found, config):
-    "Split the images; with folds, all of them are for training in some fold."
-    if not config.folds: return split_images(df, how=config.split, seed=config.split_seed, audit=found)
-    df = df.assign(group=found.of(df).groups, split="train")
-    return fold_images(df, config.folds, config.split_seed, config.split)
-
 # %% ../../nbs/study/04a_beginning.ipynb #6285d0fd
 def _examined(data, config):
     "Read, audit and split the images."
     df, about = read_data(data, config)
     found = config.audited.of(df, config.group) if config.audited else None
     found = found or audit(df, group=config.group, turned=config.turned, progress=config.progress)
-    df = _divided(df, found, config).assign(**found.known_slices())
+    if config.folds:  # all images are for training in some fold
+        df = df.assign(group=found.of(df).groups, split="train")
+        df = fold_images(df, config.folds, config.split_seed, config.split)
+    else: df = split_images(df, how=config.split, seed=config.split_seed, audit=found)
+    df = df.assign(**found.known_slices())
     paths = {c: [os.path.abspath(o) for o in df[c]] for c in file_columns(df)}  # the run may be opened from elsewhere
     return df.assign(**paths), about, found
 

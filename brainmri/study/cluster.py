@@ -11,7 +11,8 @@ import pandas as pd
 from fastcore.meta import delegates
 
 # %% auto #0
-__all__ = ['need_ray', 'worker_env', 'seeds_table', 'train_many', 'list_files', 'write_answers', 'Answerer', 'predict_folder']
+__all__ = ['need_ray', 'worker_env', 'seeds_table', 'train_many', 'list_files', 'cut_shards', 'write_answers', 'Answerer',
+           'predict_folder']
 
 # %% ../../nbs/study/08_cluster.ipynb #8964fd5d
 from ..core import *
@@ -118,7 +119,10 @@ def list_files(source # A folder, searched to any depth, or a list of files
     raise DataError("There is nothing to answer for: expected a folder with some files, or a list of paths.")
 
 # %% ../../nbs/study/08_cluster.ipynb #d9f2a56b
-def _shards(files, key, size):
+def cut_shards(files:list, # What to answer for
+               key, # What else the names depend on, such as a checksum and a level
+               size:int # Files in a shard
+              )->dict: # Name → files
     "Cut files into shards, named by the files and `key`."
     parts = [files[i:i+size] for i in range(0, len(files), size)]
     return {f"part-{i:06}-{content_key(key, o)[:12]}.parquet": o for i, o in enumerate(parts)}
@@ -188,7 +192,7 @@ def predict_folder(bundle, # Folder of a bundle, or an .onnx file
     conformal_limits(about, level)  # before the folder is claimed
     files, level = list_files(source), float(level)
     _begin_folder(out, dict(bundle=about["checksum"], level=level, shard=shard, files=content_key(files)))
-    parts = _shards(files, [about["checksum"], level], shard)
+    parts = cut_shards(files, [about["checksum"], level], shard)
     todo = [dict(name=k, files=json.dumps(o)) for k, o in parts.items() if not (out/k).exists()]
     ray.data.DataContext.get_current().enable_progress_bars = progress
     settings = dict(out=out, level=level, loading=dict(path=bundle, device="cuda" if gpus else "cpu"))

@@ -11,7 +11,7 @@ import pandas as pd
 from fastcore.basics import patch
 
 # %% auto #0
-__all__ = ['overlap', 'External', 'validate_run']
+__all__ = ['learned_from', 'overlap', 'External', 'validate_run']
 
 # %% ../../nbs/study/02_external.ipynb #1130e3f3
 from ..core import *
@@ -32,7 +32,9 @@ from .report import write_card, write_report
 from ..use.predict import Predictor
 
 # %% ../../nbs/study/02_external.ipynb #4def890f
-def _learned_from(hashes, index):
+def learned_from(hashes, # From `image_hashes(df, turned=True)`
+                 index:pd.DataFrame # A run's index.csv
+                )->np.ndarray: # True or False for each
     "Find hashes that show a recognized subject of training or validation images."
     if "public_subject" not in index: return np.zeros(len(hashes), dtype=bool)
     learned = set(index.public_subject[index["split"] != "test"].dropna()) - {""}
@@ -48,7 +50,7 @@ def overlap(df:pd.DataFrame, # A table from `index_images`
     own = np.stack([np.frombuffer(bytes.fromhex(o), dtype=np.uint8) for o in index.phash])
     at, bits = nearest(hashes, own)
     found = index.iloc[at][["filepath", "split"]].set_axis(["like", "split"], axis=1).set_index(df.index)
-    return found.assign(bits=bits, near=bits <= 16, patient=_learned_from(hashes, index))
+    return found.assign(bits=bits, near=bits <= 16, patient=learned_from(hashes, index))
 
 # %% ../../nbs/study/02_external.ipynb #5b4646ff
 @dataclass(frozen=True)

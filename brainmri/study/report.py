@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np, pandas as pd
 
 # %% auto #0
-__all__ = ['headline', 'readable_table', 'summary_text', 'audit_tables', 'subjects_by_part', 'split_tables', 'class_table',
-           'recipe_tables', 'read_trials', 'claim_table', 'report_context', 'save_figures', 'write_report',
-           'write_card', 'write_audit']
+__all__ = ['run_facts', 'headline', 'readable_table', 'summary_text', 'probe_table', 'suspect_table', 'audit_tables',
+           'subjects_by_part', 'split_tables', 'class_table', 'coverage_tables', 'recipe_tables', 'read_trials',
+           'recipe_facts', 'settings_table', 'run_tables', 'claim_table', 'read_external', 'report_context',
+           'recipe_figures', 'save_figures', 'write_report', 'write_card', 'write_audit']
 
 # %% ../../nbs/study/01_report.ipynb #800d5f26
 from ..core import save_png
@@ -34,8 +35,9 @@ from .render import readable, say_duration, render, sentences, write_page
 _WHERE = dict(valid="validation", test="test")
 
 # %% ../../nbs/study/01_report.ipynb #20704acc
-def _facts(run):
-    "Collect the facts for the sentences."
+def run_facts(run:Run # From `read_run`
+             )->dict: # Part of the context of report and card
+    "Collect the facts for the sentences about a run."
     best, table = choose(run), run.table
     trained = run.config.get("trained", {})
     part = run.part(best)
@@ -53,7 +55,7 @@ def _facts(run):
 def headline(run:Run # From `read_run`
             )->list: # Sentences
     "Say which recipe is best, how it does on the test set, and whether it is tied."
-    return _facts(run)["headline"]
+    return run_facts(run)["headline"]
 
 # %% ../../nbs/study/01_report.ipynb #040bca5a
 def readable_table(table, # A comparison table
@@ -68,7 +70,7 @@ def readable_table(table, # A comparison table
 def summary_text(run:Run # From `read_run`
                 )->str: # Several lines
     "Summarize a run for a terminal."
-    facts = _facts(run)
+    facts = run_facts(run)
     p = read_predictions(run, facts["best"], facts["part"])
     counts = pd.DataFrame(confusion(p.y, p.pred, classes=run.classes), run.classes, run.classes)
     rows = run.table.assign(title=list(run.titles.values())).to_dict("records")
@@ -77,12 +79,17 @@ def summary_text(run:Run # From `read_run`
                   counts=counts.rename_axis("actual \\ called").to_string(), **facts).rstrip()
 
 # %% ../../nbs/study/01_report.ipynb #77a5acf7
-def _probe_table(records):
+def probe_table(records # The `shortcuts` of audit.json
+               )->pd.DataFrame: # One row per probe
+    "Make the table of what gives the class away."
     t = pd.DataFrame(records).set_index("probe").drop(columns=["images", "warning"])
     words = {k: p.title for k, p in PROBES.items()}
     return t.rename(index=words, columns=lambda c: c.removeprefix("f1_"))
 
-def _suspect_table(records):
+# %% ../../nbs/study/01_report.ipynb #da00e45b
+def suspect_table(records # The `suspects` of audit.json
+                 )->pd.DataFrame: # Indexed by file
+    "Make the table of doubtful labels."
     t = pd.DataFrame(records)
     t["file"] = ["/".join(Path(o).parts[-2:]) for o in t.filepath]
     return t.set_index("file").drop(columns="filepath").rename(columns=dict(label="given"))
@@ -95,8 +102,8 @@ def audit_tables(audit:dict # The content of audit.json
     if audit.get("provenance"):
         titles = {k: v["title"] for k, v in registry_about()["collections"].items()}
         tables["provenance"] = pd.DataFrame(audit["provenance"]).set_index("label").rename(columns=titles)
-    if audit.get("shortcuts"): tables["probes"] = _probe_table(audit["shortcuts"])
-    if audit.get("suspects"): tables["suspects"] = _suspect_table(audit["suspects"])
+    if audit.get("shortcuts"): tables["probes"] = probe_table(audit["shortcuts"])
+    if audit.get("suspects"): tables["suspects"] = suspect_table(audit["suspects"])
     return tables
 
 # %% ../../nbs/study/01_report.ipynb #0dc264a5
@@ -132,8 +139,11 @@ def class_table(records, # `measures` of a part of the split, from metrics.json
     return wide.reindex(index=list(classes), columns=t.measure.unique())
 
 # %% ../../nbs/study/01_report.ipynb #ba036ba1
-def _coverage_tables(run, p, sets):
-    "How often the sets hold the right class, and how large they are."
+def coverage_tables(run:Run, # From `read_run`
+                    p:pd.DataFrame, # Predictions of a recipe
+                    sets:dict # Level → its conformal sets
+                   )->dict: # coverage, sets
+    "Make the tables of how often the sets hold the right class, and how large they are."
     found = coverage_table(p.y, sets, p.group, run.classes)
     found["level"] = found.level.map("{:.0%}".format)
     held = readable(found[["level", "label", "coverage", "low", "high"]])
@@ -153,7 +163,7 @@ def recipe_tables(run:Run, # From `read_run`
     each = class_table(records, run.classes).assign(images=np.bincount(p.y, minlength=len(run.classes)))
     tables = dict(patients=patient_scores(p, run.classes), measures=whole[["value", "low", "high"]],
                   classes=each)
-    return tables | _coverage_tables(run, p, sets)
+    return tables | coverage_tables(run, p, sets)
 
 # %% ../../nbs/study/01_report.ipynb #d20c88a2
 def read_trials(folder # Of a recipe
@@ -170,7 +180,9 @@ def read_trials(folder # Of a recipe
     return trials
 
 # %% ../../nbs/study/01_report.ipynb #b47f3032
-def _judged(run, recipe):
+def recipe_facts(run:Run, # From `read_run`
+                 recipe:str # One of its recipes
+                )->dict: # Part of the context of report and card
     "Collect what is said of one recipe, beside its tables."
     p, calibrated, _ = run.calibrated(recipe)
     t, probs = run.metrics[recipe]["temperature"], p.filter(like="prob_").to_numpy()
@@ -183,7 +195,8 @@ def _judged(run, recipe):
                 calibration=calibration, least=least, mistakes=say_confusions(p.y, p.pred, classes=run.classes))
 
 # %% ../../nbs/study/01_report.ipynb #069921c3
-def _settings(run):
+def settings_table(run:Run # From `read_run`
+                  )->pd.DataFrame: # Indexed by setting
     "List settings, environment and time, one row each."
     told = ("recipes", "weights", "data", "trained", "classes")
     rows = {"time in training": say_duration(run.table.seconds.sum())} | run.environment | run.config
@@ -191,14 +204,16 @@ def _settings(run):
     return pd.DataFrame(dict(value=texts)).rename_axis("setting")
 
 # %% ../../nbs/study/01_report.ipynb #f2688744
-def _run_tables(run, versus):
-    "Make the tables of the whole run."
+def run_tables(run:Run, # From `read_run`
+               versus:list # Records of `compare`
+              )->dict: # comparison, versus, parameters, settings, openings
+    "Make the tables of a whole run."
     names = [", ".join(run.titles.get(r, r) for r in o["recipes"]) for o in run.openings]
     opened = pd.DataFrame([dict(when=o["when"][:16].replace("T", " "), why=o.get("why")) for o in run.openings])
     against = pd.DataFrame(versus, columns=["other", "diff", "lo", "hi", "tied", "p"]).set_index("other")
     parameters = parameter_table(run.table).set_index("recipe")
     return dict(comparison=readable_table(run.table, run.titles), versus=against.rename(index=run.titles),
-                parameters=parameters.rename(index=run.titles), settings=_settings(run),
+                parameters=parameters.rename(index=run.titles), settings=settings_table(run),
                 openings=opened.assign(recipes=names).set_index("when") if names else opened)
 
 # %% ../../nbs/study/01_report.ipynb #c1a1m002
@@ -212,7 +227,9 @@ def claim_table(context:dict # What `report_context` gives
     return pd.DataFrame(rows, items, ["Asks for", "Answer"])
 
 # %% ../../nbs/study/01_report.ipynb #04028320
-def _external_trials(run):
+def read_external(run:Run # From `read_run`
+                 )->list: # A dictionary for each: name, recipe, says, measures, table
+    "Read how a run did on images from elsewhere."
     files = sorted((run.path/"external").glob("*.json"))
     found = [read_json(o, dict, ["name", "recipe", "says", "measures"]) for o in files]
     return [o | dict(table=class_table(o["measures"], run.classes)) for o in found]
@@ -221,15 +238,15 @@ def _external_trials(run):
 def report_context(run:Run # From `read_run`
                   )->dict: # The context of report and card
     "Collect tables, sentences and records of a run."
-    facts, data = _facts(run), run.config["data"]
+    facts, data = run_facts(run), run.config["data"]
     best, scores = facts["best"], [m[o] for m in run.metrics.values() for o in ("valid", "test") if m[o]]
-    tables = _run_tables(run, facts["versus"]) | audit_tables(run.audit) | split_tables(run.index)
+    tables = run_tables(run, facts["versus"]) | audit_tables(run.audit) | split_tables(run.index)
     tables |= recipe_tables(run, best)
-    context = facts | _judged(run, best) | dict(
+    context = facts | recipe_facts(run, best) | dict(
         audit=run.audit, synthetic=data.get("synthetic"), folder=Path(str(data.get("path"))).name,
         bodies=sorted({run.body(r) for r in run.metrics} - {"pixels"}), limits=sentences("limits.txt.jinja", run=run),
         perfect=[s["n"] for s in scores if s["accuracy"] == 1], tables=tables,
-        trials=read_trials(run.path/best), external=_external_trials(run))
+        trials=read_trials(run.path/best), external=read_external(run))
     tables["claim"] = claim_table(context)
     return context
 
@@ -242,7 +259,10 @@ def _save(run, figs):
     return files
 
 # %% ../../nbs/study/01_report.ipynb #337d37bd
-def _recipe_figures(run, recipe, title):
+def recipe_figures(run:Run, # From `read_run`
+                   recipe:str, # One of its recipes
+                   title:str # Above the figures
+                  )->dict: # Name → figure
     "Draw history and confusions of a recipe, and reliability of the best one."
     part = run.part(recipe)
     p = read_predictions(run, recipe, part)
@@ -260,7 +280,7 @@ def save_figures(run:Run # From `read_run`
     figs["split"] = plot_folds(run.index) if run.fold_paths else plot_split(run.index)
     probes = run.audit.get("shortcuts")
     if probes: figs["shortcuts"] = plot_probes(pd.DataFrame(probes).set_index("probe"))
-    for r, title in run.titles.items(): figs |= _recipe_figures(run, r, title)
+    for r, title in run.titles.items(): figs |= recipe_figures(run, r, title)
     return _save(run, figs)
 
 # %% ../../nbs/study/01_report.ipynb #8d947e4f

@@ -13,7 +13,8 @@ from ..core import RunError
 from ..store import atomic, read_json, write_csv, write_json
 
 # %% auto #0
-__all__ = ['MAY_DIFFER', 'prepare_folder', 'only_writer', 'expect_same', 'environment', 'note_opening', 'keep_predictions']
+__all__ = ['MAY_DIFFER', 'prepare_folder', 'only_writer', 'expect_same', 'environment', 'processor_name', 'note_opening',
+           'keep_predictions']
 
 # %% ../../nbs/study/04_run.ipynb #500aea11
 def prepare_folder(folder, # A path
@@ -75,7 +76,7 @@ def environment(device:str="cpu", # Where the run computes
     import torch
     from brainmri.train.distributed import processes
     gpu = torch.cuda.get_device_name() if device.startswith("cuda") else None
-    machine = dict(python=platform.python_version(), platform=platform.system(), cpu=_processor(), cores=os.cpu_count(), gpu=gpu)
+    machine = dict(python=platform.python_version(), platform=platform.system(), cpu=processor_name(), cores=os.cpu_count(), gpu=gpu)
     versions = {p: _version(p) for p in _PACKAGES}
     return dict(**machine, device=device, precision=precision, processes=processes(), **versions)
 
@@ -84,7 +85,9 @@ def _version(package):
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version(package)
 
-def _processor():
+# %% ../../nbs/study/04_run.ipynb #3f0382fb
+def processor_name()->str: # What Linux calls it; elsewhere less exact
+    "Name this machine's processor."
     try: lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError: lines = []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]

@@ -33,7 +33,8 @@ from .results import recipe_learner
 from .run import keep_predictions, note_opening
 from ..train.distributed import from_first, is_first, processes
 from ..train.features import FeatureCache
-from ..train.loop import Training, TrainOptions
+from ..train.loop import Training
+from ..train.options import TrainOptions
 from ..use.bundle import read_bundle, write_average, write_bundle
 from ..use.ood import Gate, fit_gate, plain_checks
 

@@ -14,7 +14,8 @@ __all__ = ['TRIAL_FILES']
 from ..core import DataError, save_png, thread_map
 from ..data.channels import each_channel, open_picture, picture_files
 from ..data.image import open_image
-from ..evaluate.robust import border_test, degrade, list_artifacts, plot_robustness, refusals, robustness
+from ..evaluate.artifacts import degrade, list_artifacts
+from ..evaluate.robust import border_test, plot_robustness, refusals, robustness
 from ..evaluate.robust import sample_rows, say_border, say_refusals
 from ..store import atomic, read_json, write_csv, write_json
 from .records import choose, read_run
@@ -30,8 +31,6 @@ TRIAL_FILES = ("robustness.csv", "robustness.png", "border.csv", "border.json", 
 # %% ../../nbs/study/05c_trials.ipynb #cc20a2fc
 _STRENGTHS = (1, 2, 3, 4, 5), (1, 3, 5), (3,)  # the fewer, the less time there is
 
-def _ghost(file): return each_channel(lambda img: degrade(img, "ghost", 3), open_picture(file))
-
 # %% ../../nbs/study/05c_trials.ipynb #44252a41
 @patch
 def plan_trials(self:Study,
@@ -42,8 +41,9 @@ def plan_trials(self:Study,
     if self.config.n_robust: return self.config.n_robust, _STRENGTHS[0]
     seconds = max(4, sum(self.metrics(r)["seconds"] for r in self.recipes)/5)
     predictor.predict(files[:2])  # the first answers take longer
+    def worse(file): return each_channel(lambda img: degrade(img, "ghost", 3), open_picture(file))
     start = perf_counter()
-    predictor.predict(thread_map(_ghost, files[:4], progress=False))
+    predictor.predict(thread_map(worse, files[:4], progress=False))
     each = (perf_counter() - start)/len(files[:4])
     room = seconds/each/len(list_artifacts())
     strengths = next((o for o in _STRENGTHS if room/len(o) >= 24), _STRENGTHS[-1])

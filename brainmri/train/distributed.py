@@ -215,14 +215,10 @@ def whole_norm(m, # BatchNorm
     mean = _Sum.apply(x.sum(dims))/n
     centered = x - mean.view(shape)
     var = _Sum.apply(centered.square().sum(dims))/n
-    _track(m, mean.detach(), (var*n/(n - 1)).detach())
-    return centered*((var + m.eps).rsqrt()*m.weight).view(shape) + m.bias.view(shape)
-
-# %% ../../nbs/train/02_distributed.ipynb #73d7cbea
-def _track(m, mean, var):
     m.num_batches_tracked += 1
-    m.running_mean.lerp_(mean, m.momentum)
-    m.running_var.lerp_(var, m.momentum)
+    m.running_mean.lerp_(mean.detach(), m.momentum)
+    m.running_var.lerp_((var*n/(n - 1)).detach(), m.momentum)
+    return centered*((var + m.eps).rsqrt()*m.weight).view(shape) + m.bias.view(shape)
 
 # %% ../../nbs/train/02_distributed.ipynb #51d1a015
 class ShareOfBatch(Callback):

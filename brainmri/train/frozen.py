@@ -14,8 +14,8 @@ from torch.fx.experimental.optimization import fuse
 from ..core import ConfigError, pick
 
 # %% auto #0
-__all__ = ['PRECISIONS', 'list_precisions', 'pick_precision', 'fold_batchnorm', 'has_bf16', 'round_to_bf16', 'in_halves',
-           'FrozenNet', 'own_state']
+__all__ = ['PRECISIONS', 'list_precisions', 'pick_precision', 'cpu_has', 'fastest_precision', 'fold_batchnorm', 'has_bf16',
+           'round_to_bf16', 'in_halves', 'FrozenNet', 'own_state']
 
 # %% ../../nbs/train/00_frozen.ipynb #673ef9c4
 PRECISIONS = ("fp32", "winograd", "bf16")  #: The arithmetics that frozen layers can run in
@@ -34,7 +34,7 @@ def pick_precision(precision:str="auto", # "auto", or one of `PRECISIONS`
                   )->str: # One of `PRECISIONS`
     "Choose an arithmetic: the named one, `BRAINMRI_PRECISION`, or the fastest of the device."
     what = "BRAINMRI_PRECISION" if precision == "auto" else "precision"
-    if precision == "auto": precision = os.environ.get(what) or _fastest(device)
+    if precision == "auto": precision = os.environ.get(what) or fastest_precision(device)
     can = list_precisions(device)
     if pick(precision, PRECISIONS, what) in can: return precision
     hint = f"isn't possible on {device}"
@@ -42,15 +42,20 @@ def pick_precision(precision:str="auto", # "auto", or one of `PRECISIONS`
     raise ConfigError(f"{what} {precision!r} {hint}: give {' or '.join(can)}.")
 
 # %% ../../nbs/train/00_frozen.ipynb #3f4eaadd
-def _fastest(device):
-    can = list_precisions(device)
-    if torch.device(device).type != "cpu" or _cpu_has("amx_bf16"): return can[-1]
-    if "winograd" in can: return "winograd"
-    return "bf16" if _cpu_has("avx512_bf16") else "fp32"
-
-def _cpu_has(flag):
+def cpu_has(flag:str # As Linux spells it, such as "avx512_bf16"
+           )->bool: # False where Linux's list isn't available
+    "Does this machine's processor have an instruction set?"
     try: return flag in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError: return False
+
+# %% ../../nbs/train/00_frozen.ipynb #259c851a
+def fastest_precision(device="cpu" # Where the network will run
+                     )->str: # One of `list_precisions(device)`
+    "Choose the fastest arithmetic of a device."
+    can = list_precisions(device)
+    if torch.device(device).type != "cpu" or cpu_has("amx_bf16"): return can[-1]
+    if "winograd" in can: return "winograd"
+    return "bf16" if cpu_has("avx512_bf16") else "fp32"
 
 # %% ../../nbs/train/00_frozen.ipynb #53f08422
 def fold_batchnorm(module:nn.Module # A network or a part of one; it stays as it is
@@ -64,7 +69,7 @@ def fold_batchnorm(module:nn.Module # A network or a part of one; it stays as it
 def has_bf16(device="cpu" # Any device
             )->bool: # False for a CPU without instructions for it
     "Does a device compute in bfloat16 itself?"
-    return torch.device(device).type != "cpu" or _cpu_has("bf16")
+    return torch.device(device).type != "cpu" or cpu_has("bf16")
 
 # %% ../../nbs/train/00_frozen.ipynb #8c86ff99
 def round_to_bf16(net:nn.Module # It is changed

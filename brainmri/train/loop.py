@@ -6,13 +6,12 @@
 from __future__ import annotations
 import gc, random, time
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 
 # %% auto #0
-__all__ = ['TrainOptions', 'Training']
+__all__ = ['Training']
 
 # %% ../../nbs/train/04_loop.ipynb #fbcc9bc1
 from fastcore.basics import patch
@@ -40,28 +39,8 @@ from .callbacks import *
 from .distributed import *
 from .features import FeatureCache, augmented
 from .frozen import FrozenNet, in_halves, pick_precision
+from .options import TrainOptions
 from .pointing import covered_cells, fit_projection, inner_parts, measure_map, nested_pool, pooled
-
-# %% ../../nbs/train/04_loop.ipynb #6299efcf
-@dataclass(frozen=True)
-class TrainOptions:
-    "How networks are trained, beyond what their recipes say."
-    cache:bool = True # Decode once, into a cache?
-    margin:int = CROP_MARGIN # Pixels cut from each side
-    aug_views:int = 2 # Stored augmented versions of a training image; with 0, new ones in every epoch
-    precision:str = "auto" # Arithmetic of the frozen part
-    device:str = "cpu" # Where training runs
-    num_workers:int = 0 # Threads that decode when nothing is cached; with 0, one for each core
-    seed:int = 42 # Of order, dropout and augmentation
-    progress:bool = True # Show bars?
-    cbs:tuple = () # More fastai callbacks, the same ones in every phase
-    metrics:tuple = () # More fastai metrics
-    loss_func:object = None # In place of cross-entropy
-    class_weights:object = None # Of cross-entropy: "balanced", or one number per class
-    batch_tfms:tuple = () # fastai batch transforms or functions for training images between 0 and 1
-    early_stop:int = None # End a phase after so many epochs without a better macro-F1
-    boxes:object = None # Where tumors are, for guided heads: a table, or the file of a map
-    tta:int = 0 # Augmented views whose probabilities are averaged with the image's in `probs`
 
 # %% ../../nbs/train/04_loop.ipynb #151484fa
 class Training:
@@ -205,13 +184,12 @@ def stage(self:Training,
     set_phase(self.learn, phase)
     self.frozen = {}  # made anew, since the weights below may have changed
     args = {**learner_args(), "loss_func": self.loss_func()}
+    args["splitter"] = lambda o: list(filter(None, map(params, o)))
     args["metrics"] += self.options.metrics
     dls, (_, top) = self.loaders(phase.train), self.cut(phase.train)
-    return self._set_up(Learner(dls, top, splitter=_groups, cbs=[*cbs, *self._callbacks()], **args))
+    return self._set_up(Learner(dls, top, cbs=[*cbs, *self._callbacks()], **args))
 
 # %% ../../nbs/train/04_loop.ipynb #147010f6
-def _groups(top): return [params(o) for o in top if params(o)]
-
 @patch
 def _set_up(self:Training, learn):
     if self.device.type == "cuda" and self.precision == "bf16" and self.body.name != "pixels":

@@ -15,7 +15,8 @@ from ..core import ConfigError, need_package, one_line
 from ..data.classes import class_colors, healthy_class
 
 # %% auto #0
-__all__ = ['VERDICTS', 'verdict_of', 'Prediction', 'render_answer', 'summarize_series', 'Predictions', 'html_table']
+__all__ = ['VERDICTS', 'verdict_of', 'Prediction', 'render_answer', 'summarize_series', 'number_ranges', 'Predictions',
+           'html_table']
 
 # %% ../../nbs/use/00a_answers.ipynb #c34e8b7c
 VERDICTS = ("accepted", "ambiguous", "rejected")  #: What an answer may be
@@ -123,11 +124,12 @@ def _finding(slices, row, places, healthy):
     verdict = "accepted" if sure else "ambiguous"
     if row["rejected"] == len(slices): verdict = "rejected"
     probability = mean(p.probs[label] for p in accepted if p.label == label) if label else None
-    return dict(label=label, verdict=verdict, where=_stretches(found.get(label, ())), probability=probability)
+    return dict(label=label, verdict=verdict, where=number_ranges(found.get(label, ())), probability=probability)
 
 # %% ../../nbs/use/00a_answers.ipynb #565d32a3
-def _stretches(numbers):
-    "Write numbers as ranges, such as 3–5, 7."
+def number_ranges(numbers # Whole numbers, in any order
+                 )->str: # Such as "3–5, 7"
+    "Write numbers as ranges."
     first = [k for k in sorted(numbers) if k - 1 not in numbers]
     last = [k for k in sorted(numbers) if k + 1 not in numbers]
     return ", ".join(str(a) if a == b else f"{a}–{b}" for a, b in zip(first, last))

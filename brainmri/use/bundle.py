@@ -15,8 +15,8 @@ from .ood import Gate, gate_arrays, read_gate
 
 # %% auto #0
 __all__ = ['BUNDLE_SCHEMA', 'LICENSE', 'INTENDED_USE', 'WEIGHTS', 'GATE', 'MOST_BYTES', 'MOST_PIXELS', 'HUB', 'file_hash',
-           'bundle_checksum', 'count_channels', 'write_bundle', 'check_bundle', 'read_bundle', 'bundle_gate',
-           'bundle_files', 'write_average', 'on_hub', 'fetch_bundle', 'seal_onnx', 'check_seal']
+           'bundle_checksum', 'count_channels', 'write_bundle', 'write_gate', 'check_bundle', 'read_bundle',
+           'bundle_gate', 'bundle_files', 'write_average', 'on_hub', 'fetch_bundle', 'seal_onnx', 'check_seal']
 
 # %% ../../nbs/use/01_bundle.ipynb #cf3450b9
 BUNDLE_SCHEMA = 3  #: Version of the format; a reader refuses any other
@@ -67,7 +67,7 @@ def write_bundle(folder, # Holds model.safetensors
     from brainmri.models.bodies import get_body
     folder = Path(folder)
     body = get_body(recipe.body or body, len(channels) or 3)
-    limits = gate and _write_gate(folder/GATE, gate)
+    limits = gate and write_gate(folder/GATE, gate)
     files = {f: file_hash(folder/f) for f in _files_of(limits)}
     about.update(schema=BUNDLE_SCHEMA, brainmri=__version__, license=LICENSE, intended_use=INTENDED_USE)
     about.update(recipe=asdict(recipe), img_size=recipe.img_size, classes=classes, margin=margin)
@@ -77,7 +77,10 @@ def write_bundle(folder, # Holds model.safetensors
     return write_json(folder/"bundle.json", {**bundle, "checksum": bundle_checksum(bundle)})
 
 # %% ../../nbs/use/01_bundle.ipynb #58462ef0
-def _write_gate(file, gate):
+def write_gate(file, # Where its arrays go
+               gate:Gate # From `fit_gate`
+              )->dict: # Its limits, for `bundle.json`
+    "Write the arrays of a gate for `bundle_gate`."
     from safetensors.numpy import save_file
     arrays, limits = gate_arrays(gate)
     with atomic(file) as tmp: save_file(arrays, tmp)

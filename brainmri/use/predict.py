@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 # %% auto #0
-__all__ = ['list_slices', 'as_square', 'open_slices', 'open_safely', 'OnnxEngine', 'Predictor', 'conformal_limits',
-           'explain_images', 'Explainer', 'load']
+__all__ = ['list_slices', 'is_single', 'as_square', 'open_slices', 'open_safely', 'OnnxEngine', 'Predictor', 'conformal_limits',
+           'number_series', 'explain_images', 'Explainer', 'load']
 
 # %% ../../nbs/use/04_predict.ipynb #e4a89b79
 from ..core import *
@@ -32,7 +32,7 @@ def list_slices(x # What `predict` was given
                )->tuple: # `Slice`s whose `image` is to be opened; and whether `x` holds several
     "List the slices in whatever `predict` was given."
     if any(hasattr(x, o) for o in ("columns", "file_meta")) or isinstance(x, dict): raise _no_image(x)
-    many = not _is_single(x)
+    many = not is_single(x)
     given = list(x) if many else [x]
     items = [_contents(o) for o in given]
     files = [o for o in items if isinstance(o, (str, Path)) and not os.path.isdir(o)]
@@ -48,7 +48,8 @@ def list_slices(x # What `predict` was given
     return slices, many
 
 # %% ../../nbs/use/04_predict.ipynb #cc7eec61
-def _is_single(x):
+def is_single(x # What `predict` was given
+             )->bool: # False for a list, a column or a stack of pictures
     "Is `x` one file, folder or picture?"
     if isinstance(x, np.ndarray): return x.ndim != 4 and x.dtype.kind not in "OU"
     if isinstance(x, (str, Path, bytes, bytearray, memoryview, Image.Image)): return True
@@ -71,14 +72,12 @@ def _channels():
     from brainmri.data import channels  # imports pandas, which other pictures don't need
     return channels
 
-def _sequences_in(item, untrusted):
-    found = _channels().open_channels(item.image, untrusted)
-    names = [f"{item.name}#{k}" for k in range(1, len(found) + 1)] if len(found) > 1 else [item.name]
-    return [replace(o, name=name) for o, name in zip(found, names)]
-
 def _pictures_in(item, untrusted=False):
     "Read the slices of a file; `as_square` opens trusted pictures."
-    if isinstance(item.image, dict): return _sequences_in(item, untrusted)
+    if isinstance(item.image, dict):
+        found = _channels().open_channels(item.image, untrusted)
+        names = [f"{item.name}#{k}" for k in range(1, len(found) + 1)] if len(found) > 1 else [item.name]
+        return [replace(o, name=name) for o, name in zip(found, names)]
     is_file = isinstance(item.image, (str, Path, bytes)) and (untrusted or not is_picture(item.image))
     return read_slices(item.image, item.name, untrusted) if is_file else [item]
 
@@ -201,7 +200,7 @@ class Predictor:
             opened = thread_map(partial(open_slices, **self.frame), part, progress=False)
             places = [(o, item, k) for item, slices in zip(part, opened) for k, o in enumerate(slices)]
             for j in range(0, len(places), bs): found += _answers(self, places[j:j+bs], float(level))
-        return _numbered(found)
+        return number_series(found)
 
     def raw(self,
             x, # A list of paths, bytes, PIL images or arrays of one picture each
@@ -226,7 +225,8 @@ def conformal_limits(bundle:dict, # What `bundle.json` holds
     return limits[pick(str(level), limits, "level")] if limits else None
 
 # %% ../../nbs/use/04_predict.ipynb #8a2ba136
-def _numbered(found):
+def number_series(found # `Prediction`s
+                 )->Predictions: # The same with `series` from 1, in their order
     "Number the series of predictions from 1."
     keys = dict.fromkeys(p.series for p in found if p.series is not None)
     numbers = {key: k for k, key in enumerate(keys, 1)}
