@@ -37,8 +37,13 @@ class PointingMap(nn.Module):
         self.sizes = 3*n_project + 5, n_hidden, n_classes + 1
         self.renew()
         self.register_buffer("measured", torch.zeros(2))  # hits and images, on patients it hasn't seen
-    def renew(self): self.decide = cell_network(*self.sizes).to(self.project.weight.device)
     def forward(self, x): return self.maps(self.project(x))
+
+# %% ../../nbs/models/00a_pointing.ipynb #1328ef45
+@patch
+def renew(self:PointingMap):
+    "Replace the network that decides by a new one, with random weights."
+    self.decide = cell_network(*self.sizes).to(self.project.weight.device)
 
 # %% ../../nbs/models/00a_pointing.ipynb #2f9bc469
 @patch

@@ -12,8 +12,8 @@ from ..data.regions import region_cells, region_of
 from ..models.pointing import GuidedPool, PointingMap
 
 # %% auto #0
-__all__ = ['MOST_CELLS', 'covered_cells', 'fit_projection', 'map_cells', 'scale_inputs', 'fit_map', 'inner_parts', 'pooled',
-           'nested_pool', 'measure_map']
+__all__ = ['covered_cells', 'fit_projection', 'map_cells', 'scale_inputs', 'fit_map', 'inner_parts', 'pooled', 'nested_pool',
+           'measure_map']
 
 # %% ../../nbs/train/01a_pointing.ipynb #40b99ee6
 def covered_cells(df, # Rows with filepath and y
@@ -48,17 +48,16 @@ def fit_projection(net:PointingMap, # It is changed
     net.project.bias.copy_(-weight @ mean)
 
 # %% ../../nbs/train/01a_pointing.ipynb #943f80ea
-MOST_CELLS = 500_000  #: Cells without tumor from which a map learns at most
-
 @torch.no_grad()
 def map_cells(net:PointingMap, # With its projection
               z:torch.Tensor, # From `net.project`, (n, n_project, h, w)
               cover:np.ndarray, # From `covered_cells`
+              most:int=500_000, # Cells without tumor to take, about
               bs:int=64 # Images at a time
              )->tuple: # Cells, float16; their shares of tumor, with that of none last; the image of each
     "Collect the cells from which a map learns: all with tumor, and a share of the others."
     use, found = np.flatnonzero(~np.isnan(cover).any((1, 2, 3))), []
-    rng, share = np.random.default_rng(0), min(.25, MOST_CELLS/cover[:, 0].size)
+    rng, share = np.random.default_rng(0), min(.25, most/cover[:, 0].size)
     for rows in np.array_split(use, -(-len(use)//bs)):
         x = net.cells(z[rows].to(net.project.weight)).flatten(0, 2)
         t = torch.from_numpy(cover[rows]).movedim(1, -1).flatten(0, 2)
