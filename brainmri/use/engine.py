@@ -182,7 +182,7 @@ def look(self:TorchEngine,
         with torch.set_grad_enabled(learned is None):
             pooled = self.pooling(maps.requires_grad_(learned is None))
             logits, distance = self.first.judge(pooled)
-            where = learned(pooled).amax(1) if learned else _grad_cam(logits, maps)
+            where = learned(pooled).sum(1) if learned else _grad_cam(logits, maps)
         if self.net is not self.first:
             logits, distance = self.net.mean_of(x, {self.first.body: pooled.detach()})
     found = [o.detach().double().cpu().numpy() for o in (logits, distance)]
