@@ -37,8 +37,9 @@ def known_class(name # A folder's name or a label
 def name_classes(labels # Folder names or labels, in any order, repeated or not
                 )->dict: # Label as it was found → class name, in the order of the classes
     "Name and order the classes of a data set."
-    numbers = {o for o in labels if str(o).isdecimal()}
-    labels = sorted(numbers, key=int) + sorted(set(labels) - numbers, key=str)
+    found = set(labels)
+    numbers = {o for o in found if str(o).isdecimal()}
+    labels = sorted(numbers, key=int) + sorted(found - numbers, key=str)
     known = {o: known_class(o) for o in labels}
     if None in known.values(): return {o: str(o).strip() for o in labels}
     return dict(sorted(known.items(), key=lambda item: _LIBRARY_ORDER.index(item[1])))
