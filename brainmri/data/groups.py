@@ -39,7 +39,8 @@ def match_mapping(mapping, # File name, stem or end of a path → patient
     given = {path_key(k): v for k, v in mapping.items()}
     found = {o: match_path(o, given) for o in paths}
     refuse_first(_mapping_problems(found, given))
-    unused = [*given.keys() - found.values()]
+    used = set(found.values())
+    unused = [o for o in given if o not in used]
     if unused: warnings.warn(
         f"The mapping of groups has {counted(len(unused), 'entry', 'entries')} without an image: "
         f"{_few(unused)}. Images may be missing, or their names differ.", DataWarning, stacklevel=4)
