@@ -271,7 +271,7 @@ def warnings(self:Audit)->list: # Sentences; empty if nothing is wrong
 # %% ../../nbs/data/08_audit.ipynb #28057aff
 @patch
 def leaks(self:Audit)->list: # Sentences, one for each part with such images
-    "Say how many recognized images show a subject who is in training too."
+    "Count recognized images whose subject is also in training, in sentences."
     t = self.leaked
     return [] if t is None else [
         f"{o.leaked:,} of {o.recognized:,} recognized {o.Index.replace('valid', 'validation')} images show "
