@@ -31,6 +31,7 @@ class BestWeights(TrackerCallback):
 # %% ../../nbs/train/03_callbacks.ipynb #cc711d29
 @patch
 def after_fit(self:BestWeights):
+    "Load the best weights again."
     if self.state is not None: get_model(self.learn.model).load_state_dict(self.state)
 
 @patch
