@@ -146,7 +146,7 @@ def score(self:Study,
     "Score a network on one part of the split, and keep its predictions."
     if part == "test": t.df = self.index  # opens the test set
     rows = np.flatnonzero(t.df["split"].values == part)
-    images, probs = t.df.iloc[rows], t.probs(rows)
+    images, probs = t.df.iloc[rows], t.probs(rows) if part == "test" else t.valid_probs()
     keep_predictions(folder/"predictions.csv", images, probs, self.classes)
     y = images["y"].values
     return judge(y, probs, images["group"].values, self.classes), y, probs
@@ -222,7 +222,9 @@ def trained(self:Study,
 # %% ../../nbs/study/05a_training.ipynb #48cd77d7
 class _Average:
     "The trainings of several recipes as one."
-    def __init__(self, parts): self.parts, self.df = parts, parts[0].df
+    def __init__(self, parts):
+        self.parts, self.df = parts, parts[0].df
+    def valid_probs(self): return np.mean([t.valid_probs() for t in self.parts], axis=0)
     def probs(self, rows):
         for t in self.parts: t.df = self.df
         return np.mean([t.probs(rows) for t in self.parts], axis=0)

@@ -40,7 +40,8 @@ from .distributed import *
 from .features import FeatureCache, augmented
 from .frozen import FrozenNet, in_halves, pick_precision
 from .options import TrainOptions
-from .pointing import covered_cells, fit_projection, inner_parts, measure_map, nested_pool, pooled
+from .pointing import (covered_cells, fit_map, fit_projection, inner_parts, map_cells, measure_map,
+                                     nested_pool, pooled)
 
 # %% ../../nbs/train/04_loop.ipynb #151484fa
 class Training:
@@ -63,6 +64,7 @@ class Training:
         self.held, self.processes = self.recipe.bs, processes()  # images in memory, processes together
         self.view, self.history, self.seconds, self.best = None, [], 0., BestWeights()
         self.frozen = {}  # part → its frozen networks
+        self.held_out = None  # of a solved head: answers for validation images before it learned from them
         learn.model.to(self.device)
     __init__.__delwrap__ = TrainOptions  # its source has the comments; its `__init__` is generated
 
@@ -315,57 +317,83 @@ def probs(self:Training,
     "Compute probabilities for `rows`; with `tta`, averaged over augmented views."
     return self.answers(rows)[0]
 
+# %% ../../nbs/train/04_loop.ipynb #48f8a841
+@patch
+def valid_probs(self:Training)->np.ndarray: # (validation images, classes), float64
+    "Compute probabilities for the validation images, by a network that hasn't learned from them."
+    return self.probs(self.rows["valid"]) if self.held_out is None else self.held_out
+
 # %% ../../nbs/train/04_loop.ipynb #2a05ca02
 @patch
 def solve(self:Training,
           i:int # Which phase, from 0
          )->list: # One row, as an epoch would have
-    "Solve the head of phase `i` by logistic regression on the training images."
-    start, part, rows = time.perf_counter(), self.recipe.phases[i].train, self.rows["train"]
+    "Solve the head of phase `i` on the training images, score it, and solve it again with the validation images."
+    start, part, n = time.perf_counter(), self.recipe.phases[i].train, len(self.rows["train"])
+    rows = np.concatenate([self.rows["train"], self.rows["valid"]])
     below, head = self.cut(part)[1].to(self.device).eval()
-    guided, y = isinstance(head[0], GuidedPool), self.df["y"].values[rows]
-    if guided: x = self._guided(below, head[0], part)
-    else: x, = self._each(nn.Sequential(below, head[:-1]), rows, part)
-    C = .03 if guided else 1.  # what is under a map says so much that more would overfit
+    describe = self._guided if isinstance(head[0], GuidedPool) else self._plain
+    x, learn_all = describe(below, head, part, rows)
+    y, solved = self.df["y"].values[rows], partial(self._solve_layer, head)
+    solved(x[:n], y[:n])
+    learn, scores = self._score_solved(i, head[-1], x[:n], y[:n])
+    if i == len(self.recipe.phases) - 1:
+        self.held_out = self.valid_probs()
+        learn_all()
+        solved(x, y)
+    return self._rows(i, learn, [scores], [time.perf_counter() - start])
+
+# %% ../../nbs/train/04_loop.ipynb #1450f503
+@patch
+def _solve_layer(self:Training, head, x, y):
+    C = .03 if isinstance(head[0], GuidedPool) else 1.  # what is under a map says so much that more would overfit
     solve_layer(head[-1], x, y, self.options.class_weights, C)
+
+# %% ../../nbs/train/04_loop.ipynb #a9ba107a
+@patch
+@torch.no_grad()
+def _score_solved(self:Training, i, layer, x, y):
+    "A learner, and what it would show after an epoch, for a layer that was solved on `x` and `y`."
     learn = self.stage(self.recipe.phases[i])
     x, y = (torch.as_tensor(o, device=self.device) for o in (x, y))
-    with torch.no_grad(): train_loss = learn.loss_func(head[-1](x), y)
     with learn.no_bar(): scores = learn.validate()
     self.best.best = scores[1]
-    return self._rows(i, learn, [[train_loss, *scores]], [time.perf_counter() - start])
+    return learn, [learn.loss_func(layer(x), y), *scores]
+
+# %% ../../nbs/train/04_loop.ipynb #d92204ee
+@patch
+def _plain(self:Training, below, head, part, rows):
+    return *self._each(nn.Sequential(below, head[:-1]), rows, part), noop
 
 # %% ../../nbs/train/04_loop.ipynb #9cf73e82
 @patch
-def _guided(self:Training, below, pool, part):
-    "Learn the map of a guided head, and describe the training images by what is under it."
-    rows, boxes = self.rows["train"], self.options.boxes
+def _guided(self:Training, below, head, part, rows):
+    "Describe images by what is under a map, and return with it what lets the map learn from all of them."
+    pool, o = head[0], self.options
     def reduced(x):
         maps = below(x)
         return maps.mean((2, 3)), pool.map.project(maps)
-    if str(boxes or "").endswith(".safetensors"):
-        load_weights(pool.map, boxes)
-        return pooled(pool, *map(torch.from_numpy, self._each(reduced, rows, part)))
-    regions = find_regions(self.df, boxes)
-    some, = self._each(below, rows[::-(-len(rows)//200)], part)
-    fit_projection(pool.map, torch.from_numpy(some).to(self.device), self.learn.model[0][1].fine)
+    given = str(o.boxes or "").endswith(".safetensors")
+    if given: load_weights(pool.map, o.boxes)
+    else:
+        regions = find_regions(self.df, o.boxes).iloc[rows]
+        some, = self._each(below, self.rows["train"][::-(-len(self.rows["train"])//200)], part)
+        fit_projection(pool.map, torch.from_numpy(some).to(self.device), self.learn.model[0][1].fine)
     mean, z = map(torch.from_numpy, self._each(reduced, rows, part))
-    t, o = self.df.iloc[rows], self.options
-    cover = covered_cells(t, regions.iloc[rows], len(classes_of(self.df)), z.shape[2:], o.margin)
-    parts = inner_parts(t.y.values, t.get("group", t.index), seed=o.seed)
-    found = nested_pool(pool, mean, z, cover, parts, o.seed, o.progress)
-    self._measure(reduced, pool, part, regions)
-    return found
+    if given: return pooled(pool, mean, z), noop
+    return self._nested(pool, mean, z, self.df.iloc[rows], regions)
 
 # %% ../../nbs/train/04_loop.ipynb #41470d2b
 @patch
-def _measure(self:Training, reduced, pool, part, regions):
-    rows = [i for i in self.rows["valid"] if regions.iloc[i] is not None]
-    if not rows: return
-    z = self._each(reduced, rows, part)[1]
-    hits, n = measure_map(pool.map, z, self.df.iloc[rows], regions.iloc[rows], self.options.margin)
-    if self.options.progress:
-        print(f"The map points into the tumor in {hits} of {n} validation images.")
+def _nested(self:Training, pool, mean, z, df, regions):
+    o, is_train = self.options, df.split.values == "train"
+    parts = inner_parts(df.y, df.get("group", df.index), is_train, seed=o.seed)
+    cells = map_cells(pool.map, z, covered_cells(df, regions, len(classes_of(df)), z.shape[2:], o.margin))
+    x = nested_pool(pool, mean, z, cells, parts, o.seed, o.progress)
+    marked = ~is_train & regions.notna().values
+    hits, n = measure_map(pool.map, z[marked], df[marked], regions[marked], o.margin)
+    if n and o.progress: print(f"The map points into the tumor in {hits} of {n} validation images.")
+    return x, partial(fit_map, pool.map, *cells[:2], seed=o.seed)
 
 # %% ../../nbs/train/04_loop.ipynb #9b8aa30d
 @patch
@@ -389,8 +417,9 @@ def _note(self:Training, folder, i):
     if not is_first(): return
     name = "model.safetensors" if i == len(self.recipe.phases) - 1 else f"phase{i+1}.safetensors"
     save_weights(self.learn.model, folder/name)
-    note = dict(phases=i+1, weights=name, best=float(self.best.best), held=self.held)
-    write_json(folder/"progress.json", dict(note, seconds=self.seconds, history=self.history))
+    note = dict(phases=i+1, weights=name, best=float(self.best.best), held=self.held, seconds=self.seconds)
+    held_out = None if self.held_out is None else self.held_out.tolist()
+    write_json(folder/"progress.json", dict(note, held_out=held_out, history=self.history))
     for old in folder.glob("phase*.safetensors"):
         if old.name != name: old.unlink()
 
@@ -411,4 +440,5 @@ def _resume(self:Training, folder):
     same_weights(self.learn.model)
     if self.processes == 1: self.held = min(self.held, note["held"])
     self.best.best, self.seconds, self.history = note["best"], note["seconds"], note["history"]
+    if note["held_out"]: self.held_out = np.array(note["held_out"])
     return note["phases"]

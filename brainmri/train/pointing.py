@@ -108,15 +108,17 @@ def fit_map(net:PointingMap, # Its network is replaced by a new one, and trained
 # %% ../../nbs/train/01a_pointing.ipynb #26502652
 def inner_parts(y, # Classes
                 groups, # Patients
-                k:int=4, # Parts
+                is_train, # True for training images, False for validation images
+                k:int=4, # Parts of the training patients
                 seed:int=42 # Of their order
-               )->np.ndarray: # The part of each image, 0 to k - 1
-    "Deal the patients of the training images to parts."
-    k = min(k, pd.Series(groups).nunique())
+               )->np.ndarray: # The part of each image, from 0; that of validation images is the last
+    "Deal the patients of the training images to parts, and add a part for the validation images."
+    y, groups, is_train = map(np.asarray, (y, groups, is_train))
+    k = min(k, pd.Series(groups[is_train]).nunique())
     if k < 2: raise DataError("A guided head needs at least two patients to train on.")
-    found = np.zeros(len(y), int)
+    found, train = np.full(len(y), k), np.flatnonzero(is_train)
     folds = StratifiedGroupKFold(k, shuffle=True, random_state=seed)
-    for i, (_, rows) in enumerate(folds.split(found, y, groups)): found[rows] = i
+    for i, (_, rows) in enumerate(folds.split(train, y[train], groups[train])): found[train[rows]] = i
     return found
 
 # %% ../../nbs/train/01a_pointing.ipynb #4a77a024
@@ -134,19 +136,18 @@ def pooled(pool:GuidedPool, # With its map
 # %% ../../nbs/train/01a_pointing.ipynb #95dadeaf
 @torch.no_grad()
 def nested_pool(pool:GuidedPool, # With a fitted projection; its map is changed
-                mean, # Average activations of training images, (n, channels)
+                mean, # Average activations, (n, channels)
                 z, # From `pool.map.project`, (n, n_project, h, w)
-                cover, # From `covered_cells`
+                cells, # From `map_cells`
                 parts, # From `inner_parts`
                 seed:int=42, # Of the maps
                 progress:bool=False # Show a bar?
                )->np.ndarray: # (n, pool.width)
-    "Describe training images by maps that haven't seen their patients; keep the map of all."
-    found = np.zeros((len(z), pool.width), np.float32)
-    cells, shares, image = map_cells(pool.map, z, cover)
-    for k in track(range(parts.max() + 2), "maps", progress):  # the last is that of all
-        seen = torch.from_numpy(parts != k)[image]
-        fit_map(pool.map, cells[seen], shares[seen], seed=seed)
+    "Describe images by maps that haven't seen their patients; keep the map of all training images."
+    found, (x, shares, image) = np.zeros((len(z), pool.width), np.float32), cells
+    for k in track(range(parts.max() + 1), "maps", progress):  # the last map is that of all
+        seen = torch.from_numpy((parts != k) & (parts != parts.max()))[image]
+        fit_map(pool.map, x[seen], shares[seen], seed=seed)
         unseen = parts == k
         if unseen.any(): found[unseen] = pooled(pool, mean[unseen], z[unseen])
     return found

@@ -10,6 +10,7 @@ import numpy as np, torch
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from torch import nn
+from torch.nn.functional import interpolate
 
 # %% auto #0
 __all__ = ['EndToEnd', 'TorchEngine', 'Averaged', 'average', 'open_engine', 'write_onnx']
@@ -178,15 +179,24 @@ def look(self:TorchEngine,
         maps = self.maps(self.first.normalize(x))
         if maps.dim() != 4 or maps.shape[1] == len(self.first.mean):
             return *self(pictures), [None]*len(pictures)
-        learned = pointing_map(self.model)
-        with torch.set_grad_enabled(learned is None):
-            pooled = self.pooling(maps.requires_grad_(learned is None))
+        learned = pointing_map(self.model) is not None
+        with torch.set_grad_enabled(not learned):
+            pooled = self.pooling(maps.requires_grad_(not learned))
             logits, distance = self.first.judge(pooled)
-            where = learned(pooled).sum(1) if learned else _grad_cam(logits, maps)
-        if self.net is not self.first:
-            logits, distance = self.net.mean_of(x, {self.first.body: pooled.detach()})
+            where = None if learned else _grad_cam(logits, maps)
+        seen = {self.first.body: pooled.detach()}
+        if self.net is not self.first: logits, distance = self.net.mean_of(x, seen)
+        if learned: where = self._point(seen)
     found = [o.detach().double().cpu().numpy() for o in (logits, distance)]
     return found[0], found[1] if self.gated else None, where.clamp(0, 1).float().cpu().numpy()
+
+# %% ../../nbs/use/02_engine.ipynb #c31493bb
+@patch
+def _point(self:TorchEngine, seen):
+    "The mean of the maps that the networks learned, at the size of the first."
+    nets = zip(getattr(self.net, "nets", [self.net]), self.parts)
+    maps = [pointing_map(model)(seen[net.body]).sum(1, keepdim=True) for net, (model, *_) in nets if pointing_map(model)]
+    return torch.stack([interpolate(o, maps[0].shape[2:], mode="bilinear") for o in maps]).mean(0)[:, 0]
 
 # %% ../../nbs/use/02_engine.ipynb #a11eb4a1
 def _grad_cam(logits, maps):
