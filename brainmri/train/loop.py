@@ -40,8 +40,7 @@ from .distributed import *
 from .features import FeatureCache, augmented
 from .frozen import FrozenNet, in_halves, pick_precision
 from .options import TrainOptions
-from .pointing import (covered_cells, fit_map, fit_projection, inner_parts, map_cells, measure_map,
-                                     nested_pool, pooled)
+from .pointing import fit_projection, learn_map, pooled
 
 # %% ../../nbs/train/04_loop.ipynb #151484fa
 class Training:
@@ -332,8 +331,8 @@ def solve(self:Training,
     start, part, n = time.perf_counter(), self.recipe.phases[i].train, len(self.rows["train"])
     rows = np.concatenate([self.rows["train"], self.rows["valid"]])
     below, head = self.cut(part)[1].to(self.device).eval()
-    describe = self._guided if isinstance(head[0], GuidedPool) else self._plain
-    x, learn_all = describe(below, head, part, rows)
+    if isinstance(head[0], GuidedPool): x, learn_all = self._guided(below, head, part, rows)
+    else: (x,), learn_all = self._each(nn.Sequential(below, head[:-1]), rows, part), noop
     y, solved = self.df["y"].values[rows], partial(self._solve_layer, head)
     solved(x[:n], y[:n])
     learn, scores = self._score_solved(i, head[-1], x[:n], y[:n])
@@ -360,16 +359,10 @@ def _score_solved(self:Training, i, layer, x, y):
     self.best.best = scores[1]
     return learn, [learn.loss_func(layer(x), y), *scores]
 
-# %% ../../nbs/train/04_loop.ipynb #d92204ee
-@patch
-def _plain(self:Training, below, head, part, rows):
-    return *self._each(nn.Sequential(below, head[:-1]), rows, part), noop
-
 # %% ../../nbs/train/04_loop.ipynb #9cf73e82
 @patch
 def _guided(self:Training, below, head, part, rows):
-    "Describe images by what is under a map, and return with it what lets the map learn from all of them."
-    pool, o = head[0], self.options
+    pool, o, learn_on = head[0], self.options, self.rows["train"]
     def reduced(x):
         maps = below(x)
         return maps.mean((2, 3)), pool.map.project(maps)
@@ -377,23 +370,11 @@ def _guided(self:Training, below, head, part, rows):
     if given: load_weights(pool.map, o.boxes)
     else:
         regions = find_regions(self.df, o.boxes).iloc[rows]
-        some, = self._each(below, self.rows["train"][::-(-len(self.rows["train"])//200)], part)
+        some, = self._each(below, learn_on[::-(-len(learn_on)//200)], part)
         fit_projection(pool.map, torch.from_numpy(some).to(self.device), self.learn.model[0][1].fine)
     mean, z = map(torch.from_numpy, self._each(reduced, rows, part))
     if given: return pooled(pool, mean, z), noop
-    return self._nested(pool, mean, z, self.df.iloc[rows], regions)
-
-# %% ../../nbs/train/04_loop.ipynb #41470d2b
-@patch
-def _nested(self:Training, pool, mean, z, df, regions):
-    o, is_train = self.options, df.split.values == "train"
-    parts = inner_parts(df.y, df.get("group", df.index), is_train, seed=o.seed)
-    cells = map_cells(pool.map, z, covered_cells(df, regions, len(classes_of(df)), z.shape[2:], o.margin))
-    x = nested_pool(pool, mean, z, cells, parts, o.seed, o.progress)
-    marked = ~is_train & regions.notna().values
-    hits, n = measure_map(pool.map, z[marked], df[marked], regions[marked], o.margin)
-    if n and o.progress: print(f"The map points into the tumor in {hits} of {n} validation images.")
-    return x, partial(fit_map, pool.map, *cells[:2], seed=o.seed)
+    return learn_map(pool, mean, z, self.df.iloc[rows], regions, o.margin, o.seed, o.progress)
 
 # %% ../../nbs/train/04_loop.ipynb #9b8aa30d
 @patch

@@ -4,16 +4,18 @@
 
 # %% ../../nbs/train/01a_pointing.ipynb #bd17fdeb
 from __future__ import annotations
+from functools import partial
 import numpy as np, pandas as pd, torch
 from torch.nn.functional import cross_entropy, interpolate
 from sklearn.model_selection import StratifiedGroupKFold
 from ..core import CROP_MARGIN, DataError, seeded, track
+from ..data.classes import classes_of
 from ..data.regions import region_cells, region_of
 from ..models.pointing import GuidedPool, PointingMap
 
 # %% auto #0
 __all__ = ['covered_cells', 'fit_projection', 'map_cells', 'scale_inputs', 'fit_map', 'inner_parts', 'pooled', 'nested_pool',
-           'measure_map']
+           'measure_map', 'learn_map']
 
 # %% ../../nbs/train/01a_pointing.ipynb #40b99ee6
 def covered_cells(df, # Rows with filepath and y
@@ -169,3 +171,23 @@ def measure_map(net:PointingMap, # Its figure is kept in `net.measured`
         hits += int(region_cells(region_of(file, region), size, margin).flat[top] >= .5)
     net.measured.copy_(torch.tensor([hits, len(df)]))
     return hits, len(df)
+
+# %% ../../nbs/train/01a_pointing.ipynb #77f1beaa
+def learn_map(pool:GuidedPool, # With a fitted projection
+              mean, # Average activations of training and validation images, (n, channels)
+              z, # From `pool.map.project`, (n, n_project, h, w)
+              df, # Their rows
+              regions:pd.Series, # For each row the path of its mask or its box, or None
+              margin:int=CROP_MARGIN, # Pixels cut from each side
+              seed:int=42, # Of the maps
+              progress:bool=True # Show a bar, and how often the map is right?
+             )->tuple: # Descriptions of the images, (n, pool.width); and the function
+    "Learn a map from training images, and describe each image by a map that hasn't seen its patient."
+    is_train = df.split.values == "train"
+    parts = inner_parts(df.y, df.get("group", df.index), is_train, seed=seed)
+    cells = map_cells(pool.map, z, covered_cells(df, regions, len(classes_of(df)), z.shape[2:], margin))
+    found = nested_pool(pool, mean, z, cells, parts, seed, progress)
+    marked = ~is_train & regions.notna().values
+    hits, n = measure_map(pool.map, z[marked], df[marked], regions[marked], margin)
+    if n and progress: print(f"The map points into the tumor in {hits} of {n} validation images.")
+    return found, partial(fit_map, pool.map, *cells[:2], seed=seed)
