@@ -232,6 +232,26 @@ def study(a, data):
     return pd.DataFrame([done]), [f"the study took {done['seconds']:.0f} s, the target is {most}"] if done["seconds"] > most else []
 
 
+def whole(a, data):
+    "Where the time of the whole command goes, with one recipe, at several numbers of images; and the reference loop beside it."
+    rows = []
+    for n in a.whole:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
+            images, n = subset(data, n, Path(tmp)/"images")
+            args = dict(data=str(images), recipe="vgg16_frozen", weights=a.weights, out=f"{tmp}/run")
+            done = measure.run(["-m", "bench.whole", json.dumps(args)], BRAINMRI_CACHE=f"{tmp}/cache")
+            rows += [dict(images=n, part=k, seconds=v) for k, v in done["seconds"].items()]
+            if n <= a.reference_images: rows.append(dict(images=n, part="reference loop", seconds=reference_seconds(a, images)))
+            print(pd.DataFrame(rows).query("images == @n").to_string(header=False, index=False), flush=True)
+    return pd.DataFrame(rows), []
+
+
+def reference_seconds(a, images, epochs=8):
+    "Seconds of the reference loop for the epochs of `vgg16_frozen`, from those of `a.epochs`."
+    args = [HERE/"reference_loop.py", images, "--recipe", "vgg16_frozen", "--epochs", a.epochs, *(["--weights", a.weights] if a.weights else [])]
+    return measure.run(args)["seconds_per_epoch"]*epochs
+
+
 def growth(a, data):
     "Stages of a run, seconds and memory, as the number of images grows; on phantoms."
     rows = []
@@ -312,7 +332,7 @@ def under_load(a, data):
 
 
 MEASUREMENTS = dict(limit=limit, steps=steps, startup=startup, predict=predict, recipes=recipes, study=study, views=views, precision=precision, growth=growth,
-                    audit=audit, shortcuts=shortcuts, labels=labels)
+                    whole=whole, audit=audit, shortcuts=shortcuts, labels=labels)
 ASKED_FOR = dict(gpu=gpu, load=under_load)  #: Only when they are named
 
 
@@ -336,6 +356,8 @@ def main():
     p.add_argument("--sizes", type=int, nargs="*", default=[500, 2895, 20000], help="numbers of images in `growth`")
     p.add_argument("--hashes", type=int, nargs="*", default=[1000, 5000, 20000, 50000], help="numbers of hashes in `audit`")
     p.add_argument("--files", type=int, nargs="*", default=[3000, 50000], help="numbers of drawn files in `audit`")
+    p.add_argument("--whole", type=int, nargs="*", default=[240, 0], help="numbers of images in `whole`, 0 for all of the data")
+    p.add_argument("--reference-images", type=int, default=300, help="most images on which `whole` times the reference loop, too")
     p.add_argument("--drawn", help="folder in which `growth` keeps its phantoms for the next time")
     p.add_argument("--cache", help="cache folder of `views` and `precision`; a new one unless given")
     a = p.parse_args()
