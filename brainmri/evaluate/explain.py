@@ -289,11 +289,12 @@ def explain(model, # `nn.Sequential(body, head)`
             target=None, # Name or number of the class to explain, or one for each; the predicted one if None
             temperature:float=1., # Of the calibration: the outputs are divided by it
             classes=STUDY_CLASSES, # Names of the classes, in the order of the outputs
+            look=None, # Function from bytes (n, h, w, 3) to maps that learned from boxes; the network's own if None
             **kwargs
            ): # An `Explanation`, or `Explanations` for a list
     "Show where in images a network finds evidence for a class."
     if not isinstance(images, (list, tuple)):
-        return explain(model, [images], img_size, margin, target, temperature, classes, **kwargs)[0]
+        return explain(model, [images], img_size, margin, target, temperature, classes, look, **kwargs)[0]
     if not images: return Explanations()
     def opened(o):
         return each_channel(to_rgb, open_picture(o)) if isinstance(o, dict) else any_image(o)
@@ -305,8 +306,9 @@ def explain(model, # `nn.Sequential(body, head)`
     frames = [full_frame(cam, o.size, margin) for cam, o in zip(cams, shown)]
     found = map(Explanation, map(np.asarray, shown), frames, [classes[i] for i in which], probs.tolist())
     if pointing_map(model) is None: return Explanations(found)
-    return _pointed(found, model,
-                    image_points(model, images, img_size=img_size, margin=margin, **kwargs), margin)
+    if look: points = np.concatenate(list(network_inputs(images, img_size, margin, inputs=look)))
+    else: points = image_points(model, images, img_size=img_size, margin=margin, **kwargs)
+    return _pointed(found, model, points, margin)
 
 # %% ../../nbs/evaluate/02_explain.ipynb #a00b9990
 def _pointed(found, model, maps, margin):

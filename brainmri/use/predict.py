@@ -280,8 +280,9 @@ def explain_images(predictor:Predictor, # From `load`, of a bundle's folder
     from brainmri.evaluate.explain import explain
     bundle, known = predictor.bundle, None not in targets
     def inputs(pictures): return normalize(to_float(pictures), bundle["mean"], bundle["std"])
+    def look(pictures): return predictor.engine.look(pictures)[2]  # of several networks, the mean of their maps
     return explain(predictor.model, list(images), **predictor.frame, target=list(targets) if known else None, inputs=inputs,
-                   temperature=bundle.get("temperature") or 1., classes=predictor.classes)
+                   look=look, temperature=bundle.get("temperature") or 1., classes=predictor.classes)
 
 # %% ../../nbs/use/04_predict.ipynb #e4678bd9
 class Explainer:
