@@ -252,6 +252,34 @@ def reference_seconds(a, images, epochs=8):
     return measure.run(args)["seconds_per_epoch"]*epochs
 
 
+def folds(a, data):
+    "Recipes, folds and images: seconds and memory of whole runs on phantoms of 96 pixels, with weights from other phantoms."
+    rows, small = [], dict(preset="quick", weights="phantoms", n_robust=0)
+    for n in a.fold_images:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
+            measure.run(["-m", "bench.training", json.dumps(dict(make=n, folder=f"{tmp}/images"))])
+            for k in (None, 5):
+                for names in ("vgg16_probe", "vgg16_guided", "vgg16_probe,vgg16_guided"):
+                    args = dict(data=f"{tmp}/images", recipe=names, out=f"{tmp}/run-{k}-{names}", folds=k, **small)
+                    done = measure.run(["-m", "bench.whole", json.dumps(args)], BRAINMRI_CACHE=f"{tmp}/cache-{k}-{names}")
+                    disk = sum(o.stat().st_size for o in Path(f"{tmp}/cache-{k}-{names}").rglob("*") if o.is_file())
+                    rows.append(dict(images=n, folds=k or 1, recipes=len(names.split(",")), which=names, seconds=sum(done["seconds"].values()),
+                                     peak_anonymous_mb=done["peak_anonymous_mb"], cache_mb=disk/1e6))
+                    print(rows[-1], flush=True)
+    return pd.DataFrame(rows), []
+
+
+def ray(a, data):
+    "Trainings from several seeds: one after another, and on two workers of a local Ray; they must score the same."
+    rows, small = [], dict(preset="quick", weights=None, recipes="ann_optimized,vgg16_probe")
+    for workers in (0, 2):
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
+            args = dict(data=str(data), out=f"{tmp}/run", workers=workers, **small)
+            rows.append(measure.run(["-m", "bench.many", json.dumps(args)], BRAINMRI_CACHE=f"{tmp}/cache"))
+    same = rows[0].pop("valid_mean") == rows[1].pop("valid_mean")
+    return pd.DataFrame(rows).assign(same_scores=same), [] if same else ["the trainings on Ray scored otherwise"]
+
+
 def growth(a, data):
     "Stages of a run, seconds and memory, as the number of images grows; on phantoms."
     rows = []
@@ -332,13 +360,13 @@ def under_load(a, data):
 
 
 MEASUREMENTS = dict(limit=limit, steps=steps, startup=startup, predict=predict, recipes=recipes, study=study, views=views, precision=precision, growth=growth,
-                    whole=whole, audit=audit, shortcuts=shortcuts, labels=labels)
-ASKED_FOR = dict(gpu=gpu, load=under_load)  #: Only when they are named
+                    whole=whole, folds=folds, audit=audit, shortcuts=shortcuts, labels=labels)
+ASKED_FOR = dict(gpu=gpu, load=under_load, ray=ray)  #: Only when they are named
 
 
 def main():
     p = argparse.ArgumentParser(prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("what", nargs="*", help=f"measurements, by default all: {', '.join(MEASUREMENTS)}; and gpu, load")
+    p.add_argument("what", nargs="*", help=f"measurements, by default all: {', '.join(MEASUREMENTS)}; and gpu, load, ray")
     p.add_argument("--data", help="folder of class folders; phantoms unless given")
     p.add_argument("--weights", help="file with VGG16's weights; random ones unless given")
     p.add_argument("--out", type=Path, default=Path("bench_results"), help="folder of the tables")
@@ -358,6 +386,7 @@ def main():
     p.add_argument("--files", type=int, nargs="*", default=[3000, 50000], help="numbers of drawn files in `audit`")
     p.add_argument("--whole", type=int, nargs="*", default=[240, 0], help="numbers of images in `whole`, 0 for all of the data")
     p.add_argument("--reference-images", type=int, default=300, help="most images on which `whole` times the reference loop, too")
+    p.add_argument("--fold-images", type=int, nargs="*", default=[200, 800], help="numbers of phantoms in `folds`")
     p.add_argument("--drawn", help="folder in which `growth` keeps its phantoms for the next time")
     p.add_argument("--cache", help="cache folder of `views` and `precision`; a new one unless given")
     a = p.parse_args()
