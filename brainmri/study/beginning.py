@@ -74,7 +74,7 @@ def plan_recipes(config:RunConfig # Settled or not; without a preset, the study'
     return [adapt(r, config) for r in found]
 
 # %% ../../nbs/study/04a_beginning.ipynb #1c77b015
-N_PHANTOMS = 400  #: Phantoms for a run without data
+N_PHANTOMS = 360  #: Phantoms for a run without data
 
 def read_data(data, # As for `index_images`; None for phantoms
               config:RunConfig # Its seeds, classes, channels and progress are used
