@@ -254,7 +254,8 @@ def reference_seconds(a, images, epochs=8):
 
 def folds(a, data):
     "Recipes, folds and images: seconds and memory of whole runs on phantoms of 96 pixels, with weights from other phantoms."
-    rows, small = [], dict(preset="quick", weights="phantoms", n_robust=0)
+    from brainmri.train.pretrain import phantom_weights
+    rows, small = [], dict(preset="quick", weights=str(phantom_weights(progress=False)), n_robust=0)
     for n in a.fold_images:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
             measure.run(["-m", "bench.training", json.dumps(dict(make=n, folder=f"{tmp}/images"))])
