@@ -272,7 +272,7 @@ def folds(a, data):
 
 def ray(a, data):
     "Trainings from several seeds: one after another, and on two workers of a local Ray; they must score the same."
-    rows, small = [], dict(preset="quick", weights=None, recipes="ann_optimized,vgg16_probe")
+    rows, small = [], dict(preset="quick", weights=None, recipes="ann_baseline,ann_optimized")
     for workers in (0, 2):
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
             args = dict(data=str(data), out=f"{tmp}/run", workers=workers, **small)

@@ -23,7 +23,7 @@ class Setting:
     def __init__(self, data, weights, device, size, minutes, out):
         self.data, self.weights, self.device, self.size, self.out = data, weights, device, size, Path(out)
         self.ends = time.perf_counter() + 60*minutes
-        self.on_gpu = device != "cpu"
+        self.on_gpu, self.study = device != "cpu", None  # the second is filled by `whole_study`
 
     def left(self):
         "Seconds until the time limit."
@@ -109,7 +109,7 @@ def memory_halves_the_batch(s):
         for m in t.learn.model.modules():
             if isinstance(m, torch.nn.Dropout): m.p = 0
     difference = farthest(roomy.fit_phase(0), short.fit_phase(0))
-    return difference, f"half the batch, at most {CLOSE['fp32']}", short.held <= 8 and difference <= CLOSE["fp32"]
+    return difference, "half the batch, at most 0.05", short.held <= 8 and difference <= .05
 
 
 def real_memory(s):
@@ -175,6 +175,7 @@ class _Idle:
 
 def busy_share(s):
     "Share of the study's time in which the GPU was busy."
+    if s.study is None: return np.nan, "not measured: the study didn't end", None
     return s.study["busy"], "no target", None
 
 
