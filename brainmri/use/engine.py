@@ -155,7 +155,7 @@ def average(engines # `TorchEngine`s of the same classes
     for net, (model, *_) in zip(nets, engine.parts):
         net.body = bodies.setdefault(weights_key(model[0]), net.body)
     engine.net = Averaged(nets)
-    learned = [o for model, *_ in engine.parts if (o := pointing_map(model))]
+    learned = [o for e in engines if (o := pointing_map(e.model))]  # of an average, the first has the sum
     if learned: learned[0].measured = sum(o.measured for o in learned)  # what is said of the map, that of all
     return engine
 
