@@ -34,7 +34,7 @@ from ..models.recipes import STUDY_RECIPES, Recipe, get_recipe, list_recipes
 from .config import PRESETS, RunConfig, to_record
 from .records import read_run_table
 from .run import environment, expect_same, only_writer, prepare_folder
-from ..train.features import weights_key
+from ..train.frozen import weights_key
 from ..train.pretrain import N_OTHERS, fetch_features, phantom_weights
 
 # %% ../../nbs/study/04a_beginning.ipynb #bf6857cd

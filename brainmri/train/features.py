@@ -4,7 +4,6 @@
 
 # %% ../../nbs/train/01_features.ipynb #d74dfe00
 from __future__ import annotations
-import hashlib
 import numpy as np, torch
 from fastcore.basics import patch
 from torch import nn
@@ -13,19 +12,10 @@ from ..data.cache import RowCache, content_key, decoded, normalize, to_float
 from ..data.channels import n_channels
 from ..data.loaders import mild_affine, view_numbers, warp
 from ..models.bodies import get_body
-from .frozen import FrozenNet, pick_precision
+from .frozen import FrozenNet, pick_precision, weights_key
 
 # %% auto #0
-__all__ = ['weights_key', 'augmented', 'FeatureCache']
-
-# %% ../../nbs/train/01_features.ipynb #a8c48b55
-def weights_key(module:nn.Module # Any module
-               )->str: # 20 hexadecimal digits
-    "Compute a key that changes with any weight or statistic of `module`."
-    h = hashlib.sha256()
-    for name, tensor in module.state_dict().items():
-        h.update(name.encode() + tensor.detach().float().cpu().contiguous().numpy().tobytes())
-    return h.hexdigest()[:20]
+__all__ = ['augmented', 'FeatureCache']
 
 # %% ../../nbs/train/01_features.ipynb #877777d2
 def augmented(x:torch.Tensor, # Images between 0 and 1, (n, 3, h, w)

@@ -4,7 +4,7 @@
 
 # %% ../../nbs/train/00_frozen.ipynb #fdc5f3ca
 from __future__ import annotations
-import contextlib, copy, os
+import contextlib, copy, hashlib, os
 from importlib.util import find_spec
 from pathlib import Path
 import torch
@@ -15,7 +15,7 @@ from ..core import ConfigError, pick
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'list_precisions', 'pick_precision', 'cpu_has', 'fastest_precision', 'fold_batchnorm', 'has_bf16',
-           'round_to_bf16', 'in_halves', 'FrozenNet', 'own_state']
+           'round_to_bf16', 'in_halves', 'FrozenNet', 'weights_key', 'own_state']
 
 # %% ../../nbs/train/00_frozen.ipynb #673ef9c4
 PRECISIONS = ("fp32", "winograd", "bf16")  #: The arithmetics that frozen layers can run in
@@ -135,6 +135,15 @@ def _answer(self:FrozenNet, x):
     y = self.net(x).float()
     if self.half: y = y.clamp(-65504, 65504).half()  # float16 has no larger numbers
     return y.contiguous()
+
+# %% ../../nbs/train/00_frozen.ipynb #a8c48b55
+def weights_key(module:nn.Module # Any module
+               )->str: # 20 hexadecimal digits
+    "Compute a key that changes with any weight or statistic of `module`."
+    h = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        h.update(name.encode() + tensor.detach().float().cpu().contiguous().numpy().tobytes())
+    return h.hexdigest()[:20]
 
 # %% ../../nbs/train/00_frozen.ipynb #6108625a
 _born = os.getpid()

@@ -21,8 +21,7 @@ from ..store import *
 from ..models.bodies import load_weights
 from ..models.pointing import pointing_map
 from ..models.recipes import Recipe, gate_features, recipe_network
-from ..train.features import weights_key
-from ..train.frozen import FrozenNet, fold_batchnorm, own_state, pick_precision
+from ..train.frozen import FrozenNet, fold_batchnorm, own_state, pick_precision, weights_key
 from .answers import render_answer
 from .bundle import WEIGHTS, count_channels, seal_onnx
 from .ood import Gate
