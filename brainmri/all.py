@@ -5,6 +5,12 @@
 # %% auto #0
 __all__ = []
 
+# %% ../nbs/all.ipynb #efc9afb1
+import warnings as _warnings
+
+# %% ../nbs/all.ipynb #c202dfa3
+_warnings.filterwarnings("ignore", "`torch.jit.script`", FutureWarning)
+
 # %% ../nbs/all.ipynb #a814120b
 from .core import *
 from .store import *

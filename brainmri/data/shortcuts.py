@@ -4,7 +4,6 @@
 
 # %% ../../nbs/data/07_shortcuts.ipynb #4474bc57
 from __future__ import annotations
-import os
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
@@ -121,8 +120,7 @@ def out_of_fold(x, # Features, (images, features)
         f"{counted(len(n), 'class', 'classes')}, one of them with {counted(n.min(), 'group')}.")
     seeds = [stable_seed(seed, o) for o in ("folds", "forest")]
     cv = StratifiedGroupKFold(min(5, n.min()), shuffle=True, random_state=seeds[0])
-    jobs = 1 if len(y) < 500 else min(8, os.cpu_count())
-    forest = ExtraTreesClassifier(25, min_samples_leaf=2, random_state=seeds[1], n_jobs=jobs)
+    forest = ExtraTreesClassifier(25, min_samples_leaf=2, random_state=seeds[1])
     return cross_val_predict(forest, x, y, groups=groups, cv=cv, method="predict_proba")
 
 # %% ../../nbs/data/07_shortcuts.ipynb #3c92af66
