@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/all.ipynb #efc9afb1
+# %% ../nbs/all.ipynb #9e710e45
 import warnings as _warnings
 
-# %% ../nbs/all.ipynb #c202dfa3
+# %% ../nbs/all.ipynb #1e56aad0
 _warnings.filterwarnings("ignore", "`torch.jit.script`", FutureWarning)
 
 # %% ../nbs/all.ipynb #a814120b
