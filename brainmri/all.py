@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/all.ipynb #9e710e45
+# %% ../nbs/all.ipynb #bdaf76e4
 import warnings as _warnings
 
-# %% ../nbs/all.ipynb #1e56aad0
+# %% ../nbs/all.ipynb #870c7695
 _warnings.filterwarnings("ignore", "`torch.jit.script`", FutureWarning)
 
 # %% ../nbs/all.ipynb #a814120b
