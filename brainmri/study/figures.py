@@ -8,12 +8,17 @@ import textwrap
 import matplotlib.pyplot as plt, numpy as np
 from matplotlib.ticker import MaxNLocator
 from ..core import subplots
+from ..data.channels import channels_of
+from ..data.loaders import show_augmented, show_crop
+from ..data.look import plot_channel_means, plot_sizes, show_samples, show_sequences
+
+# %% auto #0
+__all__ = ['plot_comparison', 'plot_history', 'plot_confusion', 'plot_reliability', 'image_figures']
+
+# %% ../../nbs/study/00b_figures.ipynb #38c22743
 from ..evaluate.calibrate import calibrate, calibration_error, reliability
 from ..evaluate.metrics import confusion
 from .records import choose
-
-# %% auto #0
-__all__ = ['plot_comparison', 'plot_history', 'plot_confusion', 'plot_reliability']
 
 # %% ../../nbs/study/00b_figures.ipynb #747c69f2
 _LIGHT, _MID, _DARK, _WARM = "#a9cbe8", "#4a86bd", "#1f4e79", "#c8553d"
@@ -141,3 +146,15 @@ def plot_reliability(y, # Class number of each image
     left.set_ylabel("share right (number of images below)")
     fig.suptitle(title)
     return fig
+
+# %% ../../nbs/study/00b_figures.ipynb #80872d0b
+def image_figures(df, # The images of a run
+                  train=None # Those to show augmented; all unless given
+                 )->dict: # Title → figure
+    "Draw the images of a run, for its report."
+    figures = {
+        "One sample of each class": show_samples(df), "Raw samples": show_samples(df, n=5),
+        "Widths and heights": plot_sizes(df), "Mean red, green and blue": plot_channel_means(df),
+        "Before and after the border crop": show_crop(df),
+        "Augmented examples": show_augmented(df if train is None else train)}
+    return {"The sequences of a slice": show_sequences(df), **figures} if channels_of(df) else figures

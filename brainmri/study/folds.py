@@ -11,12 +11,16 @@ import pandas as pd
 from fastcore.basics import patch
 from ..data.cache import content_key
 from ..data.folds import fold_images, fold_split
-from ..data.loaders import show_augmented, show_crop
-from ..data.look import plot_channel_means, plot_sizes, show_samples
 from ..evaluate.calibrate import fit_calibration
 from ..evaluate.metrics import judge, macro_f1
 from ..store import read_json, write_csv, write_json
+
+# %% auto #0
+__all__ = ['FoldedStudy']
+
+# %% ../../nbs/study/05b_folds.ipynb #069ae668
 from .records import choose, chosen_by, comparison_table, read_recipe, read_run
+from .figures import image_figures
 from .report import write_card, write_report
 from .results import Results
 from .run import environment, expect_same, note_opening
@@ -25,9 +29,6 @@ from .training import Study
 from .trials import TRIAL_FILES
 from ..train.distributed import from_first
 from ..use.bundle import write_average
-
-# %% auto #0
-__all__ = ['FoldedStudy']
 
 # %% ../../nbs/study/05b_folds.ipynb #87f678b5
 class FoldedStudy:
@@ -139,6 +140,7 @@ def judged(self:FoldedStudy,
     groups = predictions.filepath.map(self.df.set_index("filepath")["group"])
     if len(predictions): return judge(predictions.y.to_numpy(), self.probs(predictions), groups.to_numpy(), self.classes)
 
+# %% ../../nbs/study/05b_folds.ipynb #8fce45b3
 @patch
 def repeated(self:FoldedStudy,
              name:str # Of a recipe
@@ -170,6 +172,7 @@ def open_test(self:FoldedStudy):
     for r in self.recipes: self.pool(r.name)
     if chosen: self.note_nested(chosen)
 
+# %% ../../nbs/study/05b_folds.ipynb #ee93c4e3
 @patch
 def chosen(self:FoldedStudy,
            fold:int # From 1
@@ -202,14 +205,11 @@ def conclude(self:FoldedStudy):
     self.finish()
     first.say(f"\n{Results(self.folder)}")
 
+# %% ../../nbs/study/05b_folds.ipynb #c657342c
 @patch
 def finish(self:FoldedStudy):
     "Write the comparison, the pictures, the report and the model card."
     run = read_run(self.folder)
     write_csv(self.folder/"comparison.csv", run.table)
-    figures = {
-        "One sample of each class": show_samples(self.df), "Raw samples": show_samples(self.df, n=5),
-        "Widths and heights": plot_sizes(self.df), "Mean red, green and blue": plot_channel_means(self.df),
-        "Before and after the border crop": show_crop(self.df), "Augmented examples": show_augmented(self.df)}
-    write_report(self.folder, figures)
+    write_report(self.folder, image_figures(self.df))
     write_card(self.folder)

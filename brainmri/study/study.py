@@ -13,16 +13,13 @@ __all__ = ['train_all']
 
 # %% ../../nbs/study/06_study.ipynb #5b4e666a
 from ..core import pick, pick_device, seeded
-from ..data.channels import channels_of
-from ..data.look import show_sequences
-from ..data.loaders import show_augmented, show_crop
-from ..data.look import plot_channel_means, plot_sizes, show_samples
 from ..data.split import list_splits
 from ..evaluate.plots import plot_top_losses
 from ..store import write_csv
 
 # %% ../../nbs/study/06_study.ipynb #717dd317
 from .config import make_config, settle, takes_settings
+from .figures import image_figures
 from .folds import FoldedStudy
 from .records import choose, read_predictions, read_run
 from .report import write_card, write_report
@@ -32,15 +29,6 @@ from .training import Study
 from ..train.distributed import from_first, is_first, start_processes, wait_for_all, while_together
 from ..train.frozen import pick_precision
 
-# %% ../../nbs/study/06_study.ipynb #95ecc9f9
-def _pictures(df, train):
-    "Draw the images of a run."
-    figures = {
-        "One sample of each class": show_samples(df), "Raw samples": show_samples(df, n=5),
-        "Widths and heights": plot_sizes(df), "Mean red, green and blue": plot_channel_means(df),
-        "Before and after the border crop": show_crop(df), "Augmented examples": show_augmented(train)}
-    return {"The sequences of a slice": show_sequences(df), **figures} if channels_of(df) else figures
-
 # %% ../../nbs/study/06_study.ipynb #2063ebe6
 @patch
 def finish(self:Study):
@@ -49,7 +37,7 @@ def finish(self:Study):
     write_csv(self.folder/"comparison.csv", run.table)
     p = read_predictions(run, choose(run), "valid")
     mistakes = plot_top_losses(p, p.filter(like="prob_").to_numpy(), classes=self.classes)
-    write_report(self.folder, _pictures(self.index, train), mistakes=mistakes)
+    write_report(self.folder, image_figures(self.index, train), mistakes=mistakes)
     write_card(self.folder)
 
 # %% ../../nbs/study/06_study.ipynb #4cbd3058

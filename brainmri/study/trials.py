@@ -37,9 +37,9 @@ def plan_trials(self:Study,
                 predictor, # From `load`
                 files # From `picture_files`, of some images
                )->tuple: # Images, and strengths
-    "Fit the trials into a tenth of the training time, or into four seconds."
+    "Fit the trials into a twentieth of the training time, or into four seconds."
     if self.config.n_robust: return self.config.n_robust, _STRENGTHS[0]
-    seconds = max(4, sum(self.metrics(r)["seconds"] for r in self.recipes)/10)
+    seconds = max(4, sum(self.metrics(r)["seconds"] for r in self.recipes)/20)
     predictor.predict(files[:2])  # the first answers take longer
     def worse(file): return each_channel(lambda img: degrade(img, "ghost", 3), open_picture(file))
     start = perf_counter()
