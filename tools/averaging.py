@@ -10,11 +10,11 @@ nbs/results/folds/averaging.csv.
 import argparse
 from pathlib import Path
 
-import numpy as np, pandas as pd
-
+import numpy as np, pandas as pd, torch
 from PIL import ImageOps
 
 from brainmri.data.image import open_image
+from brainmri.evaluate.explain import network_inputs
 from brainmri.evaluate.metrics import bootstrap_draws, confusion_f1, group_confusions, interval_of
 from brainmri.store import write_csv
 from brainmri.study.study import train_all
@@ -24,13 +24,15 @@ OUT = Path(__file__).resolve().parent.parent/"nbs"/"results"/"folds"
 RECIPES = "vgg16_probe,vgg16_guided"
 
 
-def answers(bundle, pictures):
-    "Probabilities of a bundle for some files or pictures, (pictures, classes)."
-    found = load(bundle)
-    return np.array([list(o.probs.values()) for o in found.predict(pictures)])
-
-
-def mirrored(file): return ImageOps.mirror(open_image(file))
+def answers(bundle, images):
+    "Probabilities of each network of an average for some images, (images, networks, classes); they share the body, which runs once."
+    predictor = load(bundle)
+    nets = predictor.engine.net.nets
+    @torch.no_grad()
+    def each(pictures):
+        maps = nets[0].body(nets[0].normalize(torch.as_tensor(pictures)))
+        return torch.stack([net.judge(maps)[0].softmax(1) for net in nets], 1).numpy()
+    return np.concatenate(list(network_inputs(images, **predictor.frame, inputs=each)))
 
 
 def set_aside(run, k, work, **settings):
@@ -40,10 +42,11 @@ def set_aside(run, k, work, **settings):
     settings = dict(folds=4, recipes=RECIPES, group="group", n_robust=0, test_top=2, progress=False, **settings)
     inner = train_all(rest[["filepath", "label", "group"]], out=work/f"without-fold-{k}", **settings)
     y = test.label.map(list(inner.run.classes).index).to_numpy()
+    images = list(map(open_image, test.filepath))
     for recipe in RECIPES.split(","):
-        files, average = list(test.filepath), inner.path/recipe
-        singles, mean = [answers(o/recipe, files) for o in inner.run.fold_paths], answers(average, files)
-        yield recipe, y, test.group, singles, mean, (mean + answers(average, list(map(mirrored, files))))/2, inner.run.classes
+        singles, others = (answers(inner.path/recipe, o) for o in (images, list(map(ImageOps.mirror, images))))
+        mean = singles.mean(1)
+        yield recipe, y, test.group, list(singles.swapaxes(0, 1)), mean, (mean + others.mean(1))/2, inner.run.classes
 
 
 def ranged(name, value, drawn):

@@ -4,11 +4,13 @@
 
 # %% ../../nbs/data/09a_folds.ipynb #c30b17f5
 from __future__ import annotations
+import warnings
 import numpy as np
 import pandas as pd
-from ..core import DataError, counted, listed, pick, refuse_first, stable_seed
-from .classes import classes_of
+from ..core import DataError, DataWarning, counted, listed, pick, refuse_first, stable_seed
+from .classes import classes_of, name_classes
 from .split import SHARES, grouped_split, lost_parts, plot_parts
+from .tables import cell_text
 
 # %% auto #0
 __all__ = ['deal_folds', 'fold_images', 'fold_split', 'fold_summary', 'plot_folds']
@@ -40,7 +42,7 @@ def fold_images(df, # A table with filepath, label, y and group, such as `find_g
                )->pd.DataFrame: # A copy with the column fold
     "Deal the images of a table into folds, or take those that a column names."
     pick(how, ("grouped", "random"), "way to deal folds")
-    fold = _given_folds(df, folds) if isinstance(folds, str) else _dealt(df, folds, seed, how)
+    fold = _given_folds(df, folds, how) if isinstance(folds, str) else _dealt(df, folds, seed, how)
     return df.assign(fold=fold)
 
 def _units(df, how): return df.group if how == "grouped" else np.arange(len(df))
@@ -58,13 +60,25 @@ def _dealt(df, k, seed, how):
     return pd.Series(deal_folds(rows.y, units, k, seed), rows.index)
 
 # %% ../../nbs/data/09a_folds.ipynb #aa7f4c05
-def _given_folds(df, column):
+def _given_folds(df, column, how):
     "The folds that a column of the table names, numbered from 1."
     if column not in df: raise DataError(f"There is no column {column!r} with folds: "
                                          f"expected a number of folds, or one of {listed(df.columns, 12)}.")
-    fold = df[column].astype("category").cat.codes + 1
+    named = df[column].map(cell_text)
+    order = name_classes(named[named != ""])  # 2 before 10
+    fold = named.map({o: i for i, o in enumerate(order, 1)}).fillna(0).astype(int)
     refuse_first(_fold_problems(df.label.astype(str), fold, column))
+    if how == "grouped": _warn_of_crossing(df.group, fold, column)
     return fold
+
+def _warn_of_crossing(groups, fold, column):
+    "Warn if images of one patient, or copies, are in several folds."
+    n = fold.groupby(np.asarray(groups)).nunique()
+    across = n.index[n > 1]
+    if len(across): warnings.warn(
+        f"{counted(len(across), 'group')} of images, of one patient or copies of each other, are in several folds of the column "
+        f"{column}, such as group {across[0]}: networks are tested on what they have learned from. Let each group be in one "
+        "fold, or give a number of folds.", DataWarning)
 
 # %% ../../nbs/data/09a_folds.ipynb #d937393b
 def fold_split(df, # A table from `fold_images`

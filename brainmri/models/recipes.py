@@ -99,8 +99,7 @@ _DEPTH = dict(head=2, last=1, all=0)
 def check_recipe(recipe:Recipe # Any recipe
                 )->Recipe: # `recipe`
     "Raise `ConfigError` if `recipe` can't be built or trained."
-    for o in recipe.parts: pick(o, _registry, "recipe")
-    if recipe.parts: return recipe
+    if recipe.parts: return _check_parts(recipe)
     pick(recipe.head, list_heads(), "head")
     if recipe.body not in (None, "pixels"): get_body(recipe.body)
     pixels, problem = recipe.body == "pixels", None
@@ -111,9 +110,19 @@ def check_recipe(recipe:Recipe # Any recipe
         problem = f"can't have the head {recipe.head!r}"
     if recipe.head not in ("probe", "guided") and not all(p.epochs for p in recipe.phases):
         problem = "has a phase of no epochs, which only the heads probe and guided can be solved in"
+    if recipe.head == "guided" and depth and recipe.phases[0].epochs:
+        problem = "must solve its head first, by a phase of no epochs, since the map is learned there"
     if depth != sorted(depth, reverse=True):
         problem = "must train as deep in a later phase as in the one before"
     if problem: raise ConfigError(f"The recipe {recipe.name!r} {problem}.")
+    return recipe
+
+# %% ../../nbs/models/02_recipes.ipynb #82ea5baa
+def _check_parts(recipe):
+    "Raise `ConfigError` if a recipe can't average its parts."
+    for o in recipe.parts:
+        if _registry[pick(o, _registry, "recipe")].parts:
+            raise ConfigError(f"The recipe {recipe.name!r} can't average {o!r}, which is an average itself: name its parts.")
     return recipe
 
 # %% ../../nbs/models/02_recipes.ipynb #28472d61
@@ -151,7 +160,9 @@ def phase_key(recipe:Recipe, # As it will be trained
               i:int # Number of a phase, from 0
              )->str: # Equal for two recipes of a run whose phases up to `i` are the same training
     "Name what the weights after phase `i` depend on, as far as the recipe decides it."
-    return content_key("phase", asdict(replace(recipe, name="", title="", phases=recipe.phases[:i+1])))
+    solved_last = not recipe.phases[i].epochs and i == len(recipe.phases) - 1  # learns from validation images, too
+    alike = asdict(replace(recipe, name="", title="", phases=recipe.phases[:i+1]))
+    return content_key("phase", alike, solved_last)
 
 # %% ../../nbs/models/02_recipes.ipynb #f2802705
 def adam(params, **kwargs): # Parameters or groups, and `torch.optim.Adam`'s options

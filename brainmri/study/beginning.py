@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 # %% auto #0
-__all__ = ['N_PHANTOMS', 'adapt', 'plan_recipes', 'read_data', 'initial_weights', 'begin']
+__all__ = ['N_PHANTOMS', 'adapt', 'plan_recipes', 'read_data', 'initial_weights', 'follow_images', 'begin']
 
 # %% ../../nbs/study/04a_beginning.ipynb #4acd5a7a
 from .. import __version__
@@ -25,6 +25,7 @@ from ..data.channels import channels_of, file_columns, n_channels, picture_array
 from ..data.index import index_images
 from ..data.phantom import make_phantoms
 from ..data.folds import fold_images, fold_split
+from ..data.regions import find_regions
 from ..data.split import split_images
 
 # %% ../../nbs/study/04a_beginning.ipynb #fa63f59e
@@ -66,12 +67,20 @@ def plan_recipes(config:RunConfig # Settled or not; without a preset, the study'
     "List the recipes to train, with the preset's size and length."
     found = [get_recipe(r) for r in _asked(config.recipes)]
     given = {r.name for r in found}
-    found = [*(get_recipe(p) for r in found for p in r.parts if p not in given), *found]
+    parts = dict.fromkeys(p for r in found for p in r.parts if p not in given)
+    found = [*map(get_recipe, parts), *found]
     found.sort(key=lambda r: bool(r.parts))  # an average comes after its parts
     names = [r.name for r in found]
     if not names or len(set(names)) < len(names):
         raise ConfigError(f"recipes={names}: expected different names out of {', '.join(list_recipes())}.")
-    return [adapt(r, config) for r in found]
+    plan = {r.name: adapt(r, config) for r in found}
+    for r in plan.values(): _check_sizes(r, [plan[o].img_size for o in r.parts])
+    return list(plan.values())
+
+def _check_sizes(r, sizes):
+    "Raise `ConfigError` if the parts of an average see images of different sizes."
+    if len(set(sizes)) > 1:
+        raise ConfigError(f"The parts of {r.name!r} see images of {' and '.join(map(str, sizes))} pixels: expected one size.")
 
 # %% ../../nbs/study/04a_beginning.ipynb #1c77b015
 N_PHANTOMS = 360  #: Phantoms for a run without data
@@ -136,6 +145,14 @@ def _random_weights(r, df, seed, source, n=64):
     said = f"{source}; BatchNorm statistics of {len(rows)} training images"
     return settle_batchnorm(net, x).state_dict(), said
 
+# %% ../../nbs/study/04a_beginning.ipynb #72a642a2
+def _try_folds(df, config):
+    "Raise an error now if some fold of some repeat can't be split, and not after the others were trained."
+    for repeat in range(config.repeats):
+        seed = config.split_seed + repeat
+        if repeat: df = fold_images(df, config.folds, seed, config.split)
+        for fold in df["fold"].unique(): fold_split(df, fold, seed, config.split)
+
 # %% ../../nbs/study/04a_beginning.ipynb #6285d0fd
 def _examined(data, config):
     "Read, audit and split the images."
@@ -145,6 +162,7 @@ def _examined(data, config):
     if config.folds:  # all images are for training in some fold
         df = df.assign(group=found.of(df).groups, split="train")
         df = fold_images(df, config.folds, config.split_seed, config.split)
+        _try_folds(df, config)
     else: df = split_images(df, how=config.split, seed=config.split_seed, audit=found)
     df = df.assign(**found.known_slices())
     paths = {c: [os.path.abspath(o) for o in df[c]] for c in file_columns(df)}  # the run may be opened from elsewhere
@@ -162,8 +180,11 @@ def _record(config, recipes, df, found, about, states, source):
         **{**to_record(config), "weights": dict(source=source, sha=content_key(*dict.fromkeys(keys)) if keys else None)})))
 
 # %% ../../nbs/study/04a_beginning.ipynb #9d9b6456
-def _follow(folder, df):
-    "Update the paths in a run's predictions to where the images are now."
+def follow_images(folder, # Of a run
+                  df # Its images, where they are now
+                 ):
+    "Update the paths in a run's predictions after its images were moved."
+    if not (folder/"index.csv").exists(): return
     before = read_run_table(folder/"index.csv").filepath
     if list(before) == list(df.filepath): return
     now = dict(zip(before, df.filepath))  # the same images in the same order, by their hashes
@@ -176,7 +197,7 @@ def _check_same(folder, record, df, config):
     "Raise an error unless the folder holds this run and may be continued."
     if not (folder/"config.json").exists(): return
     expect_same(read_json(folder/"config.json", dict), record, folder)
-    if (folder/"index.csv").exists(): _follow(folder, df)
+    follow_images(folder, df)
     if config.resume: return
     raise ConfigError(f"{folder} holds this run already: give another `out`, "
                       "or continue it by `train_all(resume=True)`.")
@@ -201,6 +222,8 @@ def begin(data, # As for `train_all`
     if config.out:
         with only_writer(prepare_folder(config.out)): pass  # before the images are read
     df, about, found = _examined(data, config)
+    if any(r.head == "guided" for r in recipes) and not str(config.boxes or "").endswith(".safetensors"):
+        find_regions(df, config.boxes)  # raises an error if there are none
     first = fold_split(df, 1, config.split_seed, config.split) if config.folds else df
     states, source = initial_weights(recipes, first, config, about["synthetic"])
     if config.progress and states: print(f"Starting weights: {source}.", flush=True)

@@ -24,7 +24,7 @@ from .figures import image_figures
 from .report import write_card, write_report
 from .results import Results
 from .run import environment, expect_same, note_opening
-from .beginning import initial_weights
+from .beginning import follow_images, initial_weights
 from .training import Study
 from .trials import TRIAL_FILES
 from ..train.distributed import from_first
@@ -48,6 +48,11 @@ class FoldedStudy:
         self.classes = tuple(df.label.cat.categories)
 
 # %% ../../nbs/study/05b_folds.ipynb #3ef28106
+@patch(as_prop=True)
+def has_own_weights(self:FoldedStudy)->bool:
+    "Does each fold have its own weights, as BatchNorm's statistics of random ones are of the training images?"
+    return "random weights" in self.record["weights"]["source"]
+
 @patch
 def place(self:FoldedStudy,
           repeat:int, # From 1
@@ -63,7 +68,7 @@ def study(self:FoldedStudy,
          )->Study: # The fold's own run
     "Open the run of a fold."
     opened = Study(*from_first(lambda: self.begin(repeat, fold)), self.recipes, self.config)
-    if not self.record["weights"]["source"].startswith("random"):
+    if not self.has_own_weights:
         opened.features = self.features  # the same network: nothing is computed twice
     return opened
 
@@ -74,15 +79,16 @@ def begin(self:FoldedStudy,
           fold:int # From 1
          )->tuple: # folder, record, table, weights: what a `Study` is made of
     "Split the images for a fold, and write what its run consists of."
-    c, folder, df = self.config, self.place(repeat, fold), self.df
-    seed, states, weights = c.split_seed + repeat - 1, self.states, self.record["weights"]
+    c, folder, df, states = self.config, self.place(repeat, fold), self.df, self.states
+    seed = c.split_seed + repeat - 1
     if repeat > 1: df = fold_images(df, c.folds, seed, c.split)
     df = fold_split(df, fold, seed, c.split)
-    if weights["source"].startswith("random"):  # BatchNorm's statistics are of this fold's training images
+    if self.has_own_weights:
         states, _ = initial_weights(self.recipes, df, c, self.record["data"]["synthetic"])
     key = content_key(*(list(df[o]) for o in ("sha", "y", "split", "group")))
     record = {**self.record, "fold": fold, "repeat": repeat, "data": {**self.record["data"], "key": key}}
     folder.mkdir(parents=True, exist_ok=True)
+    follow_images(folder, df)
     if (folder/"config.json").exists(): expect_same(read_json(folder/"config.json", dict), record, folder)
     write_json(folder/"config.json", record)
     write_csv(folder/"index.csv", df.drop(columns=[o for o in df if o.startswith("_")]))
@@ -121,7 +127,8 @@ def pool(self:FoldedStudy,
     pooled = {**metrics[0], **parts, **fitted, "folds": each, "seeds": self.repeated(name), "epochs": len(history),
               "seconds": round(sum(m["seconds"] for m in metrics), 2)}
     write_json(folder/"metrics.json", pooled)
-    write_average(folder, [self.place(1, o)/name for o in self.numbers], **fitted)
+    valid = {k: v for k, v in (parts["valid"] or {}).items() if k != "measures"}
+    write_average(folder, [self.place(1, o)/name for o in self.numbers], valid=valid, **fitted)
     return pooled
 
 # %% ../../nbs/study/05b_folds.ipynb #576cc4d2

@@ -26,7 +26,7 @@ from .report import write_card, write_report
 from .results import Results
 from .beginning import begin, plan_recipes
 from .training import Study
-from ..train.distributed import from_first, is_first, start_processes, wait_for_all, while_together
+from ..train.distributed import from_first, is_first, start_processes, wait_for_all, while_together, without_others
 from ..train.frozen import pick_precision
 
 # %% ../../nbs/study/06_study.ipynb #2063ebe6
@@ -44,7 +44,6 @@ def finish(self:Study):
 @patch
 def conclude(self:Study):
     "Open the test set, try the best recipe, and write the report."
-    self.processes = 1  # the others have left
     shutil.rmtree(self.folder/"shared", ignore_errors=True)
     self.open_test()
     self.open_repeats()
@@ -71,6 +70,7 @@ def train_all(data=None, # A folder of class folders, figshare's .mat files, a C
         kind = FoldedStudy if config.folds else Study
         study = kind(*from_first(lambda: begin(data, config, recipes, stack)), recipes, config)
         study.train_recipes()
-        if is_first(): study.conclude()
+        if is_first():
+            with without_others(): study.conclude()
         wait_for_all()
     return Results(study.folder)

@@ -31,7 +31,7 @@ from .config import PRESETS, RunConfig
 from .records import chosen_by, comparison_table, read_recipe
 from .results import recipe_learner
 from .run import keep_predictions, note_opening
-from ..train.distributed import from_first, is_first, processes
+from ..train.distributed import from_first, is_first, without_others
 from ..train.features import FeatureCache
 from ..train.loop import Training
 from ..train.options import TrainOptions
@@ -51,7 +51,7 @@ class Study:
                 ):
         self.folder, self.record, self.recipes, self.config = Path(folder), record, recipes, config
         self.index, self.df, self.states = df, sealed(df), states
-        self.classes, self.features, self.processes = classes_of(df), {}, processes()
+        self.classes, self.features = classes_of(df), {}
 
 # %% ../../nbs/study/05a_training.ipynb #cb928714
 @patch
@@ -188,7 +188,9 @@ def train(self:Study,
     "Train and calibrate a recipe, unless that is done."
     folder = self.folder/r.name
     if from_first(lambda: self.is_trained(r)): return
-    if r.parts: return self._average(r) if is_first() else None
+    if r.parts:
+        if is_first(): self._average(r)
+        return
     t = self.training(r)
     history = t.fit(PRESETS[self.config.preset].schedule, folder, shared=self.shared())
     if is_first(): self._keep(t, history)
@@ -235,7 +237,7 @@ def _average(self:Study, r):
     "Score and calibrate the average of several recipes."
     folder = self.folder/r.name
     folder.mkdir(exist_ok=True)
-    valid, y, probs = self.score(self.trained(r), "valid", folder)
+    with without_others(): valid, y, probs = self.score(self.trained(r), "valid", folder)
     fitted = fit_calibration(y, probs, self.classes)
     loss = -np.log(probs[np.arange(len(y)), y].clip(1e-12)).mean()
     row = dict(epoch=1, phase=1, train_loss=np.nan, valid_loss=loss, macro_f1=valid["macro_f1"],

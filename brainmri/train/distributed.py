@@ -13,7 +13,7 @@ from fastai.callback.core import Callback
 
 # %% auto #0
 __all__ = ['processes', 'is_first', 'start_processes', 'pack', 'unpack', 'from_first', 'first_alone', 'same_weights',
-           'wait_for_all', 'while_together', 'ShareDL', 'whole_norm', 'ShareOfBatch']
+           'wait_for_all', 'without_others', 'while_together', 'ShareDL', 'whole_norm', 'ShareOfBatch']
 
 # %% ../../nbs/train/02_distributed.ipynb #714e7a8a
 from fastai.torch_core import find_bs, num_distrib, rank_distrib
@@ -31,9 +31,11 @@ try: from fastai.distributed import DistributedDL
 except (ImportError, NameError): DistributedDL = object  # without accelerate there is one process
 
 # %% ../../nbs/train/02_distributed.ipynb #6dffb30f
+_ALONE = []  # not empty while the others wait for this process
+
 def processes()->int: # 1 if this process trains alone
     "Count the processes that train together."
-    if not distributed.is_available() or not distributed.is_initialized(): return 1
+    if _ALONE or not distributed.is_available() or not distributed.is_initialized(): return 1
     return distributed.get_world_size()
 
 def is_first()->bool: # True also for a process that trains alone
@@ -145,6 +147,14 @@ def same_weights(model # A network, on the device it trains on
 def wait_for_all()->None:
     "Wait until all processes have come here."
     if processes() > 1: distributed.barrier()
+
+# %% ../../nbs/train/02_distributed.ipynb #af1ee23d
+@contextlib.contextmanager
+def without_others():
+    "Let the process of the block work as if it were the only one."
+    _ALONE.append(True)
+    try: yield
+    finally: _ALONE.pop()
 
 # %% ../../nbs/train/02_distributed.ipynb #b38aee37
 @contextlib.contextmanager

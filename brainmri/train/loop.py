@@ -15,6 +15,7 @@ __all__ = ['Training']
 
 # %% ../../nbs/train/04_loop.ipynb #fbcc9bc1
 from fastcore.basics import patch
+from fastcore.foundation import L
 from fastcore.meta import delegates
 from fastai.basics import CrossEntropyLossFlat, DataLoaders, Learner, Pipeline, TensorImage, noop, params
 from fastai.callback.tracker import EarlyStoppingCallback
@@ -186,7 +187,7 @@ def stage(self:Training,
     self.frozen = {}  # made anew, since the weights below may have changed
     args = {**learner_args(), "loss_func": self.loss_func()}
     args["splitter"] = lambda o: list(filter(None, map(params, o)))
-    args["metrics"] += self.options.metrics
+    args["metrics"] += L(self.options.metrics)
     dls, (_, top) = self.loaders(phase.train), self.cut(phase.train)
     return self._set_up(Learner(dls, top, cbs=[*cbs, *self._callbacks()], **args))
 
@@ -203,7 +204,7 @@ def _set_up(self:Training, learn):
 # %% ../../nbs/train/04_loop.ipynb #448a4f76
 @patch
 def _callbacks(self:Training):
-    o, cbs = self.options, [*self.options.cbs]
+    o, cbs = self.options, [*L(self.options.cbs)]
     if self.processes > 1: cbs.append(ShareOfBatch())
     if o.early_stop:
         cbs.append(EarlyStoppingCallback("f1_score", comp=np.greater, patience=o.early_stop))
@@ -329,6 +330,7 @@ def solve(self:Training,
          )->list: # One row, as an epoch would have
     "Solve the head of phase `i` on the training images, score it, and solve it again with the validation images."
     start, part, n = time.perf_counter(), self.recipe.phases[i].train, len(self.rows["train"])
+    self.loss_func()  # refuses wrong class weights
     rows = np.concatenate([self.rows["train"], self.rows["valid"]])
     below, head = self.cut(part)[1].to(self.device).eval()
     if isinstance(head[0], GuidedPool): x, learn_all = self._guided(below, head, part, rows)
@@ -421,5 +423,5 @@ def _resume(self:Training, folder):
     same_weights(self.learn.model)
     if self.processes == 1: self.held = min(self.held, note["held"])
     self.best.best, self.seconds, self.history = note["best"], note["seconds"], note["history"]
-    if note["held_out"]: self.held_out = np.array(note["held_out"])
+    self.held_out = note["held_out"] and np.array(note["held_out"])
     return note["phases"]

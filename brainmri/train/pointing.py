@@ -88,6 +88,8 @@ def fit_map(net:PointingMap, # Its network is replaced by a new one, and trained
             seed:int=42 # Of initial weights, order and dropout
            ):
     "Train the network of a map with cross-entropy against the shares of tumor."
+    if not len(cells): raise DataError("A map has nothing to learn from: the images with a box or a mask, and those without a "
+                                       "tumor, must be of several training patients. Mark more tumors.")
     bs = min(max(len(cells)//100, 64), 1024)
     steps = epochs*max(len(cells)//bs, 1)
     some = cells[::-(-len(cells)//20_000)].to(net.project.weight)
@@ -116,8 +118,8 @@ def inner_parts(y, # Classes
                )->np.ndarray: # The part of each image, from 0; that of validation images is the last
     "Deal the patients of the training images to parts, and add a part for the validation images."
     y, groups, is_train = map(np.asarray, (y, groups, is_train))
-    k = min(k, pd.Series(groups[is_train]).nunique())
-    if k < 2: raise DataError("A guided head needs at least two patients to train on.")
+    k = min(k, pd.Series(groups[is_train]).nunique(), np.bincount(pd.factorize(y[is_train])[0]).max())
+    if k < 2: raise DataError("A guided head needs at least two patients, and two images of a class, to train on.")
     found, train = np.full(len(y), k), np.flatnonzero(is_train)
     folds = StratifiedGroupKFold(k, shuffle=True, random_state=seed)
     for i, (_, rows) in enumerate(folds.split(train, y[train], groups[train])): found[train[rows]] = i
