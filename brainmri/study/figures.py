@@ -16,7 +16,7 @@ from ..data.look import plot_channel_means, plot_sizes, show_samples, show_seque
 __all__ = ['plot_comparison', 'plot_history', 'plot_confusion', 'plot_reliability', 'image_figures']
 
 # %% ../../nbs/study/00b_figures.ipynb #38c22743
-from ..evaluate.calibrate import calibrate, calibration_error, reliability
+from ..evaluate.calibrate import calibration_error, reliability
 from ..evaluate.metrics import confusion
 from .records import choose
 
@@ -136,13 +136,13 @@ def _reliability_panel(ax, y, probs, name):
 # %% ../../nbs/study/00b_figures.ipynb #c9d6d7d6
 def plot_reliability(y, # Class number of each image
                      probs, # Probabilities as the network gives them, shape (images, classes)
-                     temperature:float=1., # From `fit_temperature`
+                     after, # Calibrated probabilities, of the same shape
                      title:str="" # Above the figure
                     )->plt.Figure: # Left: as given; right: calibrated
     "Draw accuracy against confidence, before and after calibration."
     fig, (left, right) = subplots(1, 2, figsize=(7.2, 3.5))
     _reliability_panel(left, y, np.asarray(probs), "as given")
-    _reliability_panel(right, y, calibrate(probs, temperature), f"temperature {temperature:.2f}")
+    _reliability_panel(right, y, np.asarray(after), "calibrated")
     left.set_ylabel("share right (number of images below)")
     fig.suptitle(title)
     return fig

@@ -269,8 +269,8 @@ def recipe_figures(run:Run, # From `read_run`
     figs = {f"history_{recipe}": plot_history(run.histories[recipe], title),
             f"confusion_{recipe}": plot_confusion(p.y, p.pred, run.classes, f"{title}, {_WHERE[part]}")}
     if recipe != choose(run): return figs
-    probs, temperature = p.filter(like="prob_").to_numpy(), run.metrics[recipe]["temperature"]
-    return figs | {f"reliability_{recipe}": plot_reliability(p.y, probs, temperature)}
+    p, after, _ = run.calibrated(recipe)
+    return figs | {f"reliability_{recipe}": plot_reliability(p.y, p.filter(like="prob_").to_numpy(), after)}
 
 # %% ../../nbs/study/01_report.ipynb #91a88079
 def save_figures(run:Run # From `read_run`

@@ -175,10 +175,11 @@ def patient_scores(self:Results,
 def plot_reliability(self:Results,
                      recipe:str=None # One of the run's recipes; the best by default
                     ): # matplotlib's Figure
-    "Draw accuracy against confidence, before and after temperature scaling."
-    name, p = self.name_of(recipe), self.predictions(recipe)
+    "Draw accuracy against confidence, before and after calibration; with folds, by the answers of the other folds."
+    name = self.name_of(recipe)
+    p, after, _ = self.run.calibrated(name)
     title = f"{self.run.titles[name]}, {'validation' if self.run.part(name) == 'valid' else 'test'}"
-    return plot_reliability(p.y, self.probs(p), self.run.metrics[name]["temperature"], title)
+    return plot_reliability(p.y, self.probs(p), after, title)
 
 # %% ../../nbs/study/05_results.ipynb #960a9e08
 @patch
