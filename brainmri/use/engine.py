@@ -155,7 +155,8 @@ def average(engines # `TorchEngine`s of the same classes
         net.body = bodies.setdefault(weights_key(model[0]), net.body)
     engine.net = Averaged(nets)
     learned = [o for e in engines if (o := pointing_map(e.model))]  # of an average, the first has the sum
-    if learned: learned[0].measured = sum(o.measured for o in learned)  # what is said of the map, that of all
+    kinds = {o.parts[0][1]["body"] for o in engines}  # networks of two bodies were measured on the same images
+    if learned: learned[0].measured = sum(o.measured for o in learned)/len(kinds)  # what is said of the map, that of all
     return engine
 
 # %% ../../nbs/use/02_engine.ipynb #c4d1818c
