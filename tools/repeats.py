@@ -11,15 +11,16 @@ from pathlib import Path
 import pandas as pd
 
 from brainmri.data.classes import healthy_class
+from brainmri.evaluate.calibrate import cross_calibrate
 from brainmri.store import write_csv
 from brainmri.study.records import read_predictions, read_run
-from folds import OUT, scored, tumors_only
+from folds import OUT, probs_of, scored, tumors_only, with_probs
 
 
 def answers(folder, recipe):
     "What a recipe answers for the test images of all folds in a folder, each by networks that haven't seen its patient."
     folds = [read_run(o) for o in sorted(folder.glob("fold-*"))]
-    found = pd.concat([read_predictions(o, recipe, "test") for o in folds], ignore_index=True)
+    found = pd.concat([read_predictions(o, recipe, "test").assign(fold=i) for i, o in enumerate(folds)], ignore_index=True)
     groups = pd.concat([o.index.set_index("filepath").group for o in folds]).astype(str)
     return found.assign(group=found.filepath.map(groups[~groups.index.duplicated()]))
 
@@ -30,6 +31,7 @@ def rows(run):
     for repeat, folder in enumerate([run.path, *sorted(run.path.glob("repeat-*"))], 1):
         for recipe in run.titles:
             p = answers(folder, recipe)
+            p = with_probs(p, cross_calibrate(p.y, probs_of(p, classes), p.fold, classes)[0], classes)  # as tools/folds.py
             three, tumors = tumors_only(p, classes, healthy_class(classes))
             tables = scored(p, classes, "four classes")[0], scored(three, tumors, "three tumors")[0]
             yield pd.concat(tables).assign(recipe=recipe, repeat=repeat)
