@@ -4,7 +4,7 @@
 
 # %% ../nbs/00_core.ipynb #f635f00e
 from __future__ import annotations
-import contextlib, difflib, hashlib, importlib, os, random, re, sys, unicodedata
+import contextlib, difflib, functools, hashlib, importlib, os, random, re, sys, unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -214,12 +214,22 @@ def find_file(path, # As somebody wrote it
 def _spelled(name): return unicodedata.normalize("NFC", name).casefold()
 
 # %% ../nbs/00_core.ipynb #e386df18
+@functools.cache
+def _figure_class():
+    "Make a Figure in whose texts `$` is a dollar: names of classes and files aren't formulas."
+    import matplotlib.figure, matplotlib.text
+    class Figure(matplotlib.figure.Figure):
+        def draw(self, renderer):
+            for o in self.findobj(matplotlib.text.Text): o.set_parse_math(False)
+            with matplotlib.rc_context({"text.parse_math": False}): super().draw(renderer)
+    return Figure
+
 def subplots(*args, # As for `plt.subplots`
              **kwargs # As for `plt.subplots`
             )->tuple: # The figure and its axes
     "Make a figure that a notebook shows once and pyplot doesn't keep."
     import matplotlib.pyplot as plt
-    fig, axs = plt.subplots(*args, layout="constrained", dpi=80, **kwargs)
+    fig, axs = plt.subplots(*args, layout="constrained", dpi=80, FigureClass=_figure_class(), **kwargs)
     plt.close(fig)
     for ax in fig.axes: ax.spines[["top", "right"]].set_visible(False)
     return fig, axs

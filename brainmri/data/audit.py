@@ -17,13 +17,14 @@ __all__ = ['DOUBT_PROBES', 'label_suspects', 'Audit', 'audit', 'show_gallery']
 # %% ../../nbs/data/08_audit.ipynb #f7c10744
 from ..core import ConfigError, DataError, counted, one_line, stable_seed, subplots, thread_map
 from ..store import plain
-from .classes import STUDY_CLASSES, classes_of, known_class
+from .classes import HEALTHY, classes_of, known_class
 from .duplicates import pack_hashes, perceptual_hashes, pixel_hash
 from .groups import exporter_copies, join_groups, known_groups, near_duplicates
 from .image import open_image
 from . import index
 from .index import match_split
 from .registry import coincidences, recognize, subject_leakage
+from .tables import own_column
 from .shortcuts import class_codes, look, out_of_fold, probe_features, shortcut_probes
 
 # %% ../../nbs/data/08_audit.ipynb #4f607127
@@ -55,6 +56,8 @@ class Audit:
     suspects:pd.DataFrame = None # filepath, label, suggested, self_confidence; None as above
     doubter:float = None # Macro-F1 of the model that doubts, out of fold
     doubted:int = 0 # Images whose label was looked at
+    patients:np.ndarray = None # What gave the groups: the patient of each image, None where unknown
+    asked:bool = False # Were the patients named by `group`?
 
 # %% ../../nbs/data/08_audit.ipynb #f3ef8d31
 def audit(df, # A table from `index_images`
@@ -69,13 +72,13 @@ def audit(df, # A table from `index_images`
     "Find provenance, groups, copies, doubtful labels and shortcuts in a set of images."
     for k, v in dict(bits=bits, probes=probes).items():
         if v < 0: raise ConfigError(f"{k}={v}: expected a whole number, 0 or more.")
-    if not df.index.is_unique: df = df.reset_index(drop=True)
     patients = known_groups(df, group)  # a wrong column shows before minutes of hashing
+    if not df.index.is_unique: df = df.reset_index(drop=True)
     order = np.random.default_rng(stable_seed(seed, "probed")).permutation(len(df))
     rows = np.sort(order[:probes])
     hashes, pixels, seen = _examine(df.filepath.to_numpy(), set(rows), progress)
     found = Audit(df, hashes, pixels, recognize(hashes, registry), None,
-                  near_duplicates(hashes, bits, turned), bits, turned).grouped(*patients)
+                  near_duplicates(hashes, bits, turned), bits, turned).grouped(*patients, group is not None)
     return found._probed(rows, seen, seed) if probes else found
 
 # %% ../../nbs/data/08_audit.ipynb #7612dc2b
@@ -91,15 +94,17 @@ def _examine(paths, probed, progress):
 @patch
 def grouped(self:Audit,
             known, # The patient of each image, None where unknown
-            name="" # What gives the patients, "" if nothing does
-           )->Audit: # With `groups` and `grouped_by`
+            name="", # What gives the patients, "" if nothing does
+            asked=False # Was it named by `group`?
+           )->Audit: # With `patients`, `groups` and `grouped_by`
     "Copy this audit with groups from `known` patients, besides all other evidence."
     subject = self.recognized.subject
     groups = join_groups(len(self.df), [known, subject, self.clusters])
     named = [name]*bool(name) + ["recognized subjects"]*bool(subject.any())
     near = "near duplicates, turned ones too" if self.turned else "near duplicates"
     by = f"{', '.join(named)} and {near}" if named else near
-    return replace(self, groups=pd.Series(groups, self.df.index, name="group"), grouped_by=by)
+    return replace(self, groups=pd.Series(groups, self.df.index, name="group"), grouped_by=by,
+                   patients=np.array(list(known), dtype=object), asked=asked)
 
 # %% ../../nbs/data/08_audit.ipynb #a2975805
 DOUBT_PROBES = ("intensity", "no_center", "thumbnail")  #: What the model that doubts labels sees
@@ -186,7 +191,8 @@ def relabeled(self:Audit)->pd.DataFrame: # filepath, label, registered, collecti
     t = self.recognized.rename(columns=dict(label="registered"))
     t = t.assign(filepath=list(self.df.filepath), label=list(self.df.label))
     own = t.label.map(known_class)
-    odd = own.isin(STUDY_CLASSES) & (t.registered != "") & (own != t.registered)
+    own = own.where((own != "tumor") | (t.registered == HEALTHY), t.registered)  # a tumor of any kind agrees
+    odd = own.notna() & (t.registered != "") & (own != t.registered)
     columns = ["filepath", "label", "registered", "collection", "number"]
     return t.loc[odd, columns].reset_index(drop=True)
 
@@ -240,6 +246,15 @@ def __repr__(self:Audit):
 
 # %% ../../nbs/data/08_audit.ipynb #2d51bb27
 @patch
+def joined(self:Audit)->list: # Sentences; none if no patients are joined
+    "Say which named patients are one group, since their images are copies or show one recognized subject."
+    t = pd.DataFrame(dict(patient=self.patients, group=self.groups.to_numpy())).dropna().drop_duplicates()
+    t = t[t.group.duplicated(keep=False)].sort_values("group", kind="stable")
+    if not len(t): return []
+    return [f"{len(t)} named patients are {counted(t.group.nunique(), 'group')}, such as {' and '.join(map(str, t.patient[:2]))}, "
+            "since images of theirs nearly repeat or show one subject: they are split and counted as one"]
+
+@patch
 def repeats(self:Audit)->list: # Sentences
     "Say which labels conflict, what nearly repeats, and which names tell of copies."
     odd = len(self.conflicts)
@@ -262,7 +277,7 @@ def warnings(self:Audit)->list: # Sentences; empty if nothing is wrong
     "Say what is wrong with the set. Doubtful labels aren't in it: they are for looking at."
     bad, moved = self.problems, self.relabeled
     said = [f"{counted(len(bad), 'file')} that can't be used, such as {o['filepath']}" for o in bad[:1]]
-    said += self.repeats() + coincidences(self.provenance)
+    said += self.repeats() + self.joined() + coincidences(self.provenance)
     said += [f"{counted(len(moved), 'recognized image')} with another label than in the collection, "
              f"such as {o}" for o in moved.filepath[:1]]
     said += self.leaks()
@@ -368,5 +383,13 @@ def of(self:Audit,
     part = replace(self, df=df, recognized=self.recognized.iloc[rows].reset_index(drop=True),
                    groups=self.groups.iloc[rows].set_axis(df.index),
                    suspects=None if t is None else t[t.filepath.isin(df.filepath)],
-                   **{k: getattr(self, k)[rows] for k in ("hashes", "pixels", "clusters")})
-    return part if group is None else part.grouped(*known_groups(df, group))
+                   **{k: getattr(self, k)[rows] for k in ("hashes", "pixels", "clusters", "patients")})
+    if group is None and not self._names_others(df, rows): return part
+    return part.grouped(*known_groups(df, group), group is not None)
+
+@patch
+def _names_others(self:Audit, df, rows):
+    "Does `df` name patients, by itself, whom this audit didn't know of?"
+    c = own_column(df.columns)
+    if self.asked or c is None: return False
+    return c not in self.df or df[c].astype(str).tolist() != self.df[c].iloc[rows].astype(str).tolist()

@@ -9,15 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from ..core import DataError, DataWarning, counted, listed, pick, refuse_first
+from ..core import DataError, DataWarning, IMAGE_SUFFIXES
+from ..core import counted, listed, pick, refuse_first
 from .duplicates import clusters, image_hashes, near_pairs
 from .registry import recognize
 from .tables import TABLE_SUFFIXES, bare_name, cell_text, find_column, match_path
-from .tables import patient_column, path_key, read_table
+from .tables import own_column, patient_column, path_key, read_table
 
 # %% auto #0
-__all__ = ['match_mapping', 'read_mapping', 'by_original', 'exporter_copies', 'known_groups', 'join_groups', 'near_duplicates',
-           'find_groups']
+__all__ = ['match_mapping', 'read_mapping', 'by_original', 'exporter_copies', 'known_groups', 'attach_groups', 'join_groups',
+           'near_duplicates', 'find_groups']
 
 # %% ../../nbs/data/06_groups.ipynb #bfdce43b
 def _few(names): return listed(names, 3, 80)
@@ -40,10 +41,13 @@ def match_mapping(mapping, # File name, stem or end of a path → patient
     found = {o: match_path(o, given) for o in paths}
     refuse_first(_mapping_problems(found, given))
     used = set(found.values())
-    unused = [o for o in given if o not in used]
+    unused, without = [o for o in given if o not in used], [o for o in found if not found[o]]
     if unused: warnings.warn(
         f"The mapping of groups has {counted(len(unused), 'entry', 'entries')} without an image: "
         f"{_few(unused)}. Images may be missing, or their names differ.", DataWarning, stacklevel=4)
+    if without: warnings.warn(
+        f"The mapping of groups has no patient for {len(without)} of {counted(len(found), 'image')}: {_few(without)}. "
+        "Of these, only near duplicates and recognized subjects are kept together.", DataWarning, stacklevel=4)
     return [given.get(found[o]) for o in paths]
 
 # %% ../../nbs/data/06_groups.ipynb #43fcf3c7
@@ -51,10 +55,12 @@ def _mapping_columns(t, what):
     "The columns of a table that name the file and the patient."
     file = find_column("filepath", t.columns)
     file = file or next((c for c in t if bare_name(c) in ("name", "stem")), None)
-    patient = "group" if "group" in t else patient_column(t.columns)
+    patient = own_column(t.columns)
     if t.shape[1] == 2:
         file = file or next(c for c in t if c != patient)
         patient = next(c for c in t if c != file)
+    if str(file).lower().endswith(IMAGE_SUFFIXES): raise DataError(
+        f"{what} begins with the row {_few(t)}: expected a header first, such as file and patient.")
     if file and patient: return file, patient
     raise DataError(f"{what} has the columns {_few(t)}: expected columns such as file and patient.")
 
@@ -100,11 +106,11 @@ def known_groups(df, # A table from `index_images`
                  group=None # A column, a function, a mapping, a CSV or "by_original"; see above
                 )->tuple: # A Series of patients, None where unknown; and their source, "" if none
     "Find the patient of each image of `df`, as far as known."
-    column = patient_column(df.columns)
-    if group is None and "group" in df: group = "group"
+    column, own = patient_column(df.columns), own_column(df.columns)
+    if group is None and own != column: group = own
     if group is None and column is None: return pd.Series([None]*len(df), df.index, dtype=object), ""
     if group is None: warnings.warn(
-        f"The column {column} is taken for the patient: its images stay together. "
+        f"The column {column} is taken for the patient: a grouped split keeps the images of one together. "
         "If it means something else, rename it, or put the patient in a column group.", DataWarning, stacklevel=3)
     found, name = _patients(df, column if group is None else group)
     found = pd.Series([_patient(o) for o in found], df.index, dtype=object)
@@ -112,14 +118,19 @@ def known_groups(df, # A table from `index_images`
     return found, name
 
 # %% ../../nbs/data/06_groups.ipynb #1ec399c5
+_UNKNOWN = {"", "none", "unknown", "unk", "missing", "-", "?"}
+
 def _patient(o):
     "A patient, the same whether `7`, `7.0` or `'7'`; None where there is nothing."
-    return o if isinstance(o, (tuple, frozenset)) else cell_text(o) or None
+    if isinstance(o, (tuple, frozenset)): return o
+    text = cell_text(o)
+    return None if text.lower() in _UNKNOWN else text
 
 # %% ../../nbs/data/06_groups.ipynb #e818a2e8
 def _patients(df, group):
     "The patient of each image by `group`, and what to call the source."
     if isinstance(group, pd.Series) and group.index.equals(df.index):
+        refuse_first(_order_problems(df, group))
         return list(group), "a given column"
     if isinstance(group, pd.DataFrame): group = read_mapping(group)
     if isinstance(group, (Mapping, pd.Series)):
@@ -145,6 +156,20 @@ def _answers(group, paths):
         f"The group function failed on a path ({type(e).__name__}: {e}): "
         "expected a patient or None for every path.") from e
     return found
+
+def _order_problems(df, group):
+    "Sentences about a Series that may be in another order than the table."
+    numbered = isinstance(df.index, pd.RangeIndex) and not group.index.is_(df.index)
+    if numbered: yield ("Rows that are only numbered don't tell the image: expected a patient for each file. Give the "
+                        "name of a column, a mapping from file names, or a Series with the index of the table.")
+
+# %% ../../nbs/data/06_groups.ipynb #ab35d755
+def attach_groups(data, # Whatever `index_images` takes
+                  group # Whatever `known_groups` takes
+                 )->tuple: # The same; a Series for the rows of a table is now one of its columns
+    "Let patients follow the rows of a table that is still to be read."
+    follows = isinstance(data, pd.DataFrame) and isinstance(group, pd.Series) and group.index.equals(data.index)
+    return (data.assign(**{"a given column": list(group)}), "a given column") if follows else (data, group)
 
 # %% ../../nbs/data/06_groups.ipynb #476d7719
 def _check_column(values, found, name):
@@ -176,8 +201,9 @@ def near_duplicates(hashes, # Packed bits, (n, 32) or (n, 8, 32)
     "Find the clusters of near duplicates among `hashes`."
     turns = hashes.reshape(len(hashes), -1, 32)[:, :None if turned else 1]
     distinct, which = np.unique(turns, axis=0, return_inverse=True)  # compare each picture once
-    found = clusters(len(distinct), near_pairs(distinct, bits))
-    return pd.factorize(found[which.ravel()])[0]
+    found = clusters(len(distinct), near_pairs(distinct, bits))[which.ravel()]
+    blank = ~turns.any(axis=(1, 2))
+    return pd.factorize(np.where(blank, len(found) + np.arange(len(found)), found))[0]
 
 # %% ../../nbs/data/06_groups.ipynb #8d91449c
 def find_groups(df, # A table from `index_images`

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 import numpy as np, pandas as pd
 from PIL import Image
-from ..core import CROP_MARGIN, DataError
+from ..core import CROP_MARGIN, DataError, listed
 from .image import open_image
 from .tables import as_numbers, bare_name, match_path, path_key, read_table
 
@@ -81,6 +81,9 @@ def find_regions(df, # A table with filepath
 def _in_table(df, boxes):
     boxes = read_boxes(boxes).set_index("path")
     paths = [match_path(o, boxes.index) for o in df.filepath]
+    named = pd.Series(paths, dtype=object).dropna()
+    twice = list(named[named.duplicated()].unique()) if df.filepath.is_unique else []
+    if twice: raise DataError(f"The table of boxes names several images by {listed(twice)}: add the folder.")
     return pd.Series([tuple(boxes.loc[o]) if o else None for o in paths], df.index, dtype=object)
 
 # %% ../../nbs/data/12_regions.ipynb #90ec7d7e

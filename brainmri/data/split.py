@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from ..core import DataError, DataWarning, counted, pick, refuse_first, stable_seed
 from .classes import as_labels, classes_of
-from .groups import find_groups, join_groups
+from .groups import find_groups, join_groups, known_groups
 from .tables import read_parts, repeat_problems, split_column
 from ..core import subplots
 
@@ -65,6 +65,13 @@ def _table_problems(df):
     lacking = [c for c in ("filepath", "label", "y") if c not in df]
     if lacking:
         yield f"Expected a table from `index_images`; found one without {' and '.join(lacking)}."
+
+def _tell_crossing(df, how):
+    "Warn of patients or copies that a ready-made split has in several parts."
+    if "group" not in df: return
+    n = (df.groupby("group").split.nunique() > 1).sum()
+    said = f"{counted(n, 'group')} of images are in several parts of the {how} split: scores on them measure memory as well."
+    if n: warnings.warn(said, DataWarning, stacklevel=3)
 
 def _tell_unused(df):
     "Warn of a split of the table's own that isn't used."
@@ -142,13 +149,16 @@ def split_images(df, # A table from `index_images`
     refuse_first(_table_problems(df))
     if how not in _READY: _tell_unused(df)
     index = df.index
+    if isinstance(group, pd.Series): group = known_groups(df, group)[0]
     df = df.reset_index(drop=True)
+    if isinstance(group, pd.Series): group = group.set_axis(df.index)
     ready = _parts(df, *_READY[how]) if how in _READY else None
     lacks_valid = ready is not None and "valid" not in set(ready)
     df = _grouped(df, group, audit, group is not None or how == "grouped" or lacks_valid)
     rows = df.sort_values(["y", "filepath"])  # the same images give the same split
     if how == "random": df["split"] = _random(rows, seed)
     else: df["split"] = _by_groups(rows, ready, seed)
+    if ready is not None: _tell_crossing(df, how)
     refuse_first([*lost_parts(df, f"the {how} split"), *repeat_problems(df, "The split")])
     return df.set_axis(index)
 

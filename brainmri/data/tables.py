@@ -16,8 +16,9 @@ from .classes import known_class, name_classes
 
 # %% auto #0
 __all__ = ['COLUMN_NAMES', 'TABLE_SUFFIXES', 'MAX_TABLE', 'MASK_FOLDERS', 'bare_name', 'find_column', 'patient_column',
-           'match_split', 'split_column', 'read_parts', 'cell_text', 'as_numbers', 'table_columns', 'read_table',
-           'choose_classes', 'given_names', 'locate', 'path_key', 'match_path', 'repeat_problems', 'drop_repeats']
+           'own_column', 'match_split', 'split_column', 'read_parts', 'cell_text', 'as_numbers', 'table_columns',
+           'read_table', 'choose_classes', 'given_names', 'locate', 'path_key', 'match_path', 'repeat_problems',
+           'drop_repeats']
 
 # %% ../../nbs/data/02d_tables.ipynb #3e22d503
 COLUMN_NAMES = dict( #: What a column is for → how people call it, the best name first
@@ -50,6 +51,11 @@ def patient_column(columns # Names of columns
     found = {c: _PATIENT.fullmatch(bare_name(c)) for c in columns}
     ranks = {c: m.lastindex for c, m in found.items() if m}
     return min(ranks, key=ranks.get, default=None)
+
+def own_column(columns # Names of columns
+              ): # One of them, or None
+    "Find the column `group`, or else the one whose name says patient."
+    return next((c for c in columns if bare_name(c) == "group"), patient_column(columns))
 
 # %% ../../nbs/data/02d_tables.ipynb #72d5977d
 _SPLITS = {spelling: part for part, spellings in dict(
@@ -256,6 +262,7 @@ def _spelling_problems(names):
     spellings = {}
     for name in dict.fromkeys(names):
         spellings.setdefault(" ".join(name.casefold().split()), []).append(name)
+    if "all" in spellings: yield "A class can't be called 'all', which stands for all classes together: rename it."
     for same in spellings.values():
         if len(same) > 1:
             yield f"The classes {listed(same)} differ in spelling only: write them in one way."
@@ -343,8 +350,10 @@ def locate(df, # From `read_table`, with filepath and label
 def path_key(path # As somebody wrote it
             )->str: # With slashes, and suffix and accents in one form
     "Write a path in one spelling, to compare it."
-    stem, suffix = os.path.splitext(cell_text(path).replace("\\", "/"))
-    return Path(stem + suffix.lower()).as_posix()
+    text = cell_text(path).replace("\\", "/")
+    stem, suffix = os.path.splitext(text)
+    is_ending = re.fullmatch(r"\.(jpe?g|png|bmp|tiff?|mat|npy|dcm|nii|gz)", suffix, re.I)
+    return Path(stem + suffix.lower() if is_ending else text).as_posix()
 
 # %% ../../nbs/data/02d_tables.ipynb #fcfb30f0
 def match_path(path, # Of an image
@@ -360,11 +369,11 @@ def match_path(path, # Of an image
 def repeat_problems(df, # A table with filepath
                     what # What it is, for messages
                    ): # Yields sentences, or nothing
-    "Find files of which rows say different classes or parts of a split."
+    "Find files of which rows say different classes, patients, or parts of a split."
     names = df.filepath.to_numpy(dtype=object)
-    for column in [o for o in ("label", "split") if o in df]:
+    for column in [o for o in ("label", "split", own_column(df.columns)) if o in df]:
         say = match_split if column == "split" else cell_text
-        told = pd.Series([say(o) for o in df[column]], dtype=object).groupby(names).nunique()
+        told = pd.Series([say(o) or None for o in df[column]], dtype=object).groupby(names).nunique()
         odd = told.index[told > 1]
         if len(odd): yield (f"{what} has {counted(len(odd), 'file')} with more than one {column}: "
                             f"{listed(odd)}. Decide on one for each.")

@@ -61,6 +61,8 @@ def say_errors(patients, # From `patient_table`
               )->str: # One sentence
     "Say which share of all errors the `n` patients with the most errors have."
     wrong, n = int(patients.errors.sum()), min(n, int((patients.errors > 0).sum()))
+    if patients.images.max() < 2:
+        return f"{wrong} of {len(patients)} images are wrong; none is known to share a patient with another."
     if not wrong: return f"No slice of the {len(patients)} patients is wrong."
     who = "The one patient" if n == 1 else f"The {n} patients"
     share = patients.errors.nlargest(n).sum()/wrong

@@ -19,6 +19,9 @@ from ..core import *
 from ..store import *
 from ..data.audit import audit
 from ..data.cache import content_key
+from ..data.channels import file_columns, find_channels
+from ..data.groups import attach_groups
+from ..data.tables import find_column
 from .records import chosen_by, comparison_table
 from .config import make_config, settle
 from .study import train_all
@@ -50,7 +53,9 @@ def _gather(ray, refs):
 # %% ../../nbs/study/08_cluster.ipynb #5f420f88
 def _absolute(o):
     "Make a path, or a table of paths, absolute for workers."
-    if isinstance(o, pd.DataFrame): return o.assign(filepath=o.filepath.map(_absolute))
+    if isinstance(o, pd.DataFrame):
+        columns = [c for c in o if find_column("filepath", [c]) or c in [*find_channels(o), *file_columns(o)]]
+        return o.assign(**{c: o[c].map(_absolute) for c in columns})
     return os.path.abspath(o) if isinstance(o, (str, Path)) and os.path.exists(o) else o
 
 # %% ../../nbs/study/08_cluster.ipynb #13ac254f
@@ -94,10 +99,12 @@ def train_many(data=None, # Images, as for `train_all`
                **kwargs
               )->pd.DataFrame: # One row per recipe, as in `Results.table`
     "Train recipes from several seeds on a Ray cluster, and open the test set for the leaders."
+    if "group" in kwargs: data, kwargs["group"] = attach_groups(data, kwargs["group"])
+    data = _absolute(data)
     settings = make_config(dict(n_seeds=n_seeds, seed=seed, progress=progress, **kwargs))
     config, ray = settle(settings, data is not None, "cpu"), need_ray()
     plan, seeds = {r.name: r for r in plan_recipes(config)}, [(seed + i) % 2**32 for i in range(n_seeds)]
-    common = ray.put(_common(_absolute(data), config, kwargs))
+    common = ray.put(_common(data, config, kwargs))
     task = ray.remote(num_gpus=gpus, max_retries=3, runtime_env=worker_env())(_train_one)
     def train(names, test_top, trials):
         tasks = _tasks(plan, names, seeds, out, test_top, trials)

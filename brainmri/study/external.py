@@ -18,7 +18,7 @@ from ..core import *
 from ..store import *
 from ..data.channels import picture_files
 from ..data.duplicates import image_hashes, nearest
-from ..data.groups import find_groups
+from ..data.groups import attach_groups, find_groups
 from ..data.index import index_images
 from ..data.cache import content_key
 from ..data.registry import recognize
@@ -49,6 +49,9 @@ def overlap(df:pd.DataFrame, # A table from `index_images`
     if hashes is None: hashes = image_hashes(df, turned=True)
     own = np.stack([np.frombuffer(bytes.fromhex(o), dtype=np.uint8) for o in index.phash])
     at, bits = nearest(hashes, own)
+    learned = np.flatnonzero(index["split"] != "test")  # one of these counts more than a nearer test image
+    seen, far = nearest(hashes, own[learned])
+    at, bits = (np.where(far <= 16, o, other) for o, other in ((learned[seen], at), (far, bits)))
     found = index.iloc[at][["filepath", "split"]].set_axis(["like", "split"], axis=1).set_index(df.index)
     return found.assign(bits=bits, near=bits <= 16, patient=learned_from(hashes, index))
 
@@ -138,6 +141,7 @@ def validate_run(run:Run, # From `read_run`
                 )->External: # Also kept in the run's folder `external`, and in its report
     "Score a network on images from elsewhere, without those that it learned from."
     name = name or ("table" if isinstance(data, pd.DataFrame) else Path(str(data)).stem) or "images"
+    data, group = attach_groups(data, group)
     df = index_images(data, classes=classes, channels=run.config.get("channels"), progress=progress)
     new, left_out = _new_images(df, run, name, group, progress)
     probs = _ask(predictor, new, name, progress)

@@ -39,7 +39,8 @@ def read_run_table(path, # A CSV file whose name is in `RUN_TABLES`
     "Read a table of a run, or raise `RunError` if it is missing, changed or cut off."
     path, columns = Path(path), list(RUN_TABLES[Path(path).name])
     try:
-        df = pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str))
+        df = pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str), keep_default_na=False, na_values=[""])  # a class may be called NA
+        df = df.rename(columns=unescape_path)
         columns += [c for c in df if c.startswith("prob_")]
         numbers = df[columns].drop(columns=_TEXTS, errors="ignore")
         whole = df[columns].notna().all(axis=None) and all(map(is_numeric_dtype, numbers.dtypes))
@@ -101,7 +102,8 @@ def read_run(path # A folder that `train_all` wrote
     config = _check_finished(path)
     names, log = config["recipes"], path/"test_opened.json"
     index = read_run_table(path/"index.csv", config["data"].get("n"))
-    index["label"] = as_labels(index.label, config.get("classes") or STUDY_CLASSES)
+    classes = config.get("classes") or STUDY_CLASSES
+    index["label"] = as_labels([classes[i] for i in index["y"]], classes)  # cells of `label` may be escaped
     metrics, histories, predictions = [dict(zip(names, o)) for o in zip(*[read_recipe(path/r) for r in names])]
     openings = read_json(log, list, ["when", "recipes"]) if log.exists() else []
     environment, audit = [read_json(path/f"{o}.json", dict) for o in ("environment", "audit")]

@@ -131,8 +131,13 @@ def readable(df, # A table of records
         if not str(low).endswith("low") or not str(value).startswith(low[:-3]): continue
         df[value] = [say_score(*o, digits) for o in zip(df[value], df[low], df[high])]
         df = df.drop(columns=[low, high])
-    name = df.index.name
-    return df.rename(columns=_words(), index=_words()).rename_axis(index=_words().get(name, name), columns=None)
+    df = df.rename(columns=_said(df.columns), index=_said(df.index))
+    return df.rename_axis(index=_words().get(df.index.name, df.index.name))
+
+def _said(axis):
+    "The words for the names on an axis; names of classes stay as they are."
+    holds_classes = axis.name in ("label", "Class")
+    return {k: _words()[k] for k in ("all", "total", "elsewhere")} if holds_classes else _words()
 
 # %% ../../nbs/study/00c_render.ipynb #4276595f
 def table_html(df, # The table; its index becomes the first column

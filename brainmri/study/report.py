@@ -84,7 +84,8 @@ def probe_table(records # The `shortcuts` of audit.json
     "Make the table of what gives the class away."
     t = pd.DataFrame(records).set_index("probe").drop(columns=["images", "warning"])
     words = {k: p.title for k, p in PROBES.items()}
-    return t.rename(index=words, columns=lambda c: c.removeprefix("f1_"))
+    t = readable(t.rename(index=words), digits=2)
+    return t.rename(columns=lambda c: c.removeprefix("f1_")).rename_axis(columns="label")
 
 # %% ../../nbs/study/01_report.ipynb #da00e45b
 def suspect_table(records # The `suspects` of audit.json

@@ -15,11 +15,12 @@ from fastcore.meta import delegates
 __all__ = ['Results', 'recipe_learner']
 
 # %% ../../nbs/study/05_results.ipynb #6961e8bf
-from ..core import RunError, counted, listed, pick
+from ..core import RunError, counted, listed, pick, thread_map
 from ..store import read_json, write_csv, write_json
 from ..data.channels import file_columns, n_channels, picture_files
 from ..data.classes import as_labels
 from ..data.image import open_image
+from ..data.index import check_image
 from ..data.loaders import mri_dls, rows_dl
 from ..evaluate.calibrate import coverage_table
 from ..evaluate.metrics import judge
@@ -137,7 +138,7 @@ def measures(self:Results,
 @patch(as_prop=True)
 def folds(self:Results)->list: # `Results`
     "Open the runs of the folds; none for a run without folds."
-    return [Results(o) for o in self.run.fold_paths]
+    return [Results(o, self.images) for o in self.run.fold_paths]
 
 # %% ../../nbs/study/05_results.ipynb #9b8b445d
 @patch
@@ -158,7 +159,13 @@ def patients(self:Results,
              rule:str="mean" # One of `PATIENT_RULES`
             )->pd.DataFrame: # group, label, y, pred, images, errors, error_share, prob_CLASS …, fold
     "List patients with their answer and their share of the errors."
-    return patient_table(self.predictions(recipe), self.run.classes, rule)
+    return patient_table(self._calibrated(recipe), self.run.classes, rule)
+
+@patch
+def _calibrated(self:Results, recipe):
+    "The predictions of a recipe, with calibrated probabilities."
+    p, probs, _ = self.run.calibrated(self.name_of(recipe))
+    return p.assign(**{f"prob_{c}": probs[:, i] for i, c in enumerate(self.run.classes)})
 
 # %% ../../nbs/study/05_results.ipynb #8a7b0aa2
 @patch
@@ -166,9 +173,7 @@ def patient_scores(self:Results,
                    recipe:str=None # One of the run's recipes; the best by default
                   )->pd.DataFrame: # Indexed by rule: patients, macro_f1, low, high, accuracy, ece
     "Score patients, for each rule that turns slices into one answer."
-    p, probs, _ = self.run.calibrated(self.name_of(recipe))
-    p[[f"prob_{c}" for c in self.run.classes]] = probs
-    return patient_scores(p, self.run.classes)
+    return patient_scores(self._calibrated(recipe), self.run.classes)
 
 # %% ../../nbs/study/05_results.ipynb #d518b34d
 @patch
@@ -274,6 +279,13 @@ def _expect_sealed(self:Results, name):
         raise RunError(f"The test set was opened for {name} already: its figures are in the table.")
 
 # %% ../../nbs/study/05_results.ipynb #8883b59a
+def _expect_unchanged(rows):
+    "Raise `RunError` if images aren't those that the run was made of."
+    now = thread_map(check_image, picture_files(rows), progress=False)
+    other = [o["filepath"] for o, sha in zip(now, rows["sha"]) if o.get("sha") != sha]
+    if other: raise RunError(f"{counted(len(other), 'image')} changed since the run, such as {other[0]}: restore them, "
+                             "or score new images by `validate_on`.")
+
 @patch
 def open_test(self:Results,
               recipe:str, # One of the run's recipes
@@ -286,7 +298,9 @@ def open_test(self:Results,
     with only_writer(self.path):
         note_opening(self.path, [name], why, self.best)
         rows = self.run.index[self.run.index["split"] == "test"]
-        probs = self.predictor(name).raw(picture_files(self.located(rows)))
+        there = self.located(rows)
+        _expect_unchanged(there)
+        probs = self.predictor(name).raw(picture_files(there))
         keep_predictions(self.path/name/"predictions.csv", rows, probs, self.run.classes)
         scores = judge(rows["y"].values, probs, rows["group"].values, classes=self.run.classes)
         write_json(file, {**read_json(file), "test": scores})

@@ -13,6 +13,7 @@ __all__ = ['train_all']
 
 # %% ../../nbs/study/06_study.ipynb #5b4e666a
 from ..core import pick, pick_device, seeded
+from ..data.groups import attach_groups
 from ..data.split import list_splits
 from ..evaluate.plots import plot_top_losses
 from ..store import write_csv
@@ -57,6 +58,7 @@ def train_all(data=None, # A folder of class folders, figshare's .mat files, a C
               **kwargs
              )->Results: # Table, best recipe, pictures and networks of the run
     "Index, audit, split, train, choose by validation, open the test set once, and report."
+    data, kwargs["group"] = attach_groups(data, kwargs.get("group"))
     config = make_config(kwargs)
     device = pick_device(config.device)
     config = replace(settle(config, data is not None, device),
