@@ -105,7 +105,7 @@ def fold_summary(df # A table from `fold_images`
     t["groups"] = df.groupby("fold").group.nunique()
     crossing = df.groupby("group").fold.transform("nunique") > 1
     t["crossing"] = df[crossing].groupby("fold").group.nunique().reindex(t.index, fill_value=0)
-    return t.rename_axis(columns=None)
+    return t.rename_axis(columns="label")
 
 # %% ../../nbs/data/09a_folds.ipynb #0440692b
 def plot_folds(df # A table from `fold_images`

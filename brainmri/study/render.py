@@ -132,12 +132,12 @@ def readable(df, # A table of records
         df[value] = [say_score(*o, digits) for o in zip(df[value], df[low], df[high])]
         df = df.drop(columns=[low, high])
     df = df.rename(columns=_said(df.columns), index=_said(df.index))
-    return df.rename_axis(index=_words().get(df.index.name, df.index.name))
+    return df.rename_axis(index=_words().get(df.index.name, df.index.name), columns=None)
 
 def _said(axis):
     "The words for the names on an axis; names of classes stay as they are."
-    holds_classes = axis.name in ("label", "Class")
-    return {k: _words()[k] for k in ("all", "total", "elsewhere")} if holds_classes else _words()
+    beside = ("all", "total", "elsewhere", "groups", "crossing")
+    return {k: _words()[k] for k in beside} if axis.name in ("label", "Class") else _words()
 
 # %% ../../nbs/study/00c_render.ipynb #4276595f
 def table_html(df, # The table; its index becomes the first column
