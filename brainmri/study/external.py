@@ -111,7 +111,8 @@ def _new_images(df, run, name, group, progress):
     if out.all() or set(df.label) - set(known):
         raise DataError(f"Expected new images of {', '.join(known)}; found {len(df)} images of {name} of the classes "
                         f"{', '.join(df.label.unique())}, of which {out.sum()} repeat an image or show a patient that "
-                        "the network was trained or chosen on. Name the classes to use in `classes`.")
+                        "the network was trained or chosen on. Say which labels to use and what they are called, as in "
+                        f"classes={{'{df.label.iloc[0]}': '{known[0]}'}}.")
     groups = find_groups(df, group, 16, hashes, turned=True)
     new = df.assign(y=[known.index(o) for o in df.label], group=groups, tested=same.near)[~out]
     left_out = df[["filepath", "label"]].join(same[["like", "split", "bits"]])[out]
