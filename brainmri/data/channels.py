@@ -19,7 +19,6 @@ __all__ = ['SEQUENCES', 'CHANNEL_PREFIX', 'MOST_CHANNELS', 'find_channels', 'nam
 from ..core import CROP_MARGIN, ConfigError, DataError, DataWarning, ImageError
 from ..core import listed, refuse_first
 from .image import from_array, image_array, is_picture, open_image, refuse
-from .medical import need_module
 from .slices import Slice, read_slices
 from .tables import TABLE_SUFFIXES, bare_name, cell_text, find_column, locate
 from .tables import patient_column, read_table, table_columns
@@ -128,11 +127,12 @@ def picture_files(df # A table
 # %% ../../nbs/data/02f_channels.ipynb #280b72fd
 def locate_files(df, # A table with filepath, and label
                  base, # The folder that its paths are relative to
-                 what # What it is, for messages
+                 what, # What it is, for messages
+                 some:bool=False # Keep the names of files that can't be found, if others can?
                 )->pd.DataFrame: # With the path of each file on this machine
     "Find the files that a table names, of each channel."
-    if not channels_of(df): return df.assign(filepath=locate(df, base, what))
-    def found(name): return locate(df.assign(filepath=df[CHANNEL_PREFIX + name]), base, f"{what} ({name})")
+    if not channels_of(df): return df.assign(filepath=locate(df, base, what, some))
+    def found(name): return locate(df.assign(filepath=df[CHANNEL_PREFIX + name]), base, f"{what} ({name})", some)
     files = {CHANNEL_PREFIX + o: found(o) for o in channels_of(df)}
     return df.assign(filepath=next(iter(files.values())), **files)
 
@@ -145,10 +145,10 @@ def open_channels(source:dict, # Channel → path, bytes, PIL image or array
     first = next(iter(found.values()))
     sizes = {k: "{}×{} pixels, {} slices".format(*o[0].image.size, len(o)) for k, o in found.items()}
     _check_alike(first[0].name, sizes, lambda a, b: a == b)
-    def same(a, b): return a is None or b is None or np.allclose(a, b, atol=.01)
-    _check_alike(first[0].name, {k: _place_of(o) for k, o in source.items()}, same)
+    _check_alike(first[0].name, {k: o[0].place for k, o in found.items()}, _same_place)
     images = [{k: o[i].image for k, o in found.items()} for i in range(len(first))]
-    return [replace(o, image=image) for o, image in zip(first, images)]
+    other = next((o[0].other for o in found.values() if o[0].other), None)
+    return [replace(o, image=image, other=other) for o, image in zip(first, images)]
 
 # %% ../../nbs/data/02f_channels.ipynb #da4c1387
 def _slices_of(k, source, untrusted):
@@ -165,13 +165,14 @@ def _check_alike(name, facts, alike):
     (first, fact), *others = facts.items()
     for k, other in others:
         if alike(fact, other): continue
-        what = f": {fact} and {other}" if isinstance(fact, str) else " in where they lie (their affines differ)"
+        what = f": {fact} and {other}" if isinstance(fact, str) else " in where they lie"
         refuse(name, f"has {first} and {k} that differ{what}", "register them to one grid, so that pixels agree")
 
-def _place_of(source):
-    "The affine of a NIfTI file; None for other things."
-    is_nifti = isinstance(source, (str, Path)) and str(source).lower().endswith((".nii", ".nii.gz"))
-    return need_module("nibabel", source).load(source).affine if is_nifti else None
+# %% ../../nbs/data/02f_channels.ipynb #0169d0cb
+def _same_place(a, b):
+    if a is None or b is None: return True
+    a, b = np.hstack(a), np.hstack(b)
+    return a.shape != b.shape or np.allclose(a, b, atol=.01)
 
 # %% ../../nbs/data/02f_channels.ipynb #41e3dd0c
 def picture_array(source, # What `image_array` takes, or a dictionary: channel → one of these
@@ -255,7 +256,7 @@ def list_channels(x, # A dictionary, a row, a table, the name of a table, or a l
     is_file = isinstance(x, (str, Path)) and str(x).lower().endswith(TABLE_SUFFIXES)
     if is_file or isinstance(x, pd.DataFrame):
         df = name_channels(read_table(x, all_text=True), list(channels))
-        df = locate_files(df.assign(label=""), Path(x).parent if is_file else Path("."), _called(x))
+        df = locate_files(df.assign(label=""), Path(x).parent if is_file else Path("."), _called(x), some=True)
         return [_as_slice(o, channels) for o in picture_files(df)], True
     if not isinstance(x, (list, tuple)): return [_as_slice(x, channels)], False
     return [s for o in x for s in list_channels(o, channels)[0]], True

@@ -8,7 +8,7 @@ import io
 import numpy as np
 from PIL import Image, ImageSequence
 from ..core import counted
-from .image import MAX_PIXELS, as_shown, deep_color, is_deep, open_image
+from .image import MAX_PIXELS, as_shown, deep_color, is_deep, is_picture, open_image
 from .image import refuse, to_8_bits, to_rgb, told
 
 # %% auto #0
@@ -102,9 +102,9 @@ def square_pixels(a:np.ndarray, # uint8, (h, w) or (h, w, 3)
 def read_picture(data:bytes, # The contents of a file
                  name:str # What to call it in errors
                 )->tuple: # One array per frame, and an empty dictionary
-    "Read a picture as `open_image` does, and the other frames of an animation."
+    "Read a picture as `open_image` does, and the other frames of an animated GIF or WebP."
     first = open_image(data, name=name)
-    if "frames" not in first.info: return [np.asarray(first)], {}
+    if "frames" not in first.info or is_picture(data): return [np.asarray(first)], {}
     with told(name, data), Image.open(io.BytesIO(data)) as im:
         check_size(name, *im.size, im.n_frames)
         return [np.asarray(to_rgb(o, name)) for o in ImageSequence.Iterator(im)], {}

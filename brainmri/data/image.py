@@ -316,7 +316,8 @@ def any_image(source # A path, bytes of a file, a PIL image or an array of bytes
              )->Image.Image: # Mode RGB
     "Turn a picture of any kind into upright 8-bit RGB."
     if isinstance(source, np.ndarray): source = from_array(source)
-    if isinstance(source, Image.Image): return to_rgb(upright(source))
+    if isinstance(source, Image.Image):
+        with told("An image in memory"): return decode_image(source, "An image in memory")
     if isinstance(source, (str, bytes, Path)): return open_image(source)
     raise ImageError(f"A {type(source).__name__} is no image: "
                      "expected a path, a PIL image or an array of bytes.")
@@ -339,9 +340,9 @@ def image_array(source, # Path of an image file, or a PIL image
                )->np.ndarray: # uint8, (size, size, 3), RGB
     "Open, crop, and resize `source` to a square; an unusable file raises `ImageError`."
     in_memory = isinstance(source, Image.Image)
-    name = "An image in memory" if in_memory else str(source)
+    name = "An image in memory" if in_memory else "The image" if isinstance(source, bytes) else str(source)
     with told(name):
-        img = decode_image(source, name) if in_memory else open_image(source, size + margin)
+        img = decode_image(source, name) if in_memory else open_image(source, size + margin, name)
     if "reduced" in img.info: return _resized_part(img, size, margin)
     inner = crop_border(img, margin, name)
     return np.asarray(inner.resize((size, size), Image.Resampling.BILINEAR))

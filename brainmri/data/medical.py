@@ -349,13 +349,14 @@ def _hung(ds, name):
 # %% ../../nbs/data/02c_medical.ipynb #db15a855
 def read_dicom(data:bytes, # The contents of a file
                name:str # What to call it in errors
-              )->tuple: # One array per slice, and a dictionary: `other` and `numbers`
+              )->tuple: # One array per slice, and a dictionary: `other`, `place` and `numbers`
     "Read the slices of a DICOM, in the order in which they lie in the body."
     with quietly(name, "pydicom", "DICOM file"):
         ds = read_header(io.BytesIO(data))
         _check_dicom(ds, name)
         slices, places = _hung(ds, name)
-        info = dict(other=not_mri(ds))
+        info = dict(other=not_mri(ds), place=places[0])
     if None in places or len(set(places)) == 1: return slices, info
     order = order_in_space(places)
-    return [slices[i] for i, _ in order], info | dict(numbers=[k for _, k in order])
+    first, _ = order[0]
+    return [slices[i] for i, _ in order], info | dict(numbers=[k for _, k in order], place=places[first])

@@ -72,7 +72,7 @@ def _grays(cuts, header):
 # %% ../../nbs/data/02e_nifti.ipynb #f0b265e2
 def read_nifti(data:bytes, # The contents of a .nii file
                name:str # What to call it in errors
-              )->tuple: # One array per slice, and an empty dictionary
+              )->tuple: # One array per slice, and a dictionary: `place`
     "Read the slices of a NIfTI."
     with quietly(name, "nibabel", "NIfTI file"):
         a, mm, header = upright_volume(data, name)
@@ -80,7 +80,8 @@ def read_nifti(data:bytes, # The contents of a .nii file
         across, up = (mm[i] for i in range(3) if i != axis)
         cuts = np.moveaxis(a, axis, 0)
         check_size(name, *cuts.shape[1:], len(cuts))
-        return [square_pixels(o[::-1, ::-1].T, [up, across], name) for o in _grays(cuts, header)], {}
+        return [square_pixels(o[::-1, ::-1].T, [up, across], name) for o in _grays(cuts, header)], \
+            dict(place=header.get_best_affine().tolist())
 
 # %% ../../nbs/data/02e_nifti.ipynb #2e56fe34
 def read_gzip(data:bytes, # The contents of a .nii.gz file

@@ -98,7 +98,8 @@ def region_of(file, # Of the image
     "Open the region of an image as a mask of the image's size."
     w, h = open_image(file).size
     if isinstance(region, str):
-        return region_mask(np.asarray(open_image(region))[..., 0] > 127, (h, w))
+        marked = np.asarray(open_image(region))[..., 0]
+        return region_mask(marked > marked.max()/2, (h, w))  # inside may be 1, not 255
     middle, half = np.multiply(region[:2], (w, h)), np.multiply(region[2:], (w/2, h/2))
     return region_mask((*(middle - half), *(middle + half)), (h, w))
 

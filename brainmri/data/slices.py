@@ -22,6 +22,7 @@ class Slice:
     series:int = None # 1 for the slices of a file that holds several
     number:int = None # Its place in that file, from 1; two slices of one place share it
     other:str = None # What it is if it isn't MRI, in DICOM's words
+    place:tuple = None # Where its file lies in space, if a header says it: numbers to be compared
 
 # %% ../../nbs/data/02ba_slices.ipynb #59507f34
 MAX_VOLUME_BYTES = 400_000_000  #: Files of more bytes than this are refused
@@ -45,7 +46,7 @@ def read_slices(source, # Path of a file, or its bytes
     name = name or ("the image" if isinstance(source, bytes) else str(source))
     if untrusted: info, arrays = in_worker("brainmri.data.slices.read_arrays", source, name)
     else: info, arrays = read_arrays(source, name)
-    images, other = [Image.fromarray(a) for a in arrays], info.get("other")
-    if len(images) == 1: return [Slice(name, images[0], other=other)]
+    images, facts = [Image.fromarray(a) for a in arrays], dict(other=info.get("other"), place=info.get("place"))
+    if len(images) == 1: return [Slice(name, images[0], **facts)]
     places = zip(itertools.count(1), images, info.get("numbers") or itertools.count(1))
-    return [Slice(f"{name}#{k}", im, 1, number, other) for k, im, number in places]
+    return [Slice(f"{name}#{k}", im, 1, number, **facts) for k, im, number in places]

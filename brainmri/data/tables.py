@@ -334,7 +334,8 @@ def _find_nearby(df, base, what, listings):
 # %% ../../nbs/data/02d_tables.ipynb #3f929c7f
 def locate(df, # From `read_table`, with filepath and label
            base, # The folder that its paths are relative to
-           what # What it is, for messages
+           what, # What it is, for messages
+           some:bool=False # Keep the names of files that can't be found, if others can?
           )->list: # The path of each file on this machine
     "Find the files that a table names."
     listings = {}
@@ -342,6 +343,7 @@ def locate(df, # From `read_table`, with filepath and label
     files = _find_all(named, base, listings)
     if not any(files): files = _find_nearby(df, base, what, listings)
     gone = [o for o, file in zip(named, files) if not file]
+    if some and any(files): return [file or os.path.join(base, str(o)) for o, file in zip(named, files)]
     if gone: raise DataError(f"{what} names {counted(len(gone), 'file')} that can't be found: "
                              f"{listed(gone)}. Paths are relative to {base}.")
     return list(files)

@@ -79,7 +79,7 @@ def conformal_quantile(wrong:np.ndarray, # 1 - probability of the true class, of
     "Find the ⌈(n + 1)·`level`⌉-th smallest number; 1 if there are too few of them."
     n = len(wrong)
     rank = int(np.ceil(round((n + 1)*level, 9)))
-    return float(np.sort(wrong)[rank - 1]) if n*round(1 - level, 9) >= 1 else 1.
+    return float(np.sort(wrong)[rank - 1]) if rank <= n else 1.
 
 # %% ../../nbs/evaluate/00a_calibrate.ipynb #6d1526ae
 def conformal_quantiles(y, # Class number of each image, none of them trained on

@@ -23,7 +23,7 @@ from ..core import CROP_MARGIN, ConfigError, ImageError, pick, subplots, thread_
 from ..data.cache import normalize, to_float
 from ..data.classes import STUDY_CLASSES
 from ..data.channels import each_channel, open_picture, picture_array, shown_picture
-from ..data.image import any_image, to_rgb
+from ..data.image import any_image
 from .calibrate import softmax
 from ..models.pointing import point, pointing_map
 from ..train.frozen import own_state
@@ -98,14 +98,17 @@ def grad_cam(model:nn.Module, # `nn.Sequential(body, head)`; it comes out as it 
 # %% ../../nbs/evaluate/02_explain.ipynb #1c2ad006
 def full_frame(cam:np.ndarray, # A map, (h, w), of what the network saw
                size:tuple, # Width and height of the original image, in pixels
-               margin:int=CROP_MARGIN # Pixels that were cut from each side
+               margin:int=CROP_MARGIN, # Pixels that were cut from each side
+               shown:tuple=None # Width and height to draw it in; `size` unless given
               )->np.ndarray: # float32, (height, width)
     "Put a map into the frame of the original image, with zero on the `margin`."
-    w, h = (o - 2*margin for o in size)
-    if min(w, h) <= 0:
+    if min(size) <= 2*margin:
         raise ImageError(f"The image has {size[0]}×{size[1]} pixels: expected over {2*margin} in each direction.")
+    w, h = shown or size
+    x, y = margin*w//size[0], margin*h//size[1]
     cam = Image.fromarray(np.asarray(cam, np.float32))
-    return np.pad(np.asarray(cam.resize((w, h), Image.Resampling.BILINEAR)), margin)
+    inner = np.asarray(cam.resize((w - 2*x, h - 2*y), Image.Resampling.BILINEAR))
+    return np.pad(inner, ((y, y), (x, x)))
 
 # %% ../../nbs/evaluate/02_explain.ipynb #f0899741
 #: The caveat below every picture of a CAM
@@ -143,7 +146,7 @@ def plot_cam(images, # Arrays of bytes, (h, w) or (h, w, 3)
 # %% ../../nbs/evaluate/02_explain.ipynb #ae24f02f
 def _axes(images, cols):
     "Make a figure with two axes for each image, as tall as the tallest."
-    rows, tall = -(-len(images)//cols), max(np.shape(o)[0]/np.shape(o)[1] for o in images)
+    rows, tall = -(-len(images)//cols), max(min(np.shape(o)[0]/np.shape(o)[1], 4) for o in images)
     size = 3.5*cols + .7, (1.7*tall + .3)*rows + .3
     fig, axs = subplots(rows, 2*cols, squeeze=False, figsize=size)
     for ax in axs.flat: ax.axis("off")
@@ -151,11 +154,15 @@ def _axes(images, cols):
 
 # %% ../../nbs/evaluate/02_explain.ipynb #74d737a2
 def _pair(axes, image, cam, title, region):
+    h, w = cam.shape
+    by = -(-max(h, w)//1000)  # what is drawn is smaller still
+    place = dict(extent=(-.5, w - .5, h - .5, -.5))
     for ax in axes:
-        ax.imshow(image, cmap="gray", vmin=0, vmax=255)
+        ax.imshow(image[::by, ::by], cmap="gray", vmin=0, vmax=255, **place)
         if region is not None: _outline(ax, region)
-    opacity = .75*np.sqrt(np.clip(cam, 0, 1))
-    axes[1].imshow(cam, cmap="viridis", vmin=0, vmax=1, alpha=opacity)
+    seen = cam[::by, ::by]
+    opacity = .75*np.sqrt(np.clip(seen, 0, 1))
+    axes[1].imshow(seen, cmap="viridis", vmin=0, vmax=1, alpha=opacity, **place)
     if cam.any():
         axes[1].plot(*np.unravel_index(cam.argmax(), cam.shape)[::-1], "+", color="#D55E00", ms=10, mew=2)
     axes[0].set_title(title or "", fontsize=9, loc="left")
@@ -297,7 +304,7 @@ def explain(model, # `nn.Sequential(body, head)`
         return explain(model, [images], img_size, margin, target, temperature, classes, look, **kwargs)[0]
     if not images: return Explanations()
     def opened(o):
-        return each_channel(to_rgb, open_picture(o)) if isinstance(o, dict) else any_image(o)
+        return each_channel(any_image, open_picture(o)) if isinstance(o, dict) else any_image(o)
     images, target = list(map(opened, images)), _numbers(target, list(classes))
     cams, outputs = image_cams(model, images, img_size, margin, target, **kwargs)
     which = np.broadcast_to(outputs.argmax(1) if target is None else target, len(images))

@@ -92,7 +92,7 @@ def _compare(run, recipe, new, probs):
 # %% ../../nbs/study/02_external.ipynb #cb1cf4e2
 def _keep(folder, found, new, probs, classes):
     "Write the results to the run's folder, one file per set of images, and update the report."
-    name = "".join(o if o.isalnum() or o in "-_." else "-" for o in found.name).strip(".-") or "images"
+    name = "".join(o if o.isalnum() or o in "-_." else "-" for o in found.name).strip(".-")[:100] or "images"
     path = folder/"external"/f"{name}-{found.recipe}-{content_key(list(new.sha), list(new.y))[:6]}"
     answers = pd.DataFrame(probs, columns=[f"prob_{c}" for c in classes]).assign(pred=probs.argmax(1))
     write_csv(f"{path}.csv", new[["filepath", "label", "y"]].join(answers))

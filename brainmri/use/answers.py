@@ -68,7 +68,8 @@ class Prediction:
                ): # An `Explanation`
         "Show where the network looked, by Grad-CAM (see [explain](../evaluate/02_explain.ipynb))."
         if self.explainer: return self.explainer(target or self.top)
-        raise ConfigError(f"{self.source} can't be explained: it wasn't read by a Predictor.")
+        why = "its file couldn't be read" if self.failed else "it wasn't read by a Predictor"
+        raise ConfigError(f"{self.source} can't be explained: {why}.")
     def to_dict(self)->dict: # For tables and JSON; `series` and `slice` only if it has them
         "Turn the prediction into a flat dictionary."
         row = dict(source=one_line(self.source))
@@ -160,7 +161,9 @@ class Predictions(list):
 def _table(rows):
     "Make a table with the columns of the longest row."
     columns = list(max(rows, key=len, default={}))
-    return need_package("pandas", "pandas").DataFrame(rows, columns=columns)
+    df = need_package("pandas", "pandas").DataFrame(rows, columns=columns)
+    mixed = [o for o in ("series", "slice") if o in df and df[o].isna().any()]  # pandas makes these floats
+    return df.assign(**{o: df[o].astype("Int64").astype(object).where(df[o].notna()) for o in mixed})
 
 def html_table(df # A DataFrame
               )->str: # A table; names are escaped

@@ -13,7 +13,7 @@ from ..core import *
 from ..store import *
 from ..data.classes import healthy_class
 from .answers import Predictions, html_table, render_answer
-from .predict import Predictor, list_slices, load, open_safely
+from .predict import Predictor, list_slices, load, number_series, open_safely
 
 # %% auto #0
 __all__ = ['MOST_CARDS', 'MAX_UPLOAD', 'caveat', 'looking', 'answer_many', 'map_beside', 'above_picture', 'answer_html',
@@ -34,7 +34,7 @@ def looking(predictor:Predictor # From `load`
     "Let the engine give a map with each answer, in one pass; an ONNX file has none."
     if not hasattr(predictor.engine, "look"): return predictor
     found = Predictor(predictor.engine.look, predictor.bundle, predictor.gate, predictor.path)
-    found.model = predictor.model
+    found.model, found.parts = predictor.model, predictor.parts
     return found
 
 # %% ../../nbs/use/06_app.ipynb #4bd01765
@@ -49,12 +49,12 @@ def answer_many(predictor:Predictor, # From `load`
     each = [[o for item in _items(files) for o in open_safely(item)] for files in asked]
     with _one_pass:  # while other files are opened
         answers = iter(predictor.answer([o for items in each for o in items], level=level))
-    return [Predictions(next(answers) for _ in items) for items in each]
+    return [number_series([next(answers) for _ in items]) for items in each]
 
 # %% ../../nbs/use/06_app.ipynb #f44321e5
 def _items(files):
     "List the slices to open, without the folder of the uploads."
-    return [replace(o, name=Path(o.name).name) for o in list_slices(list(files or []))[0]]
+    return [replace(o, name=Path(o.name).name) for o in list_slices(list(files or []), untrusted=True)[0]]
 
 # %% ../../nbs/use/06_app.ipynb #38669549
 def map_beside(picture:Image.Image, # As it was given
@@ -64,14 +64,14 @@ def map_beside(picture:Image.Image, # As it was given
     "Draw a picture, and beside it the same under a map."
     from matplotlib import colormaps
     from brainmri.evaluate.explain import full_frame
-    seen = full_frame(seen, picture.size, margin)
     image = picture.convert("RGB")
+    image.thumbnail((320, 640))
+    seen = full_frame(seen, picture.size, margin, image.size)
     color = Image.fromarray((255*colormaps["viridis"](seen)[..., :3]).astype(np.uint8))
     mask = Image.fromarray((255*.75*np.sqrt(seen.clip(0, 1))).astype(np.uint8))
     both = Image.new("RGB", (2*image.width, image.height))
     both.paste(image, (0, 0))
     both.paste(Image.composite(color, image, mask), (image.width, 0))
-    both.thumbnail((640, 640))
     return both
 
 # %% ../../nbs/use/06_app.ipynb #167ebde8
@@ -90,6 +90,7 @@ def _picture(p, margin):
 def above_picture(predictor:Predictor # From `load`
                  )->str: # A line
     "Say what the map beside a picture shows."
+    if predictor.model is None: return ""  # an ONNX file has no map
     from brainmri.evaluate.explain import say_measured
     from brainmri.models.pointing import pointing_map
     if pointing_map(predictor.model) is None:
@@ -142,6 +143,8 @@ def make_app(bundle # A folder or an .onnx file, as `load` takes it, or a `Predi
     "Make the page for one network; `serve` shows it."
     gr = _gradio()
     predictor = looking(bundle if isinstance(bundle, Predictor) else load(bundle))
+    sequences = " and ".join(predictor.channels)
+    if sequences: raise ConfigError(f"The page takes single pictures, not {sequences} together: use `predict`.")
     levels = sorted(map(float, predictor.bundle.get("conformal") or [.9]))
     with gr.Blocks(title="brainmri", analytics_enabled=False, delete_cache=(600, 3600)) as app:
         name = " ".join(predictor.bundle["recipe"]["name"].replace("`", "'").split())
@@ -164,9 +167,8 @@ def guards(host:str # Address that the server listens on
     "Refuse requests that are too large or, on the loopback address, name another host."
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
-    loopback = ["127.0.0.1", "localhost", "[::1]"]
-    local = host in ("127.0.0.1", "localhost", "::1")
-    own = [Middleware(TrustedHostMiddleware, allowed_hosts=loopback)] if local else []
+    loopback = ["127.0.0.1", "localhost"]
+    own = [Middleware(TrustedHostMiddleware, allowed_hosts=loopback)] if host in loopback else []
     return [*own, Middleware(AtMost)]
 
 # %% ../../nbs/use/06_app.ipynb #4bff87be
@@ -201,6 +203,7 @@ def serve(bundle, # A folder or an .onnx file, as `load` takes it, or a `Predict
     "Show the page for one network on this machine."
     if not isinstance(port, int) or not 0 <= port < 65536:
         raise ConfigError(f"port={port!r}: expected 0 to 65535.")
+    if ":" in host: raise ConfigError(f"host={host!r}: expected a name or an IPv4 address, such as 127.0.0.1.")
     app = make_app(bundle)
     fonts = dict(font=["system-ui", "sans-serif"], font_mono=["monospace"])  # named, not fetched
     limits = dict(max_file_size=MAX_UPLOAD, app_kwargs=dict(middleware=guards(host)))

@@ -156,6 +156,7 @@ def write_average(folder, # For the average
                  )->Path: # bundle.json
     "Describe the average of several bundles, and link their files."
     folder, first = Path(folder), read_bundle(members[0])
+    for o in members[1:]: _check_same(o, members[0])
     places = {f"member-{i}": Path(o) for i, o in enumerate(members, 1)}
     for place, member in places.items():
         for name in bundle_files(member): _link(member/name, folder/place/name)
@@ -164,6 +165,13 @@ def write_average(folder, # For the average
     return write_json(folder/"bundle.json", {**bundle, "checksum": bundle_checksum(bundle)})
 
 # %% ../../nbs/use/01_bundle.ipynb #11436eed
+def _check_same(folder, other):
+    "Refuse bundles whose answers can't be averaged class by class."
+    one, two = read_bundle(folder), read_bundle(other)
+    differ = [k for k in ("classes", "img_size", "margin", "channels") if one.get(k) != two.get(k)]
+    if differ: raise RunError(f"{folder} and {other} differ in {listed(differ)}: expected the same, to average them.")
+
+# %% ../../nbs/use/01_bundle.ipynb #74e6451c
 def _link(file, place):
     place.parent.mkdir(parents=True, exist_ok=True)
     place.unlink(missing_ok=True)

@@ -13,9 +13,10 @@ from ..data.image import HEAD_BYTES, READABLE, file_kind, holds_slices
 from ..data.medical import first_number, frame_header, is_mosaic, numbered
 from ..data.medical import order_in_space, quietly, read_header, slice_place
 from ..data.slices import MAX_VOLUME_BYTES, Slice
+from ..data.worker import untrusted as in_worker
 
 # %% auto #0
-__all__ = ['walk_files', 'find_slices', 'place_slices']
+__all__ = ['read_place', 'walk_files', 'find_slices', 'place_slices']
 
 # %% ../../nbs/use/03_dicom.ipynb #b5d9c1b4
 @dataclass(frozen=True)
@@ -32,33 +33,42 @@ class _Place:
 
 # %% ../../nbs/use/03_dicom.ipynb #1ff87d8b
 def _dicom_place(f, path):
-    "Read the `_Place` of the open DICOM file `f`."
-    if f.seek(0, os.SEEK_END) > MAX_VOLUME_BYTES: return _Place(path, is_lost=True)
+    "Read what a `_Place` says of the open DICOM file `f`."
+    if f.seek(0, os.SEEK_END) > MAX_VOLUME_BYTES: return dict(is_lost=True)
     f.seek(0)
     with quietly(path, "pydicom", "DICOM file"):
         ds = read_header(f, pixels=False)
-        if first_number(ds, "NumberOfFrames", 1) > 1 or is_mosaic(ds): return _Place(path, path)
+        if first_number(ds, "NumberOfFrames", 1) > 1 or is_mosaic(ds): return dict(series=path)
         series = str(ds.get("SeriesInstanceUID") or "") or None
-        place = slice_place(frame_header(ds, 0))
-        return _Place(path, series, place, first_number(ds, "InstanceNumber", None), not series)
+        number = first_number(ds, "InstanceNumber", None)
+        return dict(series=series, where=slice_place(frame_header(ds, 0)), instance=number, is_lost=not series)
 
 # %% ../../nbs/use/03_dicom.ipynb #de6231aa
-def _place(path):
+def read_place(file, # A file with content
+               name:str # What to call it
+              )->tuple: # A dictionary: series, where, instance and is_lost, and no arrays
+    "Read from the header of a file where it belongs, as `untrusted` asks for it."
+    with open(file, "rb") as f:
+        kind = file_kind(f.read(HEAD_BYTES), Path(name).suffix)
+        try:
+            if kind == "dicom": return _dicom_place(f, name), []
+            whole = kind in ("nifti", "gzip", "numpy") or kind in ("picture", "tiff") and _has_pages(f)
+            return dict(series=name if whole else None), []
+        except Exception: return dict(is_lost=kind == "dicom"), []  # the error appears when it is read
+
+# %% ../../nbs/use/03_dicom.ipynb #24a905f5
+def _place(path, untrusted=False):
     "Read where a file belongs; None for files that `read_slices` can't read."
     if not holds_slices(path): return None
-    kind = None
     try:
         if not has_content(path): return _Place(path)
-        with open(path, "rb") as f:
-            kind = file_kind(f.read(HEAD_BYTES), Path(path).suffix)
-            if kind == "dicom": return _dicom_place(f, path)
-            whole = kind in ("nifti", "gzip", "numpy") or kind in ("picture", "tiff") and _has_pages(f)
-            return _Place(path, path if whole else None)
-    except Exception: return _Place(path, is_lost=kind == "dicom")  # the error appears when it is read
+        facts, _ = in_worker("brainmri.use.dicom.read_place", path) if untrusted else read_place(path, path)
+        return _Place(path, **facts)
+    except Exception: return _Place(path)
 
 # %% ../../nbs/use/03_dicom.ipynb #bbe6b97c
 def _has_pages(f):
-    with Image.open(f) as im: return im.format != "MPO" and getattr(im, "n_frames", 1) > 1
+    with Image.open(f) as im: return im.format not in ("MPO", "PNG") and getattr(im, "n_frames", 1) > 1
 
 # %% ../../nbs/use/03_dicom.ipynb #4c2c3b28
 def _in_order(places):
@@ -99,20 +109,22 @@ def walk_files(folder): # Searched to any depth, links included
         yield from (os.path.join(d, o) for o in names if o != "DICOMDIR")
 
 # %% ../../nbs/use/03_dicom.ipynb #69bbca23
-def find_slices(folder # Searched to any depth, links included
+def find_slices(folder, # Searched to any depth, links included
+                untrusted:bool=False # Read headers in a second process, with limits?
                )->list: # `Slice`s with a path as `image`; those of a series are together and in order
     "Find all pictures, DICOM and NIfTI files below `folder`."
     if not os.path.isdir(folder): raise DataError(f"{folder} is not a folder: `read_slices` reads a file.")
-    places = {o: _place(o) for o in walk_files(folder)}
+    places = {o: _place(o, untrusted) for o in walk_files(folder)}
     left = [os.path.relpath(o, folder) for o, place in places.items() if place is None]
     told = f"{folder}: left out {counted(len(left), 'file')} ({listed(left, 3)}): only {READABLE} are read."
     if left: warnings.warn(told, DataWarning, stacklevel=2)
     return _placed([o for o in places.values() if o])
 
 # %% ../../nbs/use/03_dicom.ipynb #06a80403
-def place_slices(paths # Of files
+def place_slices(paths, # Of files
+                 untrusted:bool=False # Read headers in a second process, with limits?
                 )->list: # `Slice`s, one for each of `paths`, in their order
     "Find which files are slices of one series, and their place in it."
-    places = [o for o in map(_place, dict.fromkeys(map(str, paths))) if o]
+    places = [o for path in dict.fromkeys(map(str, paths)) if (o := _place(path, untrusted))]
     found = {o.name: o for o in _placed([o for o in places if o.series is None or not o.is_alone])}
     return [found.get(str(p)) or Slice(str(p), str(p)) for p in paths]

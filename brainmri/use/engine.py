@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 # %% auto #0
-__all__ = ['EndToEnd', 'TorchEngine', 'Averaged', 'average', 'open_engine', 'write_onnx']
+__all__ = ['EndToEnd', 'TorchEngine', 'Pooled', 'Averaged', 'average', 'open_engine', 'write_onnx']
 
 # %% ../../nbs/use/02_engine.ipynb #9f5687e9
 from ..core import *
@@ -90,11 +90,21 @@ class TorchEngine:
         body, self.pooling = _without_pooling(model[0])
         frozen = any(True for _ in body.parameters())
         self.maps = FrozenNet(body, self.precision, self.device, half=False) if frozen else body
-        self.net = EndToEnd(self.model, bundle, gate, lambda x: self.pooling(self.maps(x)))
+        self.net = EndToEnd(self.model, bundle, gate, Pooled(self.maps, self.pooling))
         self.first = self.net.eval().to(self.device)  # gives distance and map, also for an average
         self.parts = [(self.model, bundle, gate)]
 
 # %% ../../nbs/use/02_engine.ipynb #5e696995
+class Pooled:
+    "A body in two steps: maps, and their pooling."
+    def __init__(self,
+                 maps, # Gives the maps of its input
+                 pooling # Of the maps
+                ):
+        self.maps, self.pooling = maps, pooling
+    def __call__(self, x): return self.pooling(self.maps(x))
+
+# %% ../../nbs/use/02_engine.ipynb #24980a5b
 def _without_pooling(body):
     "Split a body before its last pooling, where maps are finer."
     early, last = body
@@ -140,7 +150,11 @@ def mean_of(self:Averaged,
     "Run each body once, and average the answers of the heads."
     for net in self.nets:
         if net.body not in seen: seen[net.body] = net.body(net.normalize(pictures))
-    found = [net.judge(seen[net.body]) for net in self.nets]
+    return _mean_answer([net.judge(seen[net.body]) for net in self.nets])
+
+# %% ../../nbs/use/02_engine.ipynb #716b0195
+def _mean_answer(found):
+    if len(found) == 1: return found[0]
     probs = torch.stack([logits.softmax(1) for logits, _ in found]).mean(0)
     return probs.clamp(min=1e-12).log(), found[0][1]
 
@@ -177,34 +191,55 @@ def look(self:TorchEngine,
         )->tuple: # Logits and distance as from a call; maps, (n, h, w), 0 to 1, or None for each
     "Compute in one pass the answers, and where the network looked."
     with own_state(self.device), torch.no_grad():
-        x = torch.as_tensor(pictures, device=self.device)
-        maps = self.maps(self.first.normalize(x))
-        if maps.dim() != 4 or maps.shape[1] == len(self.first.mean):
-            return *self(pictures), [None]*len(pictures)
+        nets = getattr(self.net, "nets", [self.net])
+        maps = self._maps(nets, torch.as_tensor(pictures, device=self.device))
+        if maps is None: return *self(pictures), [None]*len(pictures)
         learned = pointing_map(self.model) is not None
         with torch.set_grad_enabled(not learned):
-            pooled = self.pooling(maps.requires_grad_(not learned))
-            logits, distance = self.first.judge(pooled)
-            where = None if learned else _grad_cam(logits, maps)
-        seen = {self.first.body: pooled.detach()}
-        if self.net is not self.first: logits, distance = self.net.mean_of(x, seen)
-        if learned: where = self._point(seen)
+            seen = {body: body.pooling(o.requires_grad_(not learned)) for body, o in maps.items()}
+            each = [net.judge(seen[net.body]) for net in nets]
+            logits, distance = _mean_answer(each)
+            if learned: where = self._point(seen)
+            else: where = _mean_cam(each, [maps[net.body] for net in nets], logits.argmax(1))
     found = [o.detach().double().cpu().numpy() for o in (logits, distance)]
     return found[0], found[1] if self.gated else None, where.clamp(0, 1).float().cpu().numpy()
 
 # %% ../../nbs/use/02_engine.ipynb #c31493bb
 @patch
+def _maps(self:TorchEngine, nets, x):
+    "The maps of each body before its last pooling; None if one has no places."
+    if not all(any(True for _ in model[0].parameters()) for model, *_ in self.parts): return None
+    maps = {}
+    for net in nets:
+        if net.body not in maps: maps[net.body] = net.body.maps(net.normalize(x))
+    return maps if all(o.dim() == 4 for o in maps.values()) else None
+
+# %% ../../nbs/use/02_engine.ipynb #a5845998
+@patch
 def _point(self:TorchEngine, seen):
     "The mean of the maps that the networks learned, at the size of the first."
     nets = zip(getattr(self.net, "nets", [self.net]), self.parts)
     maps = [pointing_map(model)(seen[net.body]).sum(1, keepdim=True) for net, (model, *_) in nets if pointing_map(model)]
-    return torch.stack([interpolate(o, maps[0].shape[2:], mode="bilinear") for o in maps]).mean(0)[:, 0]
+    return _mean_map(maps)
+
+# %% ../../nbs/use/02_engine.ipynb #ff76bc35
+def _mean_map(maps):
+    "The mean of maps, at the size of the first."
+    alike = [interpolate(o, maps[0].shape[2:], mode="bilinear") for o in maps]
+    return torch.stack(alike).mean(0)[:, 0]
 
 # %% ../../nbs/use/02_engine.ipynb #a11eb4a1
-def _grad_cam(logits, maps):
-    slope, = torch.autograd.grad(logits.amax(1).sum(), maps)
-    cam = (slope.mean((2, 3), keepdim=True)*maps.detach()).sum(1).relu()
-    return cam/cam.amax((1, 2), keepdim=True).clamp(min=1e-37)
+def _mean_cam(each, maps, target):
+    "The mean of the networks' Grad-CAMs of the class `target`, at the size of the first."
+    cams = [_grad_cam(logits.gather(1, target[:, None]).sum(), o) for (logits, _), o in zip(each, maps)]
+    return _scaled(_mean_map(cams)[:, None])[:, 0]
+
+# %% ../../nbs/use/02_engine.ipynb #b994f2f9
+def _grad_cam(score, maps):
+    slope, = torch.autograd.grad(score, maps, retain_graph=True)
+    return _scaled((slope.mean((2, 3), keepdim=True)*maps.detach()).sum(1, keepdim=True).relu())
+
+def _scaled(cam): return cam/cam.amax((2, 3), keepdim=True).clamp(min=1e-37)
 
 # %% ../../nbs/use/02_engine.ipynb #78e9df33
 @delegates(TorchEngine, but=["model"])

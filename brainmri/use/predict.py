@@ -28,7 +28,8 @@ from .dicom import find_slices, place_slices
 from .ood import Gate, plain_checks, read_gate
 
 # %% ../../nbs/use/04_predict.ipynb #0dfb4ca5
-def list_slices(x # What `predict` was given
+def list_slices(x, # What `predict` was given
+                untrusted:bool=False # Read headers in a second process, with limits on time and memory?
                )->tuple: # `Slice`s whose `image` is to be opened; and whether `x` holds several
     "List the slices in whatever `predict` was given."
     if any(hasattr(x, o) for o in ("columns", "file_meta")) or isinstance(x, dict): raise _no_image(x)
@@ -36,12 +37,12 @@ def list_slices(x # What `predict` was given
     given = list(x) if many else [x]
     items = [_contents(o) for o in given]
     files = [o for o in items if isinstance(o, (str, Path)) and not os.path.isdir(o)]
-    placed = iter(place_slices(files) if many else [Slice(str(o), o) for o in files])
+    placed = iter(place_slices(files, untrusted) if many else [Slice(str(o), o) for o in files])
     slices = []
     for i, o in enumerate(items):
         if not isinstance(o, (str, Path)): slices.append(Slice(f"{type(given[i]).__name__} in memory", o))
         elif not os.path.isdir(o): slices.append(next(placed))
-        elif inside := find_slices(o):  # the same series in two folders is two series
+        elif inside := find_slices(o, untrusted):  # the same series in two folders is two series
             slices += [replace(s, series=s.series and (i, s.series)) for s in inside]
             many = True
         else: slices.append(Slice(str(o), ImageError(f"{o} holds no images: expected pictures, DICOM or NIfTI.")))
@@ -51,7 +52,7 @@ def list_slices(x # What `predict` was given
 def is_single(x # What `predict` was given
              )->bool: # False for a list, a column or a stack of pictures
     "Is `x` one file, folder or picture?"
-    if isinstance(x, np.ndarray): return x.ndim != 4 and x.dtype.kind not in "OU"
+    if isinstance(x, np.ndarray): return x.ndim == 0 or x.ndim != 4 and x.dtype.kind not in "OU"
     if isinstance(x, (str, Path, bytes, bytearray, memoryview, Image.Image)): return True
     one = ("read", "detach", "save_as")  # a file, a tensor, pydicom's data set
     return any(hasattr(x, o) for o in one) or not isinstance(x, Iterable)
@@ -164,7 +165,7 @@ class Predictor:
         self.classes = tuple(bundle["classes"])
         self.channels = tuple(bundle.get("channels") or ())
         self.frame = {k: bundle[k] for k in ("img_size", "margin")}
-        for k in ("model", "device", "precision"): setattr(self, k, getattr(engine, k, None))
+        for k in ("model", "parts", "device", "precision"): setattr(self, k, getattr(engine, k, None))
     def __repr__(self): return f"Predictor({self.bundle['recipe']['name']}, {', '.join(self.classes)})"
     def __reduce_ex__(self, protocol): return (load, self.opened) if self.opened else super().__reduce_ex__(protocol)
     def __copy__(self): return self
@@ -180,7 +181,7 @@ class Predictor:
         "Classify images; among several, unusable ones are rejected with a reason."
         if not isinstance(bs, int) or bs < 1: raise ConfigError(f"bs={bs!r}: expected a number of images.")
         conformal_limits(self.bundle, level)  # before files are opened
-        items, many = _channels().list_channels(x, self.channels) if self.channels else list_slices(x)
+        items, many = _channels().list_channels(x, self.channels) if self.channels else list_slices(x, untrusted)
         if untrusted: items = [o for item in items for o in open_safely(item)]
         found = self.answer(items, bs, level, progress)
         if many or len(found) > 1: return found
@@ -194,13 +195,20 @@ class Predictor:
                progress:bool=False # Show a bar for more than 200 files?
               )->Predictions: # One for each slice
         "Open slices and classify them."
-        found = Predictions()
+        found, items = Predictions(), [self._suited(o) for o in items]
         for i in track(range(0, len(items), bs), "predicting", progress and len(items) > 200):
             part = items[i:i+bs]
             opened = thread_map(partial(open_slices, **self.frame), part, progress=False)
             places = [(o, item, k) for item, slices in zip(part, opened) for k, o in enumerate(slices)]
             for j in range(0, len(places), bs): found += _answers(self, places[j:j+bs], float(level))
         return number_series(found)
+
+    def _suited(self, item):
+        "Give a slice an error if it is one picture and the network takes sequences, or the other way round."
+        if isinstance(item.image, Exception) or isinstance(item.image, dict) == bool(self.channels): return item
+        found = "one picture, not several sequences" if self.channels else "several sequences, not one picture"
+        expected = ", ".join(self.channels) or "a picture"
+        return replace(item, image=ImageError(f"{item.name} is {found}: expected {expected}."))
 
     def raw(self,
             x, # A list of paths, bytes, PIL images or arrays of one picture each
@@ -273,18 +281,34 @@ def _answer(o, probs, inside, level, refusal, distance, explainer):
 def explain_images(predictor:Predictor, # From `load`, of a bundle's folder
                    images, # Paths, PIL images or arrays
                    targets # Name of the class to explain for each; None for the most probable one
-                  )->list: # `Explanations`
+                  )->list: # `Explanations`; of an average, with the mean of its networks' maps
     "Explain many images in one pass."
     if predictor.model is None: raise ConfigError("An ONNX file has no gradients: load the bundle's folder.")
-    from brainmri.data.cache import normalize, to_float
-    from brainmri.evaluate.explain import explain
-    bundle, known = predictor.bundle, None not in targets
-    def inputs(pictures): return normalize(to_float(pictures), bundle["mean"], bundle["std"])
-    def look(pictures): return predictor.engine.look(pictures)[2]  # of several networks, the mean of their maps
-    return explain(predictor.model, list(images), **predictor.frame, target=list(targets) if known else None, inputs=inputs,
-                   look=look, temperature=bundle.get("temperature") or 1., classes=predictor.classes)
+    images = list(images)
+    probs = calibrate(predictor.raw(images), predictor.bundle.get("temperature") or 1.)
+    names = [o or predictor.classes[p.argmax()] for o, p in zip(targets, probs)]
+    each = [_explained(predictor, images, names, model, about) for model, about, _ in predictor.parts]
+    return type(each[0])(_joined(o, dict(zip(predictor.classes, p.tolist()))) for o, p in zip(zip(*each), probs))
 
 # %% ../../nbs/use/04_predict.ipynb #e4678bd9
+#| export
+
+# %% ../../nbs/use/04_predict.ipynb #4a39c1d6
+def _explained(predictor, images, names, model, about):
+    "Explain images by one network of a predictor; its bundle is `about`."
+    from brainmri.data.cache import normalize, to_float
+    from brainmri.evaluate.explain import explain
+    def inputs(pictures): return normalize(to_float(pictures), about["mean"], about["std"])
+    look = getattr(predictor.engine, "look", predictor.engine)
+    return explain(model, images, **predictor.frame, target=names, inputs=inputs,
+                   look=lambda pictures: look(pictures)[2], classes=predictor.classes)
+
+def _joined(found, probs):
+    "Join the explanations that several networks give of one image."
+    cam = np.mean([o.cam for o in found], 0)
+    return replace(found[0], cam=cam/max(cam.max(), 1e-37), probability=probs[found[0].label])
+
+# %% ../../nbs/use/04_predict.ipynb #261ab43b
 class Explainer:
     "Explain one prediction on demand."
     def __init__(self,
@@ -295,6 +319,7 @@ class Explainer:
                 ):
         if isinstance(item.image, (str, Path)): item = replace(item, image=os.path.abspath(item.image))
         self.predictor, self.item, self.k, self.seen = predictor, item, k, seen
+        self.written = _written(item.image)
     def __getstate__(self): return {**vars(self), "predictor": getattr(self.predictor, "opened", None) or self.predictor}
     def __deepcopy__(self, memo): return self
     def __call__(self, target=None # Name of a class; the most probable one if None
@@ -305,12 +330,19 @@ class Explainer:
     def image(self): # An image or array
         "Open the slice."
         file = self.item.image
-        on_disk = isinstance(file, (str, Path))
-        found = _kept(file, os.stat(file).st_mtime_ns) if on_disk else _pictures_in(self.item)
+        if _written(file) != self.written:
+            raise ImageError(f"{file} has been changed or deleted since: predict again to explain it.")
+        found = _kept(file, self.written) if self.written else _pictures_in(self.item)
         image = found[self.k].image
         return open_image(image) if isinstance(image, bytes) else image
 
 # %% ../../nbs/use/04_predict.ipynb #4bd69f97
+def _written(image):
+    "When a file was written; None if it is gone, or is no file."
+    on_disk = isinstance(image, (str, Path)) and os.path.isfile(image)
+    return os.stat(image).st_mtime_ns if on_disk else None
+
+# %% ../../nbs/use/04_predict.ipynb #f2822af2
 @lru_cache(maxsize=1)
 def _kept(path, written): return _pictures_in(Slice(str(path), path))
 
