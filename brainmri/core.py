@@ -224,6 +224,7 @@ def _figure_class():
             with matplotlib.rc_context({"text.parse_math": False}): super().draw(renderer)
     return Figure
 
+# %% ../nbs/00_core.ipynb #9eaff089
 def subplots(*args, # As for `plt.subplots`
              **kwargs # As for `plt.subplots`
             )->tuple: # The figure and its axes

@@ -254,6 +254,7 @@ def joined(self:Audit)->list: # Sentences; none if no patients are joined
     return [f"{len(t)} named patients are {counted(t.group.nunique(), 'group')}, such as {' and '.join(map(str, t.patient[:2]))}, "
             "since images of theirs nearly repeat or show one subject: they are split and counted as one"]
 
+# %% ../../nbs/data/08_audit.ipynb #835600a8
 @patch
 def repeats(self:Audit)->list: # Sentences
     "Say which labels conflict, what nearly repeats, and which names tell of copies."
@@ -387,6 +388,7 @@ def of(self:Audit,
     if group is None and not self._names_others(df, rows): return part
     return part.grouped(*known_groups(df, group), group is not None)
 
+# %% ../../nbs/data/08_audit.ipynb #62914ae3
 @patch
 def _names_others(self:Audit, df, rows):
     "Does `df` name patients, by itself, whom this audit didn't know of?"

@@ -41,7 +41,9 @@ def name_classes(labels # Folder names or labels, in any order, repeated or not
     numbers = {o for o in found if str(o).isdecimal()}
     labels = sorted(numbers, key=int) + sorted(found - numbers, key=str)
     known = {o: known_class(o) for o in labels}
-    if None in known.values(): return {o: str(o).strip() for o in labels}
+    numbered = {(name, re.sub(r"\D", "", str(o))) for o, name in known.items()}
+    if None in known.values() or len(numbered) > len(set(known.values())):
+        return {o: str(o).strip() for o in labels}
     return dict(sorted(known.items(), key=lambda item: _LIBRARY_ORDER.index(item[1])))
 
 # %% ../../nbs/data/00_classes.ipynb #0fe05385

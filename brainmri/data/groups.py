@@ -157,6 +157,7 @@ def _answers(group, paths):
         "expected a patient or None for every path.") from e
     return found
 
+# %% ../../nbs/data/06_groups.ipynb #a253c8fa
 def _order_problems(df, group):
     "Sentences about a Series that may be in another order than the table."
     numbered = isinstance(df.index, pd.RangeIndex) and not group.index.is_(df.index)

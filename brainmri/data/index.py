@@ -16,7 +16,8 @@ from .image import READABLE, holds_slices, open_image, read_file, refuse
 from .tables import MASK_FOLDERS, TABLE_SUFFIXES, choose_classes, drop_repeats, match_split, read_table
 
 # %% auto #0
-__all__ = ['FACTS', 'find_images', 'class_folders', 'name_problems', 'find_rows', 'check_image', 'index_images', 'problems']
+__all__ = ['FACTS', 'find_images', 'class_folders', 'name_problems', 'find_rows', 'check_image', 'changed_files', 'index_images',
+           'problems']
 
 # %% ../../nbs/data/03_index.ipynb #2c67856c
 def find_images(folder # Any folder
@@ -198,6 +199,13 @@ def _check_channels(files, margin):
     if bad: return dict(filepath=first["filepath"], problem=bad[0], done="left out")
     sha = hashlib.sha256("".join(f"{k}:{o['sha']} " for k, o in facts.items()).encode()).hexdigest()
     return first | dict(bytes=sum(o["bytes"] for o in facts.values()), sha=sha)
+
+# %% ../../nbs/data/03_index.ipynb #a09f7eef
+def changed_files(df # A table from `index_images`
+                 )->list: # Paths
+    "List the images whose files don't hold any more what they held."
+    now = thread_map(check_image, picture_files(df), progress=False)
+    return [o["filepath"] for o, sha in zip(now, df["sha"]) if o.get("sha") != sha]
 
 # %% ../../nbs/data/03_index.ipynb #4848df76
 def _assembled(rows, checked, names):

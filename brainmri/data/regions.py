@@ -99,7 +99,8 @@ def region_of(file, # Of the image
     w, h = open_image(file).size
     if isinstance(region, str):
         marked = np.asarray(open_image(region))[..., 0]
-        return region_mask(marked > marked.max()/2, (h, w))  # inside may be 1, not 255
+        inside = marked.max()/2 if marked.max() > 32 else 0  # a mask of few numbers holds labels
+        return region_mask(marked > inside, (h, w))
     middle, half = np.multiply(region[:2], (w, h)), np.multiply(region[2:], (w/2, h/2))
     return region_mask((*(middle - half), *(middle + half)), (h, w))
 

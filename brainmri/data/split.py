@@ -66,6 +66,7 @@ def _table_problems(df):
     if lacking:
         yield f"Expected a table from `index_images`; found one without {' and '.join(lacking)}."
 
+# %% ../../nbs/data/09_split.ipynb #482a261c
 def _tell_crossing(df, how):
     "Warn of patients or copies that a ready-made split has in several parts."
     if "group" not in df: return

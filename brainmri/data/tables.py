@@ -241,12 +241,14 @@ def choose_classes(labels, # As they were found
                   )->dict: # Label → class name, in the order of the classes
     "Name the classes of `labels`, and keep those that `classes` asks for."
     names, given = name_classes(labels), None if classes is None else given_names(labels, classes)
-    if given: return _named(given)
+    if given: names = _named(given)
     refuse_first(_spelling_problems(names.values()))
+    if given: return names
     if classes is None: return names
     asked = [classes] if isinstance(classes, (str, int)) else [cell_text(o) for o in classes]
     there = list(dict.fromkeys(names.values()))
-    wanted = [known_class(o) if known_class(o) in there else pick(str(o), there, "class") for o in asked]
+    known = {o: o if o in there else known_class(o) for o in asked}
+    wanted = [known[o] if known[o] in there else pick(str(o), there, "class") for o in asked]
     return {label: name for label, name in names.items() if name in wanted}
 
 # %% ../../nbs/data/02d_tables.ipynb #2e1a7c9d
@@ -262,7 +264,8 @@ def _spelling_problems(names):
     spellings = {}
     for name in dict.fromkeys(names):
         spellings.setdefault(" ".join(name.casefold().split()), []).append(name)
-    if "all" in spellings: yield "A class can't be called 'all', which stands for all classes together: rename it."
+    for name in {"all", "macro", "total"} & {*spellings}:
+        yield f"A class can't be called {name!r}, which stands for all classes together: rename it."
     for same in spellings.values():
         if len(same) > 1:
             yield f"The classes {listed(same)} differ in spelling only: write them in one way."

@@ -4,7 +4,7 @@
 
 # %% ../../nbs/models/00_bodies.ipynb #5b02c405
 from __future__ import annotations
-import os
+import os, re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -62,6 +62,8 @@ def add_body(body:Body # Its `name` must be new
     "Register a backbone, so that recipes and `train_all` know its name."
     if body.name in list_bodies():
         raise ConfigError(f"There is a body {body.name!r} already: choose another name.")
+    if not re.fullmatch(r"[\w.-]+", str(body.name)):
+        raise ConfigError(f"The name of the body {body.name!r} must be of letters, digits, '_', '-' and '.'.")
     _bodies[body.name] = body
     return body
 
@@ -394,9 +396,12 @@ def body_weights(weights="imagenet", # "auto", "imagenet", a path, or None
     if weights is None: return None, "random weights: no pretrained features"
     if not isinstance(weights, (str, os.PathLike)):
         raise ConfigError(f"weights={weights!r}: expected 'auto', 'imagenet', 'phantoms', the path of a file, or None.")
+    asked = weights
     if weights in ("auto", "imagenet"):
         find = get_body(body).weights
         weights = os.environ.get("BRAINMRI_WEIGHTS") or (find and find(download))
+    if weights is None and find is None and asked == "imagenet":
+        raise WeightsError(f"There are no ImageNet weights for {body}: give a file, or weights='auto' or None.")
     if weights is None: return None, "random weights: no pretrained features on this disk"
     state, source = weights, "timm"
     if not isinstance(weights, dict): state, source = read_weights(weights), Path(weights).name

@@ -142,7 +142,7 @@ def ann_optimized(shape=(3, 64, 64), # Of an image
     return nn.Sequential(nn.Flatten(), *first, *second, nn.Linear(256, n_classes))
 
 # %% ../../nbs/models/01_heads.ipynb #63f290a8
-_heads = dict(baseline=ann_baseline, optimized=ann_optimized, torchvision=torchvision_head, mlp=mlp_head,
+_heads = dict(baseline=ann_baseline, optimized=ann_optimized, torchvision=linear_head, mlp=mlp_head,
               pool=pool_head, linear=linear_head, probe=linear_head, guided=guided_head)
 
 def list_heads()->list: # Names
@@ -157,4 +157,5 @@ def make_head(name:str, # One of `list_heads()`
              )->nn.Sequential: # Takes what the body gives
     "Build the head called `name`."
     pick(name, _heads, "head")
-    return _heads[name](own if name == "torchvision" else shape, n_classes)
+    if name == "torchvision" and len(own): return torchvision_head(own, n_classes)
+    return _heads[name](shape, n_classes)

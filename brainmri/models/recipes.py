@@ -4,6 +4,7 @@
 
 # %% ../../nbs/models/02_recipes.ipynb #c016b6f4
 from __future__ import annotations
+import re
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 import torch
@@ -18,7 +19,8 @@ from .heads import BothStages, list_heads, make_head
 
 # %% auto #0
 __all__ = ['STUDY_RECIPES', 'Phase', 'Recipe', 'list_recipes', 'get_recipe', 'check_recipe', 'add_recipe', 'recipe_network',
-           'phase_key', 'adam', 'learner_args', 'layer_groups', 'set_phase', 'make_learner', 'gate_features']
+           'check_network', 'phase_key', 'adam', 'learner_args', 'layer_groups', 'set_phase', 'make_learner',
+           'gate_features']
 
 # %% ../../nbs/models/02_recipes.ipynb #a2b157ad
 @dataclass(frozen=True)
@@ -94,11 +96,14 @@ def get_recipe(name # One of `list_recipes()`, or a `Recipe`
 
 # %% ../../nbs/models/02_recipes.ipynb #1146b8ae
 _DEPTH = dict(head=2, last=1, all=0)
+_OTHER_FOLDERS = re.compile(r"shared|figures|external|(fold|seed|repeat)-\d+|.*[/\\].*|\..*")  # of a run
 
 # %% ../../nbs/models/02_recipes.ipynb #f60672fa
 def check_recipe(recipe:Recipe # Any recipe
                 )->Recipe: # `recipe`
     "Raise `ConfigError` if `recipe` can't be built or trained."
+    if _OTHER_FOLDERS.fullmatch(recipe.name):
+        raise ConfigError(f"A recipe can't be called {recipe.name!r}, as its folder would be another one's: rename it.")
     if recipe.parts: return _check_parts(recipe)
     pick(recipe.head, list_heads(), "head")
     if recipe.body not in (None, "pixels"): get_body(recipe.body)
@@ -131,6 +136,8 @@ def add_recipe(recipe:Recipe # Its `name` must be new
     "Register `recipe`, so that `train_all` knows its name."
     if recipe.name in _registry:
         raise ConfigError(f"There is a recipe {recipe.name!r} already: choose another name.")
+    if not recipe.name.strip() or "," in recipe.name:
+        raise ConfigError(f"A recipe can't be called {recipe.name!r}: expected a name without commas.")
     _registry[recipe.name] = check_recipe(recipe)
     return recipe
 
@@ -154,6 +161,26 @@ def recipe_network(recipe, # A recipe or its name
     key = ("ann", recipe.head) if body == "pixels" else (recipe.head, "head")
     with seeded(seed, *key): head = make_head(recipe.head, shape, n_classes, own)
     return nn.Sequential(nn.Sequential(early, last), head)
+
+# %% ../../nbs/models/02_recipes.ipynb #f3a2ee5f
+@torch.no_grad()
+def check_network(recipe, # With its body and image size
+                  channels:int=3 # Of the images
+                 )->Recipe: # `recipe`
+    "Raise `ConfigError` unless a recipe's network can be built and takes its images."
+    size, any_size = recipe.img_size, ("pixels", "vgg16", "vgg16_bn")
+    if check_recipe(recipe).parts or recipe.body in any_size and size >= 32: return recipe
+    said, why = f"The recipe {recipe.name!r} can't be built on {recipe.body!r}", None
+    try:
+        with torch.device("meta"): net = recipe_network(recipe, recipe.body, channels=channels).eval()
+        device = next((o.device for o in net[0].parameters()), "meta")
+        if str(device) != "meta": net[1].to_empty(device=device)  # some bodies can't do without memory
+        net(torch.zeros(1, channels, size, size, device=device))
+    except BrainMRIError as e: why = str(e)
+    except Exception as e:  # a network may raise anything for images that it doesn't take
+        why = f"it doesn't take images of {size} pixels ({one_line(e, 80)}): give another body or img_size."
+    if why: raise ConfigError(f"{said}: {why}")
+    return recipe
 
 # %% ../../nbs/models/02_recipes.ipynb #489d9158
 def phase_key(recipe:Recipe, # As it will be trained

@@ -16,8 +16,8 @@ __all__ = ['N_PHANTOMS', 'adapt', 'plan_recipes', 'read_data', 'initial_weights'
 
 # %% ../../nbs/study/04a_beginning.ipynb #4acd5a7a
 from .. import __version__
-from ..core import CROP_MARGIN, ConfigError, stable_seed
-from ..store import cache_dir, read_json, write_csv, write_json
+from ..core import CROP_MARGIN, ConfigError, DataError, WeightsError, stable_seed
+from ..store import cache_dir, plain, read_json, write_csv, write_json
 from ..data.audit import audit
 from ..data.cache import cache_lock, content_key, normalize, to_float
 from ..data.classes import classes_of
@@ -31,11 +31,12 @@ from ..data.split import split_images
 # %% ../../nbs/study/04a_beginning.ipynb #fa63f59e
 from ..models.bodies import body_weights, build_network, get_body, make_body, read_weights
 from ..models.bodies import settle_batchnorm
-from ..models.recipes import STUDY_RECIPES, Recipe, get_recipe, list_recipes
+from ..models.recipes import STUDY_RECIPES, Recipe, check_network, get_recipe, list_recipes
 from .config import PRESETS, RunConfig, to_record
 from .records import read_run_table
 from .run import environment, expect_same, only_writer, prepare_folder
 from ..train.frozen import weights_key
+from ..train.options import read_class_weights
 from ..train.pretrain import N_OTHERS, fetch_features, phantom_weights
 
 # %% ../../nbs/study/04a_beginning.ipynb #bf6857cd
@@ -58,8 +59,9 @@ def adapt(r:Recipe, # Any recipe
     phases = tuple(_changed(o, preset, config) for o in r.phases)
     if r.body == "pixels": return replace(r, phases=phases)
     size = config.img_size or preset.img_size or r.img_size
-    body = None if r.parts else config.body
-    return replace(r, phases=phases, img_size=size, bs=preset.bs or r.bs, body=r.body or body)
+    body = None if r.parts else r.body or config.body
+    title = r.title if r.body or not body or body.startswith("vgg16") else r.title.replace("VGG16", body)
+    return replace(r, title=title, phases=phases, img_size=size, bs=preset.bs or r.bs, body=body)
 
 # %% ../../nbs/study/04a_beginning.ipynb #97cd2970
 def plan_recipes(config:RunConfig # Settled or not; without a preset, the study's
@@ -75,7 +77,15 @@ def plan_recipes(config:RunConfig # Settled or not; without a preset, the study'
         raise ConfigError(f"recipes={names}: expected different names out of {', '.join(list_recipes())}.")
     plan = {r.name: adapt(r, config) for r in found}
     for r in plan.values(): _check_sizes(r, [plan[o].img_size for o in r.parts])
+    _check_bodies(plan.values(), config)
     return list(plan.values())
+
+# %% ../../nbs/study/04a_beginning.ipynb #e34362ae
+def _check_bodies(recipes, config):
+    "Raise `ConfigError` if a network can't be built, or if weights are given for an unknown body."
+    names = config.channels.split(",") if isinstance(config.channels, str) else config.channels
+    for r in recipes: check_network(r, len(names or ()) or 3)
+    for o in config.weights if isinstance(config.weights, dict) else (): get_body(o)
 
 def _check_sizes(r, sizes):
     "Raise `ConfigError` if the parts of an average see images of different sizes."
@@ -130,6 +140,8 @@ def _start(r, df, config, synthetic):
     features = w == "auto" and fetch_features(r.body, progress=told)
     if features: return read_weights(features), f"ImageNet features, downloaded for {r.body}"
     stand_in = w in ("auto", "phantoms") and phantom_weights(r.body, progress=told)
+    if w == "phantoms" and not stand_in:
+        raise WeightsError(f"There is no stand-in for the weights of {r.body}: give weights='auto', a file, or None.")
     if not stand_in: return _random_weights(r, df, config.seed, source)
     return read_weights(stand_in), f"no ImageNet weights: pretrained on {N_OTHERS} other phantoms"
 
@@ -153,10 +165,17 @@ def _try_folds(df, config):
         if repeat: df = fold_images(df, config.folds, seed, config.split)
         for fold in df["fold"].unique(): fold_split(df, fold, seed, config.split)
 
+# %% ../../nbs/study/04a_beginning.ipynb #22b2a327
+def _check_classes(classes, config):
+    "Raise an error before the audit if these classes can't be trained on."
+    if len(classes) < 2: raise DataError(f"Training needs two or more classes; found {', '.join(classes)}.")
+    read_class_weights(config.class_weights, classes)
+
 # %% ../../nbs/study/04a_beginning.ipynb #6285d0fd
 def _examined(data, config):
     "Read, audit and split the images."
     df, about = read_data(data, config)
+    _check_classes(classes_of(df), config)
     found = config.audited.of(df, config.group) if config.audited else None
     found = found or audit(df, group=config.group, turned=config.turned, progress=config.progress)
     if config.folds:  # all images are for training in some fold
@@ -173,11 +192,12 @@ def _record(config, recipes, df, found, about, states, source):
     "Collect all that decides a run's numbers, for config.json."
     bodies = {r.body: r for r in recipes if r.body in states}
     keys = [weights_key(make_body(o, states[o], config.seed, r.img_size, n_channels(df))) for o, r in bodies.items()]
+    weights = dict(source=source, sha=content_key(*dict.fromkeys(keys)) if keys else None)
     data = {**about, "key": content_key(*(list(df[c]) for c in ("sha", "y", "split", "group")))}
-    return json.loads(json.dumps(dict(
+    return json.loads(json.dumps(plain(dict(
         version=__version__, recipes=[r.name for r in recipes], trained={r.name: asdict(r) for r in recipes},
         classes=classes_of(df), channels=channels_of(df) or None, margin=CROP_MARGIN, groups=found.grouped_by, data=data,
-        **{**to_record(config), "weights": dict(source=source, sha=content_key(*dict.fromkeys(keys)) if keys else None)})))
+        **{**to_record(config), "weights": weights}))))
 
 # %% ../../nbs/study/04a_beginning.ipynb #9d9b6456
 def follow_images(folder, # Of a run

@@ -100,11 +100,10 @@ def train_many(data=None, # Images, as for `train_all`
               )->pd.DataFrame: # One row per recipe, as in `Results.table`
     "Train recipes from several seeds on a Ray cluster, and open the test set for the leaders."
     if "group" in kwargs: data, kwargs["group"] = attach_groups(data, kwargs["group"])
-    data = _absolute(data)
     settings = make_config(dict(n_seeds=n_seeds, seed=seed, progress=progress, **kwargs))
     config, ray = settle(settings, data is not None, "cpu"), need_ray()
     plan, seeds = {r.name: r for r in plan_recipes(config)}, [(seed + i) % 2**32 for i in range(n_seeds)]
-    common = ray.put(_common(data, config, kwargs))
+    common = ray.put(_common(_absolute(data), config, kwargs))
     task = ray.remote(num_gpus=gpus, max_retries=3, runtime_env=worker_env())(_train_one)
     def train(names, test_top, trials):
         tasks = _tasks(plan, names, seeds, out, test_top, trials)

@@ -4,10 +4,16 @@
 
 # %% ../../nbs/study/03a_config.ipynb #92015a2a
 from __future__ import annotations
+import hashlib, inspect
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from numbers import Integral
+from pathlib import PurePath
+from fastcore.foundation import L
 from fastcore.meta import delegates
-from ..core import ConfigError, pick, refuse_first
+from ..core import ConfigError, one_line, pick, refuse_first
+from ..store import plain
 
 # %% auto #0
 __all__ = ['PRESETS', 'RunConfig', 'Preset', 'settle', 'to_record', 'takes_settings', 'make_config']
@@ -29,6 +35,7 @@ def _setting_problems(config):
             yield f"{name}={v!r}: expected a whole number from {least} to {most}."
     if config.preset is not None: pick(config.preset, PRESETS, "preset")
     yield from _fold_problems(config)
+    yield from _object_problems(config)
 
 # %% ../../nbs/study/03a_config.ipynb #8cdf3248
 def _fold_problems(config):
@@ -43,6 +50,21 @@ def _fold_problems(config):
     if column and config.repeats > 1: yield f"repeats={config.repeats}: the folds of a column can't be drawn again."
     if config.split not in ("grouped", "random"): yield f"split={config.split!r} and folds exclude each other: leave split out."
     if config.n_seeds > 1: yield f"n_seeds={config.n_seeds}: with folds, `repeats` trains each recipe several times."
+
+# %% ../../nbs/study/03a_config.ipynb #fb1515eb
+def _object_problems(config):
+    "Describe problems with own parts."
+    loss = config.loss_func
+    if loss is not None and (isinstance(loss, type) or not callable(loss)):
+        yield f"loss_func={one_line(loss, 80)}: expected a function or an object, such as FocalLossFlat()."
+    if loss is not None and config.class_weights is not None:
+        yield "loss_func and class_weights exclude each other: give the weights to the loss, or leave one out."
+    for name, kind in dict(cbs="callbacks", metrics="metrics", batch_tfms="transforms").items():
+        items = L(getattr(config, name))
+        wrong = [o for o in items if isinstance(o, (str, int, float))]
+        if wrong: yield f"{name}={wrong[0]!r}: expected fastai's {kind} or functions, not their names."
+    arrays = [o for o in L(config.metrics) if getattr(o, "kwargs", {}).get("average", "") is None]
+    if arrays: yield "metrics: average=None gives a number per class: give average='macro', or another that gives one."
 
 # %% ../../nbs/study/03a_config.ipynb #4fa9c85d
 @dataclass(frozen=True)
@@ -74,9 +96,9 @@ class RunConfig:
     metrics:object=None # More fastai metrics for the history
     loss_func:object=None # Loss in place of cross-entropy
     batch_tfms:object=None # More transforms of the training batches
-    class_weights:object=None # "balanced", or one weight for each class
+    class_weights:object=None # "balanced", one weight for each class in order, or class → weight
     boxes:str=None # Where tumors are, for guided recipes: a table of boxes, or the .safetensors file of a map
-    tta:int=0 # Augmented views to average when images are scored
+    tta:int=0 # Augmented views to average when the run scores images; a loaded network answers with one view
     early_stop:int=None # End a phase after this many epochs without a better validation macro-F1
     test_top:int=2 # For how many of the leading recipes the test set is opened
     n_seeds:int=1 # Trainings of each recipe; with more than one, mean and spread are reported
@@ -88,6 +110,9 @@ class RunConfig:
     def __post_init__(self):
         if str(self.folds).isdigit():
             object.__setattr__(self, "folds", int(self.folds))  # from the command line
+        for name in (*_LIMITS, "class_weights"):
+            v = getattr(self, name)
+            if hasattr(v, "tolist") and not hasattr(v, "items"): object.__setattr__(self, name, v.tolist())
         refuse_first(_setting_problems(self), ConfigError)
 
 # %% ../../nbs/study/03a_config.ipynb #43bcd597
@@ -130,13 +155,52 @@ def to_record(config:RunConfig # From `settle`
              )->dict: # For `config.json`
     "List the settings that decide a run's numbers."
     kept = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in _NOT_RECORDED}
-    return {k: _named(v) if k in _OBJECTS else v for k, v in kept.items()}
+    return {k: _described(v) if k in _OBJECTS else v for k, v in kept.items()}
 
-def _named(o):
-    "Get the name of an object or its type; for a list, those of its items."
+# %% ../../nbs/study/03a_config.ipynb #e83edf42
+def _described(o, deep=4):
+    "Describe an object by its name and what it holds; for a list, each item."
     if o is None or isinstance(o, (str, int, float)): return o
-    if isinstance(o, (list, tuple)): return [_named(v) for v in o]
-    return getattr(o, "__name__", None) or type(o).__name__
+    if isinstance(o, (type, PurePath)): return getattr(o, "__name__", str(o))
+    if isinstance(o, Mapping): return {str(k): _described(v, deep) for k, v in o.items()}
+    if isinstance(o, (list, tuple, L)): return [_described(v, deep) for v in o]
+    if hasattr(o, "tolist"):
+        values = plain(o)
+        return values if len(str(values)) < 200 else hashlib.sha256(repr(values).encode()).hexdigest()[:8]
+    name = getattr(o, "__name__", None) or type(o).__name__
+    held = _held(o) if deep else {}
+    parts = ", ".join(f"{k}={_described(v, deep - 1)}" for k, v in held.items())
+    return f"{name}({parts})" if parts else name
+
+# %% ../../nbs/study/03a_config.ipynb #6397866a
+def _held(o):
+    "What an object was made with, as far as it differs from the defaults."
+    if isinstance(o, partial): return dict(f=o.func, args=o.args, **o.keywords)
+    if hasattr(o, "__code__"): return dict(code=_code_key(o))
+    made = [inspect.signature(c.__init__).parameters for c in reversed(type(o).__mro__) if "__init__" in vars(c)]
+    defaults = {k: v.default for parameters in made for k, v in parameters.items()}
+    names = ["func", *defaults]
+    if hasattr(o, "forward"): names += [k for k in vars(o) if k[0] != "_" and k != "training"]  # a loss holds no state
+    found = {k: getattr(o, k, None) for k in dict.fromkeys(names) if k != "self"}
+    usual = {k: _described(v, 1) for k, v in defaults.items()}
+    def says(k, v):
+        text = str(_described(v, 1))
+        return not inspect.ismethod(v) and text not in ("None", "[]", "{}", str(usual.get(k)))
+    return {k: v for k, v in found.items() if says(k, v)}
+
+# %% ../../nbs/study/03a_config.ipynb #aa85e870
+def _code_key(f):
+    "Hash a function's code, with what its defaults and its closure hold."
+    method = getattr(f, "__func__", f)
+    cells = [o.cell_contents for o in method.__closure__ or () if o.cell_contents is not f]
+    held = _described([method.__defaults__, method.__kwdefaults__, cells], 1)
+    return hashlib.sha256(repr((_code_parts(f.__code__), held)).encode()).hexdigest()[:8]
+
+def _code_parts(o):
+    "What a constant, or the code of a function, consists of."
+    if isinstance(o, frozenset): return sorted(map(repr, o))
+    if not hasattr(o, "co_code"): return o
+    return o.co_code, o.co_names, [_code_parts(c) for c in o.co_consts]
 
 # %% ../../nbs/study/03a_config.ipynb #99a5da52
 def takes_settings(f=None, # A function with `**kwargs`

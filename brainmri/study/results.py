@@ -15,14 +15,15 @@ from fastcore.meta import delegates
 __all__ = ['Results', 'recipe_learner']
 
 # %% ../../nbs/study/05_results.ipynb #6961e8bf
-from ..core import RunError, counted, listed, pick, thread_map
+from ..core import RunError, counted, listed, pick
 from ..store import read_json, write_csv, write_json
-from ..data.channels import file_columns, n_channels, picture_files
+from ..data.cache import to_float
+from ..data.channels import file_columns, n_channels, picture_array, picture_files
 from ..data.classes import as_labels
 from ..data.image import open_image
-from ..data.index import check_image
+from ..data.index import changed_files
 from ..data.loaders import mri_dls, rows_dl
-from ..evaluate.calibrate import coverage_table
+from ..evaluate.calibrate import coverage_table, softmax
 from ..evaluate.metrics import judge
 from ..evaluate.patients import patient_scores, patient_table
 from ..evaluate.plots import MRIInterpretation
@@ -37,6 +38,7 @@ from .records import choose, read_history, read_predictions, read_run, read_run_
 from .render import paragraphs, table_html
 from .report import headline, readable_table, summary_text, write_card, write_report
 from .run import keep_predictions, note_opening, only_writer
+from ..train.features import augmented
 from ..use.bundle import read_bundle
 from ..use.ood import ood_pictures
 from ..use.predict import load
@@ -154,18 +156,21 @@ def out_of_fold(self:Results,
 
 # %% ../../nbs/study/05_results.ipynb #93951c71
 @patch
+def calibrated(self:Results,
+               recipe:str=None # One of the run's recipes; the best by default
+              )->pd.DataFrame: # As from `Results.predictions`
+    "Get the answers of a recipe with calibrated probabilities."
+    p, probs, _ = self.run.calibrated(self.name_of(recipe))
+    return p.assign(**{f"prob_{c}": probs[:, i] for i, c in enumerate(self.run.classes)})
+
+# %% ../../nbs/study/05_results.ipynb #f5d74c31
+@patch
 def patients(self:Results,
              recipe:str=None, # One of the run's recipes; the best by default
              rule:str="mean" # One of `PATIENT_RULES`
             )->pd.DataFrame: # group, label, y, pred, images, errors, error_share, prob_CLASS …, fold
     "List patients with their answer and their share of the errors."
-    return patient_table(self._calibrated(recipe), self.run.classes, rule)
-
-@patch
-def _calibrated(self:Results, recipe):
-    "The predictions of a recipe, with calibrated probabilities."
-    p, probs, _ = self.run.calibrated(self.name_of(recipe))
-    return p.assign(**{f"prob_{c}": probs[:, i] for i, c in enumerate(self.run.classes)})
+    return patient_table(self.calibrated(recipe), self.run.classes, rule)
 
 # %% ../../nbs/study/05_results.ipynb #8a7b0aa2
 @patch
@@ -173,7 +178,7 @@ def patient_scores(self:Results,
                    recipe:str=None # One of the run's recipes; the best by default
                   )->pd.DataFrame: # Indexed by rule: patients, macro_f1, low, high, accuracy, ece
     "Score patients, for each rule that turns slices into one answer."
-    return patient_scores(self._calibrated(recipe), self.run.classes)
+    return patient_scores(self.calibrated(recipe), self.run.classes)
 
 # %% ../../nbs/study/05_results.ipynb #d518b34d
 @patch
@@ -278,14 +283,25 @@ def _expect_sealed(self:Results, name):
     if read_json(self.path/name/"metrics.json")["test"]:
         raise RunError(f"The test set was opened for {name} already: its figures are in the table.")
 
-# %% ../../nbs/study/05_results.ipynb #8883b59a
-def _expect_unchanged(rows):
-    "Raise `RunError` if images aren't those that the run was made of."
-    now = thread_map(check_image, picture_files(rows), progress=False)
-    other = [o["filepath"] for o, sha in zip(now, rows["sha"]) if o.get("sha") != sha]
-    if other: raise RunError(f"{counted(len(other), 'image')} changed since the run, such as {other[0]}: restore them, "
-                             "or score new images by `validate_on`.")
+# %% ../../nbs/study/05_results.ipynb #3caabb3c
+def _views(predictor, rows, view, seed):
+    "Probabilities of an augmented view of each image."
+    b, found = predictor.bundle, []
+    for part in (rows[i:i + 64] for i in range(0, len(rows), 64)):
+        pictures = np.stack([picture_array(o, b["img_size"], b["margin"]) for o in picture_files(part)])
+        x = augmented(to_float(pictures), part["sha"].values, view, seed)
+        logits, _ = predictor.engine(255*x.permute(0, 2, 3, 1).numpy())
+        found.append(softmax(logits))
+    return np.concatenate(found)
 
+@patch
+def _averaged(self:Results, name, rows):
+    "Probabilities for images, averaged over as many views as the run averages."
+    predictor, config = self.predictor(name), self.run.config
+    views = [_views(predictor, rows, o, config["seed"]) for o in range(config.get("tta") or 0)]
+    return np.mean([predictor.raw(picture_files(rows)), *views], axis=0)
+
+# %% ../../nbs/study/05_results.ipynb #8883b59a
 @patch
 def open_test(self:Results,
               recipe:str, # One of the run's recipes
@@ -299,8 +315,10 @@ def open_test(self:Results,
         note_opening(self.path, [name], why, self.best)
         rows = self.run.index[self.run.index["split"] == "test"]
         there = self.located(rows)
-        _expect_unchanged(there)
-        probs = self.predictor(name).raw(picture_files(there))
+        if changed := changed_files(there):
+            raise RunError(f"{counted(len(changed), 'image')} changed since the run, such as {changed[0]}: restore them, "
+                           "or score new images by `validate_on`.")
+        probs = self._averaged(name, there)
         keep_predictions(self.path/name/"predictions.csv", rows, probs, self.run.classes)
         scores = judge(rows["y"].values, probs, rows["group"].values, classes=self.run.classes)
         write_json(file, {**read_json(file), "test": scores})

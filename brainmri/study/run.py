@@ -59,7 +59,7 @@ def expect_same(old:dict, # Settings in the folder
                ):
     "Raise `RunError` naming the settings that changed."
     before, now = (pd.json_normalize(o, sep=".").iloc[0].to_dict() for o in (old, new))
-    names = [k for k in sorted({*before, *now}) if k not in MAY_DIFFER]
+    names = [k for k in sorted({*before, *now}) if k not in MAY_DIFFER and not k.endswith(".title")]
     changed = [k for k in names if str(before.get(k)) != str(now.get(k))]
     said = [f"{k} was {before.get(k)!r}, now {now.get(k)!r}" for k in changed if not k.endswith((".key", ".sha"))]
     if changed and not said: said = ["its images or their split have changed"]

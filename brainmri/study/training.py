@@ -114,7 +114,7 @@ def training(self:Study,
     learn = recipe_learner(r, self.df, seed, self.states.get(r.body), c.device)
     features = self.feature_cache(r) if r.body != "pixels" and c.cache else None
     given = {f.name: getattr(c, f.name, None) for f in fields(TrainOptions)}
-    options = {k: v for k, v in given.items() if v is not None} | dict(seed=seed)
+    options = {k: v for k, v in given.items() if v is not None} | dict(seed=seed, view_seed=c.seed)  # repetitions share the views
     return Training(learn, self.df, r, r.body, features, r.img_size, **options)
 
 # %% ../../nbs/study/05a_training.ipynb #82e7ebc5
@@ -202,7 +202,7 @@ def _keep(self:Study, t, history):
     r, folder = t.recipe, self.folder/t.recipe.name
     write_csv(folder/"history.csv", history)
     valid, y, probs = self.score(t, "valid", folder)
-    fitted = fit_calibration(y, probs, self.classes)
+    fitted = fit_calibration(y, t.valid_probs(0) if self.config.tta else probs, self.classes)
     self.write_bundle(t, fitted, valid)
     params = count_params(set_phase(t.learn, r.phases[-1]).model)  # a resumed run didn't go through its phases
     write_json(folder/"metrics.json", dict(
@@ -226,7 +226,7 @@ class _Average:
     "The trainings of several recipes as one."
     def __init__(self, parts):
         self.parts, self.df = parts, parts[0].df
-    def valid_probs(self): return np.mean([t.valid_probs() for t in self.parts], axis=0)
+    def valid_probs(self, tta=None): return np.mean([t.valid_probs(tta) for t in self.parts], axis=0)
     def probs(self, rows):
         for t in self.parts: t.df = self.df
         return np.mean([t.probs(rows) for t in self.parts], axis=0)
@@ -237,8 +237,10 @@ def _average(self:Study, r):
     "Score and calibrate the average of several recipes."
     folder = self.folder/r.name
     folder.mkdir(exist_ok=True)
-    with without_others(): valid, y, probs = self.score(self.trained(r), "valid", folder)
-    fitted = fit_calibration(y, probs, self.classes)
+    with without_others():
+        t = self.trained(r)
+        valid, y, probs = self.score(t, "valid", folder)
+        fitted = fit_calibration(y, t.valid_probs(0) if self.config.tta else probs, self.classes)
     loss = -np.log(probs[np.arange(len(y)), y].clip(1e-12)).mean()
     row = dict(epoch=1, phase=1, train_loss=np.nan, valid_loss=loss, macro_f1=valid["macro_f1"],
                accuracy=valid["accuracy"], seconds=0.)
@@ -298,6 +300,15 @@ def _train_and_free(self:Study, r):
 
 _PARTS = dict(head="the head", last="the last stage and the head", all="all layers")
 
+# %% ../../nbs/study/05a_training.ipynb #ddd11785
+@patch
+def ignored(self:Study,
+            r:Recipe # Which recipe
+           )->list: # Names of settings
+    "List the settings that have no effect on a recipe, since its head is solved."
+    if not r.phases or any(p.epochs for p in r.phases): return []
+    return [o for o in ("batch_tfms", "loss_func", "early_stop") if getattr(self.config, o) is not None]
+
 # %% ../../nbs/study/05a_training.ipynb #bc35e604
 @patch
 def train_recipes(self:Study):
@@ -308,6 +319,7 @@ def train_recipes(self:Study):
         phases = ", then ".join(f"{p.epochs} epochs of {_PARTS[p.train]}" if p.epochs else "solved" for p in r.phases)
         if r.parts: phases = f"the average of {' and '.join(r.parts)}"
         self.say(f"[{i}/{len(self.recipes)}] {r.title}: {phases}")
+        if self.ignored(r): self.say(f"{r.title} is solved, not trained: it ignores {' and '.join(self.ignored(r))}.")
         self._train_and_free(r)
 
 # %% ../../nbs/study/05a_training.ipynb #3974bdce
@@ -339,12 +351,12 @@ def open_test(self:Study,
 def open_repeats(self:Study):
     "Score the repetitions of the leading recipes on the test images, and delete their weights."
     for r in self.recipes:
-        metrics, kept = self.metrics(r), list((self.folder/r.name).glob("seed-*/*.safetensors"))
+        metrics = self.metrics(r)
         repeats = [o for o in metrics.get("seeds", []) if metrics["test"] and o["test_macro_f1"] is None]
-        if repeats and kept:
+        if repeats:
             self._score_repeats(r, repeats)
             write_json(self.folder/r.name/"metrics.json", metrics)
-        for o in kept: o.unlink()
+        for o in (self.folder/r.name).glob("seed-*/*.safetensors"): o.unlink()
 
 # %% ../../nbs/study/05a_training.ipynb #9298aad5
 @patch
@@ -353,5 +365,13 @@ def _score_repeats(self:Study, r, repeats):
     why = f"repetitions from the seeds {', '.join(map(str, seeds))}"
     note_opening(self.folder, [r.name], why, self.leaders()[0], seeds)
     for o in repeats:
-        t, folder = self.trained(r, o["seed"]), self.folder/r.name/f"seed-{o['seed']}"
-        o["test_macro_f1"] = self.score(t, "test", folder)[0]["macro_f1"]
+        folder = self.folder/r.name/f"seed-{o['seed']}"
+        if not (folder/"model.safetensors").exists(): self._train_again(r, o["seed"], folder)
+        o["test_macro_f1"] = self.score(self.trained(r, o["seed"]), "test", folder)[0]["macro_f1"]
+
+# %% ../../nbs/study/05a_training.ipynb #15a8bbe9
+@patch
+def _train_again(self:Study, r, seed, folder):
+    self.say(f"{r.title}, seed {seed}, is trained again: its weights were deleted when the test set was opened.")
+    (folder/"progress.json").unlink(missing_ok=True)
+    self.training(r, seed).fit(PRESETS[self.config.preset].schedule, folder)

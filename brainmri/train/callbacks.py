@@ -12,7 +12,7 @@ from fastcore.basics import patch
 from ..models.recipes import Phase
 
 # %% auto #0
-__all__ = ['SCHEDULES', 'BestWeights', 'CycleViews', 'fit_flat', 'fit_one_cycle', 'Stopwatch']
+__all__ = ['SCHEDULES', 'BestWeights', 'CycleViews', 'fit_flat', 'fit_one_cycle', 'Stopwatch', 'history_columns']
 
 # %% ../../nbs/train/03_callbacks.ipynb #416dd4a9
 class BestWeights(TrackerCallback):
@@ -79,3 +79,11 @@ class Stopwatch(Callback):
     def __init__(self): self.seconds = []
     def before_epoch(self): self.start = time.perf_counter()
     def after_epoch(self): self.seconds.append(time.perf_counter() - self.start)
+
+# %% ../../nbs/train/03_callbacks.ipynb #80080899
+def history_columns(metrics # Names of a learner's metrics; the first two are those of all recipes
+                   )->list: # Names of the losses and the metrics, all different
+    "Name the columns of a training's history."
+    own = list(metrics)[2:]
+    numbered = [f"{o}_{own[:i].count(o) + 1}" if o in own[:i] else o for i, o in enumerate(own)]
+    return ["train_loss", "valid_loss", "macro_f1", "accuracy", *numbered]

@@ -12,7 +12,7 @@ from ..data.cache import RowCache, content_key, decoded, normalize, to_float
 from ..data.channels import n_channels
 from ..data.loaders import mild_affine, view_numbers, warp
 from ..models.bodies import get_body
-from .frozen import FrozenNet, pick_precision, weights_key
+from .frozen import FrozenNet, code_key, pick_precision, weights_key
 
 # %% auto #0
 __all__ = ['augmented', 'FeatureCache']
@@ -46,7 +46,7 @@ class FeatureCache:
         self.device, self.progress = torch.device(device), progress
         self.precision = pick_precision(precision, device)
         self.early, self.last = (FrozenNet(o, self.precision, device) for o in net)
-        self.weights_key, self.caches = weights_key(net), {}
+        self.weights_key, self.caches = (weights_key(net), code_key(net)), {}
         image = torch.zeros(1, n_channels(df), img_size, img_size)
         self.shapes = {part: x.shape[1:] for part, x in self.run(image).items()}
 
@@ -70,7 +70,7 @@ def cache(self:FeatureCache,
     if (part, view) in self.caches: return self.caches[part, view]
     settings = self.body.mean, self.body.std, self.img_size, self.margin, self.precision
     seeded_view = None if view is None else (view, self.seed)
-    key = content_key("features", 3, part, self.weights_key, settings, seeded_view, list(self.df["sha"]))
+    key = content_key("features", 4, part, self.weights_key, settings, seeded_view, list(self.df["sha"]))
     found = RowCache(f"features-{part}", key, len(self.df), self.shapes[part], "float16", make)
     if make: self.caches[part, view] = found
     return found

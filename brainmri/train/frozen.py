@@ -4,7 +4,7 @@
 
 # %% ../../nbs/train/00_frozen.ipynb #fdc5f3ca
 from __future__ import annotations
-import contextlib, copy, hashlib, os
+import contextlib, copy, hashlib, os, re
 from importlib.util import find_spec
 from pathlib import Path
 import torch
@@ -15,7 +15,7 @@ from ..core import ConfigError, pick
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'list_precisions', 'pick_precision', 'cpu_has', 'fastest_precision', 'fold_batchnorm', 'has_bf16',
-           'round_to_bf16', 'in_halves', 'FrozenNet', 'weights_key', 'own_state']
+           'round_to_bf16', 'in_halves', 'FrozenNet', 'weights_key', 'code_key', 'own_state']
 
 # %% ../../nbs/train/00_frozen.ipynb #673ef9c4
 PRECISIONS = ("fp32", "winograd", "bf16")  #: The arithmetics that frozen layers can run in
@@ -115,7 +115,9 @@ class FrozenNet:
                  half:bool=True # Answer in float16, as caches keep it?
                 ):
         self.device, self.half = torch.device(device), half
-        net = fold_batchnorm(module).to(device, memory_format=torch.channels_last)
+        net = fold_batchnorm(module).to(device)
+        for o in (*net.parameters(), *net.buffers()):
+            if o.dim() == 4: o.data = o.data.contiguous(memory_format=torch.channels_last)
         self.net, self.dtype = _in_arithmetic(net, precision, device)
 
 # %% ../../nbs/train/00_frozen.ipynb #e392e211
@@ -144,6 +146,20 @@ def weights_key(module:nn.Module # Any module
     for name, tensor in module.state_dict().items():
         h.update(name.encode() + tensor.detach().float().cpu().contiguous().numpy().tobytes())
     return h.hexdigest()[:20]
+
+# %% ../../nbs/train/00_frozen.ipynb #f3973e11
+def code_key(module:nn.Module # Any module
+            )->str: # 20 hexadecimal digits
+    "Compute a key that changes with the layers of `module`, their settings, and their own code."
+    codes = sorted({_code_text(type(m)) for m in module.modules()})
+    text = re.sub(r" at 0x[0-9a-f]+", "", repr(module))
+    return hashlib.sha256("\n".join([text, *codes]).encode()).hexdigest()[:20]
+
+def _code_text(kind):
+    code = getattr(kind.forward, "__code__", None)
+    if code is None: return ""
+    numbers = [o for o in code.co_consts if isinstance(o, (int, float))]
+    return f"{code.co_code.hex()} {code.co_names} {numbers}"
 
 # %% ../../nbs/train/00_frozen.ipynb #6108625a
 _born = os.getpid()

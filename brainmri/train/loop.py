@@ -40,7 +40,7 @@ from .callbacks import *
 from .distributed import *
 from .features import FeatureCache, augmented
 from .frozen import FrozenNet, in_halves, pick_precision
-from .options import TrainOptions
+from .options import TrainOptions, balanced_weights, read_class_weights
 from .pointing import fit_projection, learn_map, pooled
 
 # %% ../../nbs/train/04_loop.ipynb #151484fa
@@ -57,6 +57,7 @@ class Training:
                  **kwargs):
         self.learn, self.df, self.recipe = learn, df, get_recipe(recipe)
         self.options, self.features = TrainOptions(**kwargs), features
+        self.class_weights = read_class_weights(self.options.class_weights, classes_of(df))
         self.body = get_body(self.recipe.body or body, n_channels(df))
         self.img_size, self.device = img_size or self.recipe.img_size, torch.device(self.options.device)
         self.precision = pick_precision(self.options.precision, self.device)
@@ -64,7 +65,7 @@ class Training:
         self.held, self.processes = self.recipe.bs, processes()  # images in memory, processes together
         self.view, self.history, self.seconds, self.best = None, [], 0., BestWeights()
         self.frozen = {}  # part → its frozen networks
-        self.held_out = None  # of a solved head: answers for validation images before it learned from them
+        self.held_out = None  # of a solved head: valid_probs() and valid_probs(0), before it learned from these images
         learn.model.to(self.device)
     __init__.__delwrap__ = TrainOptions  # its source has the comments; its `__init__` is generated
 
@@ -110,9 +111,9 @@ def fetch(self:Training,
 # %% ../../nbs/train/04_loop.ipynb #e4c39e6d
 @patch
 def _from_pixels(self:Training, rows, view, training):
-    x, tfms = to_float(send(self.pictures(rows), self.device)), self.options.batch_tfms
-    if view is not None: x = augmented(x, self.df["sha"].values[rows], view, self.options.seed)
-    if training and tfms: x = Pipeline(tfms, split_idx=0)(TensorImage(x)).as_subclass(torch.Tensor)
+    x, o = to_float(send(self.pictures(rows), self.device)), self.options
+    if view is not None: x = augmented(x, self.df["sha"].values[rows], view, o.view_seed)
+    if training and o.batch_tfms: x = Pipeline(o.batch_tfms, split_idx=0)(TensorImage(x)).as_subclass(torch.Tensor)
     return normalize(x, self.body.mean, self.body.std)
 
 # %% ../../nbs/train/04_loop.ipynb #ff4a4f89
@@ -167,13 +168,10 @@ def _fill(self:Training, part):
 @patch
 def loss_func(self:Training): # A fastai loss
     "Make the loss: the one that was given, or cross-entropy, weighted if asked for."
-    weights, k = self.options.class_weights, len(classes_of(self.df))
+    weights, y = self.class_weights, self.df["y"].values[self.rows["train"]]
     if self.options.loss_func: return self.options.loss_func
     if weights is None: return learner_args()["loss_func"]
-    counts = np.bincount(self.df["y"].values[self.rows["train"]], minlength=k)
-    if weights == "balanced": weights = counts.sum()/(k*counts.clip(1))
-    if len(weights) != k:
-        raise ConfigError(f"class_weights={weights!r}: expected 'balanced' or {k} numbers.")
+    if weights == "balanced": weights = balanced_weights(y, len(classes_of(self.df)))
     return CrossEntropyLossFlat(weight=torch.tensor(weights, dtype=torch.float32, device=self.device))
 
 # %% ../../nbs/train/04_loop.ipynb #33d799a2
@@ -229,15 +227,12 @@ def _train(self:Training, i, schedule):
 def _together(self:Training, learn):
     "Train alone, or with the other processes."
     if self.processes == 1: return nullcontext()
-    cpu = self.device.type == "cpu"
-    return learn.distrib_ctx(sync_bn=not cpu, cpu=cpu, mixed_precision="no")  # whatever the launcher says
+    return learn.distrib_ctx(sync_bn=self.device.type != "cpu", cpu=self.device.type == "cpu", mixed_precision="no")
 
 # %% ../../nbs/train/04_loop.ipynb #fb95faaf
 @patch
 def _rows(self:Training, i, learn, values, seconds):
-    names = ["train_loss", "valid_loss", *learn.metrics.attrgot("name")]
-    names = ["macro_f1" if o == "f1_score" else o for o in names]
-    each = enumerate(zip(values, seconds), len(self.history) + 1)
+    names, each = history_columns(learn.metrics.attrgot("name")), enumerate(zip(values, seconds), len(self.history) + 1)
     return [dict(epoch=j, phase=i + 1, **dict(zip(names, map(float, v))), seconds=s) for j, (v, s) in each]
 
 # %% ../../nbs/train/04_loop.ipynb #b8e6f880
@@ -298,7 +293,8 @@ def _each(self:Training, f, rows, part, view=None):
 # %% ../../nbs/train/04_loop.ipynb #b9e81392
 @patch
 def answers(self:Training,
-            rows # Row positions in `df`, of any split
+            rows, # Row positions in `df`, of any split
+            tta:int=None # Augmented views to average; the option's by default
            )->tuple: # Probabilities, float64, each row sums to 1; and `gate_features`, float32
     "Compute probabilities and features for `rows`."
     part, self.frozen = self.recipe.phases[-1].train, {}  # the lowest part that ever learned
@@ -306,7 +302,8 @@ def answers(self:Training,
     def answer(x):
         maps = below(x)
         return head(maps).double().softmax(1), gate_features(maps)
-    found = [self._each(answer, rows, part, view) for view in (None, *range(self.options.tta))]
+    if tta is None: tta = self.options.tta
+    found = [self._each(answer, rows, part, view) for view in (None, *range(tta))]
     return np.mean([probs for probs, _ in found], axis=0), found[0][1]
 
 # %% ../../nbs/train/04_loop.ipynb #1a3c9173
@@ -319,9 +316,12 @@ def probs(self:Training,
 
 # %% ../../nbs/train/04_loop.ipynb #48f8a841
 @patch
-def valid_probs(self:Training)->np.ndarray: # (validation images, classes), float64
+def valid_probs(self:Training,
+                tta:int=None # The option's by default; 0 for the images alone
+               )->np.ndarray: # (validation images, classes), float64
     "Compute probabilities for the validation images, by a network that hasn't learned from them."
-    return self.probs(self.rows["valid"]) if self.held_out is None else self.held_out
+    if self.held_out is None: return self.answers(self.rows["valid"], tta)[0]
+    return self.held_out[-1 if tta == 0 else 0]
 
 # %% ../../nbs/train/04_loop.ipynb #2a05ca02
 @patch
@@ -330,7 +330,6 @@ def solve(self:Training,
          )->list: # One row, as an epoch would have
     "Solve the head of phase `i` on the training images, score it, and solve it again with the validation images."
     start, part, n = time.perf_counter(), self.recipe.phases[i].train, len(self.rows["train"])
-    self.loss_func()  # refuses wrong class weights
     rows = np.concatenate([self.rows["train"], self.rows["valid"]])
     below, head = self.cut(part)[1].to(self.device).eval()
     if isinstance(head[0], GuidedPool): x, learn_all = self._guided(below, head, part, rows)
@@ -339,7 +338,7 @@ def solve(self:Training,
     solved(x[:n], y[:n])
     learn, scores = self._score_solved(i, head[-1], x[:n], y[:n])
     if i == len(self.recipe.phases) - 1:
-        self.held_out = self.valid_probs()
+        self.held_out = np.stack([self.valid_probs(o) for o in dict.fromkeys([self.options.tta, 0])])
         learn_all()
         solved(x, y)
     return self._rows(i, learn, [scores], [time.perf_counter() - start])
@@ -348,7 +347,7 @@ def solve(self:Training,
 @patch
 def _solve_layer(self:Training, head, x, y):
     C = .03 if isinstance(head[0], GuidedPool) else 1.  # what is under a map says so much that more would overfit
-    solve_layer(head[-1], x, y, self.options.class_weights, C)
+    solve_layer(head[-1], x, y, self.class_weights, C)
 
 # %% ../../nbs/train/04_loop.ipynb #a9ba107a
 @patch
@@ -423,5 +422,6 @@ def _resume(self:Training, folder):
     same_weights(self.learn.model)
     if self.processes == 1: self.held = min(self.held, note["held"])
     self.best.best, self.seconds, self.history = note["best"], note["seconds"], note["history"]
-    self.held_out = note["held_out"] and np.array(note["held_out"])
+    shape = -1, len(self.rows["valid"]), len(classes_of(self.df))  # older notes have no first axis
+    self.held_out = note["held_out"] and np.reshape(note["held_out"], shape)
     return note["phases"]

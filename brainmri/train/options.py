@@ -4,11 +4,13 @@
 
 # %% ../../nbs/train/03a_options.ipynb #5e7cf654
 from __future__ import annotations
+from collections.abc import Mapping
 from dataclasses import dataclass
-from ..core import CROP_MARGIN
+from ..core import CROP_MARGIN, ConfigError, one_line
+from ..store import plain
 
 # %% auto #0
-__all__ = ['TrainOptions']
+__all__ = ['TrainOptions', 'read_class_weights', 'balanced_weights']
 
 # %% ../../nbs/train/03a_options.ipynb #6299efcf
 @dataclass(frozen=True)
@@ -25,8 +27,33 @@ class TrainOptions:
     cbs:tuple = () # More fastai callbacks, the same ones in every phase
     metrics:tuple = () # More fastai metrics
     loss_func:object = None # In place of cross-entropy
-    class_weights:object = None # Of cross-entropy: "balanced", or one number per class
+    class_weights:object = None # Of cross-entropy: "balanced", one number per class, or class → number
     batch_tfms:tuple = () # fastai batch transforms or functions for training images between 0 and 1
     early_stop:int = None # End a phase after so many epochs without a better macro-F1
     boxes:object = None # Where tumors are, for guided heads: a table, or the file of a map
     tta:int = 0 # Augmented views whose probabilities are averaged with the image's in `probs`
+    view_seed:int = None # Of augmented views; `seed` unless given
+    def __post_init__(self):
+        if self.view_seed is None: object.__setattr__(self, "view_seed", self.seed)
+
+# %% ../../nbs/train/03a_options.ipynb #98d48d12
+def read_class_weights(weights, # None, "balanced", numbers in the order of the classes, or class → number
+                       classes # Class names, in order
+                      ): # None, "balanced", or a list of floats
+    "Check the weights of classes."
+    if weights is None or isinstance(weights, str) and weights == "balanced": return weights
+    given = dict(weights) if hasattr(weights, "items") else weights
+    if isinstance(given, Mapping) and {*given} == {*classes}: given = [given[c] for c in classes]
+    numbers = plain(given)
+    if isinstance(numbers, list) and len(numbers) == len(classes) and all(isinstance(o, (int, float)) and o > 0 for o in numbers):
+        return [float(o) for o in numbers]
+    said = f"expected 'balanced', or a number above 0 for each of {', '.join(classes)}"
+    raise ConfigError(f"class_weights={one_line(plain(given), 90)}: {said}, in a list or a dict.")
+
+# %% ../../nbs/train/03a_options.ipynb #f59c2c8d
+def balanced_weights(y, # Class numbers
+                     k:int # How many classes
+                    )->list: # One number per class
+    "Weigh each class as much as the others, as scikit-learn does."
+    counts = [max(1, (y == i).sum()) for i in range(k)]
+    return [len(y)/(k*n) for n in counts]

@@ -24,7 +24,7 @@ LICENSE = "Code: Apache-2.0. Weights: the terms of the images and of the pretrai
 INTENDED_USE = "Research and teaching. Not a medical device."
 WEIGHTS, GATE = "model.safetensors", "gate.safetensors"
 MOST_BYTES, MOST_PIXELS = 2*10**9, 1024  # of a file, and of a side of the input; far beyond any trained network
-_BODY = re.compile(r"(timm:)?[\w.]+")  # timm would download from names with other signs
+_BODY = re.compile(r"(timm:)?[\w.-]+")  # timm would download from names with other signs
 
 # %% ../../nbs/use/01_bundle.ipynb #dedf3009
 def file_hash(path, # Any file
