@@ -13,7 +13,8 @@ from .channels import locate_files, name_channels, open_channels, picture_files
 from .classes import STUDY_CLASSES, as_labels, classes_of, known_class
 from .figshare import figshare_table
 from .image import READABLE, holds_slices, open_image, read_file, refuse
-from .tables import MASK_FOLDERS, TABLE_SUFFIXES, choose_classes, drop_repeats, match_split, read_table
+from .tables import MASK_FOLDERS, TABLE_SUFFIXES, choose_classes, drop_repeats
+from .tables import find_column, match_split, read_table
 
 # %% auto #0
 __all__ = ['FACTS', 'find_images', 'class_folders', 'name_problems', 'find_rows', 'check_image', 'changed_files', 'index_images',
@@ -116,9 +117,10 @@ _TABLE = "filepath,label[,group]"
 
 def _from_table(source, base, channels=None):
     "The rows of a table, one for each file, with paths below `base`."
-    what = "The table" if isinstance(source, pd.DataFrame) else str(source)
+    is_frame = isinstance(source, pd.DataFrame)
+    what = "The table" if is_frame else str(source)
+    if is_frame: refuse_first(name_problems(source.get(find_column("filepath", source.columns), ()), what))
     df = read_table(name_channels(source, channels), "filepath", "label")
-    refuse_first(name_problems(df.filepath.unique(), what))
     return drop_repeats(locate_files(df, base, what), what)
 
 # %% ../../nbs/data/03_index.ipynb #521c2de6
