@@ -58,13 +58,13 @@ def _object_problems(config):
     if loss is not None and (isinstance(loss, type) or not callable(loss)):
         yield f"loss_func={one_line(loss, 80)}: expected a function or an object, such as FocalLossFlat()."
     if loss is not None and config.class_weights is not None:
-        yield "loss_func and class_weights exclude each other: give the weights to the loss, or leave one out."
+        yield "A loss and weights of classes exclude each other: give the weights to the loss, or leave one out."
     for name, kind in dict(cbs="callbacks", metrics="metrics", batch_tfms="transforms").items():
         items = L(getattr(config, name))
         wrong = [o for o in items if isinstance(o, (str, int, float))]
         if wrong: yield f"{name}={wrong[0]!r}: expected fastai's {kind} or functions, not their names."
     arrays = [o for o in L(config.metrics) if getattr(o, "kwargs", {}).get("average", "") is None]
-    if arrays: yield "metrics: average=None gives a number per class: give average='macro', or another that gives one."
+    if arrays: yield "A score of each class isn't one number: give metrics with the average 'macro', or another that gives one."
 
 # %% ../../nbs/study/03a_config.ipynb #4fa9c85d
 @dataclass(frozen=True)

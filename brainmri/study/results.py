@@ -317,7 +317,7 @@ def open_test(self:Results,
         there = self.located(rows)
         if changed := changed_files(there):
             raise RunError(f"{counted(len(changed), 'image')} changed since the run, such as {changed[0]}: restore them, "
-                           "or score new images by `validate_on`.")
+                           "or validate on the new ones.")
         probs = self._averaged(name, there)
         keep_predictions(self.path/name/"predictions.csv", rows, probs, self.run.classes)
         scores = judge(rows["y"].values, probs, rows["group"].values, classes=self.run.classes)

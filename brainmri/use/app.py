@@ -144,7 +144,7 @@ def make_app(bundle # A folder or an .onnx file, as `load` takes it, or a `Predi
     gr = _gradio()
     predictor = looking(bundle if isinstance(bundle, Predictor) else load(bundle))
     sequences = " and ".join(predictor.channels)
-    if sequences: raise ConfigError(f"The page takes single pictures, not {sequences} together: use `predict`.")
+    if sequences: raise ConfigError(f"The page takes single pictures, not {sequences} together: ask a predictor.")
     levels = sorted(map(float, predictor.bundle.get("conformal") or [.9]))
     with gr.Blocks(title="brainmri", analytics_enabled=False, delete_cache=(600, 3600)) as app:
         name = " ".join(predictor.bundle["recipe"]["name"].replace("`", "'").split())
