@@ -290,9 +290,6 @@ def explain_images(predictor:Predictor, # From `load`, of a bundle's folder
     each = [_explained(predictor, images, names, model, about) for model, about, _ in predictor.parts]
     return type(each[0])(_joined(o, dict(zip(predictor.classes, p.tolist()))) for o, p in zip(zip(*each), probs))
 
-# %% ../../nbs/use/04_predict.ipynb #e4678bd9
-#| export
-
 # %% ../../nbs/use/04_predict.ipynb #4a39c1d6
 def _explained(predictor, images, names, model, about):
     "Explain images by one network of a predictor; its bundle is `about`."
