@@ -2,7 +2,7 @@
 
 Serves the folder on this machine alone and opens each page of the sidebar in Chromium, as wide as a desk's screen and as
 narrow as a phone's. Prints a line for everything that is wrong, and a tally; the exit status is 1 if there was anything.
-Pictures of all pages stay in the folder named by --shots.
+With --shots, pictures of all pages stay in the folder that it names; they take longer than all the rest.
 """
 import argparse, base64, json, re, shutil, sys, tempfile, threading, time
 from collections import defaultdict
@@ -164,7 +164,8 @@ class Browser:
         self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=WIDTHS[width], deviceScaleFactor=1, mobile=width < 600)
 
     def shot(self, file):
-        "The whole page, however long."
+        "The whole page, however long, if pictures are asked for."
+        if file is None: return
         size = self.cdp("Page.getLayoutMetrics")["cssContentSize"]
         clip = dict(x=0, y=0, width=size["width"], height=min(size["height"], 16000), scale=1)
         data = self.cdp("Page.captureScreenshot", format="jpeg", quality=60, captureBeyondViewport=True, clip=clip)["data"]
@@ -187,7 +188,7 @@ class Browser:
             self.size(width)
             if width == max(WIDTHS): self.d.get(f"{self.origin}/{name}")
             for o in self.d.execute_script(LAYOUT): yield f"at {width} px: {o}"
-            self.shot(shots/f"{name.removesuffix('.html').replace('/', '-')}-{width}.jpg")
+            self.shot(shots and shots/f"{name.removesuffix('.html').replace('/', '-')}-{width}.jpg")
         yield from self.complaints()
 
     def until(self, script, seconds=10):
@@ -203,7 +204,7 @@ class Browser:
         if not field: return ["no search field"]
         self.d.execute_script("arguments[0].value = arguments[1]; arguments[0].form.submit()", field, SYMBOL)
         found = self.until(f"return [...document.querySelectorAll('#search-results a')].some(a => a.href.includes('/{ITS_PAGE}'))")
-        self.shot(shots/"search-1280.jpg")
+        self.shot(shots and shots/"search-1280.jpg")
         return [*([] if found else [f"searching for {SYMBOL} doesn't find {ITS_PAGE}"]), *self.complaints()]
 
     def dark(self, shots):
@@ -213,7 +214,7 @@ class Browser:
         for _ in range(4):
             back, front = self.d.execute_script(COLOURS)
             seen["dark" if back < .3 else "light"] = abs(back - front)
-            if back < .3: self.shot(shots/"index-dark-1280.jpg")
+            if back < .3: self.shot(shots and shots/"index-dark-1280.jpg")
             self.d.execute_script("[...document.querySelectorAll('.theme-toggle')].find(o => o.offsetParent)?.click()")
         self.d.execute_script("localStorage.clear()")
         missing = [f"no {k} colours to be had" for k in {"dark", "light"} - set(seen)]
@@ -263,11 +264,11 @@ def written(root, names):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", default=str(ROOT/"_site"), help="the built site")
-    parser.add_argument("--shots", default=str(ROOT/"_site_shots"), help="where pictures of the pages go")
+    parser.add_argument("--shots", type=Path, help="where pictures of the pages go; without it none are taken")
     parser.add_argument("--dark", action="store_true", help="take the pictures in dark colours")
     parser.add_argument("--no-browser", action="store_true", help="look at the files only")
     args = parser.parse_args()
-    root, shots, names = Path(args.folder).resolve(), Path(args.shots), [f"{p.doc}.html" for p in sidebar()]
+    root, shots, names = Path(args.folder).resolve(), args.shots, [f"{p.doc}.html" for p in sidebar()]
     found = list(written(root, names))
     there = [n for n in names if (root/n).is_file()]
     if not args.no_browser:

@@ -94,6 +94,7 @@ def as_markdown(file):
     "What the built page `file` says."
     body = lxml.html.parse(str(file), lxml.html.HTMLParser(encoding="utf-8")).getroot().xpath("//article | //main")[0]
     for o in body.xpath(CHROME): o.drop_tree()
+    for o in body.xpath(".//pre//span"): o.drop_tag()  # colors of code
     for o in body.xpath(".//math[@alttext]"):
         o.tail = f"${o.get('alttext')}${o.tail or ''}"
         o.drop_tree()
