@@ -149,8 +149,7 @@ def _together(keys):
 def duplicates(self:Audit)->list: # Arrays of row positions; conflicts first, then the largest
     "Clusters of near duplicates, exact copies among them."
     labels = self.df.label.to_numpy()
-    def order(o): return len(set(labels[o])) == 1, -len(o)
-    return sorted(_together(self.clusters), key=order)
+    return sorted(_together(self.clusters), key=lambda o: (len(set(labels[o])) == 1, -len(o)))
 
 # %% ../../nbs/data/08_audit.ipynb #de481e33
 @patch(as_prop=True)
@@ -325,11 +324,11 @@ def show_gallery(rows:list, # Of each image in a row its path, title and color
     fig, axs = subplots(high, width, squeeze=False, figsize=(2*width, 2.3*high))
     for ax in axs.flat: ax.axis("off")
     if not rows: fig.suptitle(empty)
-    each = [(ax, *o) for row, shown in zip(axs, rows) for ax, o in zip(row, shown)]
-    for ax, path, *title, color in each:
-        ax.imshow(open_image(path))
-        lines = [one_line(o, 25) for o in (*title, Path(path).name)]
-        ax.set_title("\n".join(lines), fontsize=8, color=color, parse_math=False)
+    for line, shown in zip(axs, rows):
+        for ax, (path, title, color) in zip(line, shown):
+            ax.imshow(open_image(path))
+            name = one_line(Path(path).name, 25)
+            ax.set_title(f"{one_line(title, 25)}\n{name}", fontsize=8, color=color)
     return fig
 
 # %% ../../nbs/data/08_audit.ipynb #cb6c1bf9
@@ -362,8 +361,7 @@ def plot_suspects(self:Audit,
 @patch
 def _rows_of(self:Audit, df):
     "Where the images of `df` are in the audited table."
-    known = pd.Index(self.df.filepath.astype(object))
-    first = {f: i for i, f in reversed([*enumerate(known)])}
+    first = {f: i for i, f in reversed([*enumerate(self.df.filepath)])}
     rows = np.array([first.get(f, -1) for f in df.filepath])
     new, own = df.filepath[rows < 0], self.df.iloc[rows]
     if len(new): raise DataError(

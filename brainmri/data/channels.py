@@ -50,13 +50,6 @@ def _problems(files, what):
         if same:
             yield f"{what} names the same file for {both} in row {listed(same)}: correct it."
 
-# %% ../../nbs/data/02f_channels.ipynb #80cbefc4
-def _read_channels(source, columns):
-    "The table, and the files of each channel: those of a CSV are text."
-    df = read_table(source)
-    texts = df if isinstance(source, pd.DataFrame) else read_table(source, all_text=True)
-    return df, {CHANNEL_PREFIX + _plain(c): [cell_text(o) for o in texts[c]] for c in columns}
-
 # %% ../../nbs/data/02f_channels.ipynb #f8631617
 def name_channels(source, # A table: a CSV or a DataFrame
                   channels=None # Names of columns, in a list or separated by commas; found by name if None
@@ -66,7 +59,9 @@ def name_channels(source, # A table: a CSV or a DataFrame
     except (DataError, OSError, ValueError): return source  # whoever needs it says what it lacks
     columns = _asked(there, channels, source) if channels else _by_name(there, source)
     if not columns: return source
-    df, files = _read_channels(source, columns)
+    df = read_table(source)
+    texts = df if isinstance(source, pd.DataFrame) else read_table(source, all_text=True)
+    files = {CHANNEL_PREFIX + _plain(c): [cell_text(o) for o in texts[c]] for c in columns}
     refuse_first(_problems(files, _called(source)))
     first = next(iter(files.values()))
     df = df[[c for c in df if not _names_files(c)]].drop(columns=columns, errors="ignore")
@@ -120,12 +115,12 @@ def file_columns(df # A table
 def picture_files(df # A table
                  )->list: # For each row its file, or a dictionary: channel → file
     "List what each picture of a table is read from."
-    if not channels_of(df): return list(df["filepath"])
-    columns = [df[CHANNEL_PREFIX + o] for o in channels_of(df)]
-    return [dict(zip(channels_of(df), files)) for files in zip(*columns)]
+    names = channels_of(df)
+    if not names: return list(df["filepath"])
+    return [dict(zip(names, files)) for files in zip(*(df[CHANNEL_PREFIX + o] for o in names))]
 
 # %% ../../nbs/data/02f_channels.ipynb #280b72fd
-def locate_files(df, # A table with filepath, and label
+def locate_files(df, # A table with filepath and perhaps label
                  base, # The folder that its paths are relative to
                  what, # What it is, for messages
                  some:bool=False # Keep the names of files that can't be found, if others can?
@@ -168,7 +163,6 @@ def _check_alike(name, facts, alike):
         what = f": {fact} and {other}" if isinstance(fact, str) else " in where they lie"
         refuse(name, f"has {first} and {k} that differ{what}", "register them to one grid, so that pixels agree")
 
-# %% ../../nbs/data/02f_channels.ipynb #0169d0cb
 def _same_place(a, b):
     if a is None or b is None: return True
     a, b = np.hstack(a), np.hstack(b)
@@ -256,7 +250,7 @@ def list_channels(x, # A dictionary, a row, a table, the name of a table, or a l
     is_file = isinstance(x, (str, Path)) and str(x).lower().endswith(TABLE_SUFFIXES)
     if is_file or isinstance(x, pd.DataFrame):
         df = name_channels(read_table(x, all_text=True), list(channels))
-        df = locate_files(df.assign(label=""), Path(x).parent if is_file else Path("."), _called(x), some=True)
+        df = locate_files(df, Path(x).parent if is_file else Path("."), _called(x), some=True)
         return [_as_slice(o, channels) for o in picture_files(df)], True
     if not isinstance(x, (list, tuple)): return [_as_slice(x, channels)], False
     return [s for o in x for s in list_channels(o, channels)[0]], True
@@ -272,7 +266,7 @@ def slice_volumes(source, # A table with slice, and one column of volumes for ea
     if not isinstance(df, pd.DataFrame) or "slice" not in df or len(channels_of(df)) < 2:
         raise DataError(f"{what}: expected a column slice with numbers, and a column of volumes for each sequence.")
     base = Path(".") if isinstance(source, pd.DataFrame) else Path(source).parent
-    df = locate_files(df if "label" in df else df.assign(label=""), base, what)
+    df = locate_files(df, base, what)
     if not patient_column(df): df["patient"] = df.filepath
     files = [o for _, rows in df.groupby("filepath", sort=False) for o in _written(rows, Path(out))]
     files = pd.DataFrame(files).set_index("row").loc[df.index]

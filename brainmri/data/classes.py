@@ -78,7 +78,6 @@ def class_colors(classes # Class names
     if all(c in _COLORS for c in classes): return {c: _COLORS[c] for c in classes}
     return {c: _another_color(i) for i, c in enumerate(classes)}
 
-# %% ../../nbs/data/00_classes.ipynb #eef56e7c
 def _another_color(i):
     "The `i`-th color; after the first eight, hues by the golden angle."
     if i < len(_MORE_COLORS): return _MORE_COLORS[i]

@@ -30,7 +30,6 @@ def _ball(xyz, center, radii):
     r = sum(((a - c) / s)**2 for a, c, s in zip(xyz, center, radii))**.5
     return (r - 1) * min(radii)
 
-# %% ../../nbs/data/00b_draw.ipynb #dc623b08
 def _closed(mask, mm):
     "Distance in mm to `mask` without its hollows, negative inside."
     big = distance_transform_edt(~mask, 2) < mm
@@ -255,7 +254,6 @@ def shift(self:_Lesion):
     near = near * np.clip(-dura / 10, 0, 1)
     return c*near, r*near
 
-# %% ../../nbs/data/00b_draw.ipynb #f8fc93c0
 def _pixel(view, i, step):
     "The `i`-th of every `step`-th pixel."
     return np.array([o.flat[i] for o in view.pixels(step)])
@@ -401,7 +399,6 @@ _GRAYS = (0, .06, .13, .2, .3, .4, .5, .7, 1.15)
 _CURVES = dict(t1=(0, .06, .13, .2, .3, .4, .5, .55, .6), t1ce=_GRAYS,
                t2=(0, .04, .85, .8, .62, .45, .34, .45, .5), flair=(0, .04, .1, .25, .5, .42, .34, .4, .45))
 
-# %% ../../nbs/data/00b_draw.ipynb #409c71f4
 def _as_sequence(v, painted, label, sequence):
     "Intensities as a sequence shows them: `painted`, or `v` where it hides the lesion."
     if sequence is None: return painted
@@ -421,7 +418,8 @@ def make_phantom(label:str, # One of `LESIONS`
     kind = LESIONS[pick(label, LESIONS, "class")]
     if sequence: pick(sequence, SHOWN, "sequence")
     if size < 96: raise ConfigError(f"size is {size}: expected at least 96 pixels.")
-    head, lesion, scan = _generators(label, seed, sequence)
+    head, lesion = _random("head", seed), _random("lesion", label, seed)
+    scan = _random("scan", seed, sequence) if sequence else _random("scan", seed)
     drawn, sellar = PLANES[head.integers(3)], head.random() < .25
     plane = pick(plane or drawn, PLANES, "plane")
     view = _View(head, plane, size, sellar or label == "pituitary")
@@ -431,13 +429,8 @@ def make_phantom(label:str, # One of `LESIONS`
     return Phantom(np.asarray(image), mask, label, plane, seed)
 
 # %% ../../nbs/data/00b_draw.ipynb #93842088
-def _generators(label, seed, sequence):
-    "Random numbers for the head, the lesion and the scanner."
-    scan = ("scan", seed, sequence) if sequence else ("scan", seed)
-    keys = ("head", seed), ("lesion", label, seed), scan
-    return [np.random.default_rng(stable_seed(*key)) for key in keys]
+def _random(*key): return np.random.default_rng(stable_seed(*key))
 
-# %% ../../nbs/data/00b_draw.ipynb #eb8489df
 def _painted(rng, view, lesion):
     "Intensities without and with the lesion, and its mask."
     maps = view.maps(lesion.shift() if lesion else (0, 0))

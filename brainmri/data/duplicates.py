@@ -67,10 +67,10 @@ def _signs(hashes): return np.unpackbits(hashes, axis=-1).astype(np.float32)*2 -
 
 def _turns(hashes): return hashes[:, None] if hashes.ndim == 2 else hashes
 
-def _bits_apart(hashes, turns, block=128):
+def _bits_apart(hashes, turns):
     "How far `turns` are from `hashes`, each in its best position, block by block."
     signs = _signs(hashes)
-    step = max(1, block//turns.shape[1])
+    step = max(1, 128//turns.shape[1])
     for start in range(0, len(turns), step):
         alike = np.tensordot(signs, _signs(turns[start:start+step]), (1, 2))
         yield start, (signs.shape[1] - alike.max(2))/2

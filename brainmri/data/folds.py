@@ -4,12 +4,11 @@
 
 # %% ../../nbs/data/09a_folds.ipynb #c30b17f5
 from __future__ import annotations
-import warnings
 import numpy as np
 import pandas as pd
-from ..core import DataError, DataWarning, counted, listed, pick, refuse_first, stable_seed
+from ..core import DataError, counted, listed, pick, refuse_first, stable_seed
 from .classes import classes_of, name_classes
-from .split import SHARES, grouped_split, lost_parts, plot_parts
+from .split import TRAINING_SHARES, grouped_split, lost_parts, plot_parts, warn_of_crossing
 from .tables import cell_text
 
 # %% auto #0
@@ -68,17 +67,8 @@ def _given_folds(df, column, how):
     order = name_classes(named[named != ""])  # 2 before 10
     fold = named.map({o: i for i, o in enumerate(order, 1)}).fillna(0).astype(int)
     refuse_first(_fold_problems(df.label.astype(str), fold, column))
-    if how == "grouped": _warn_of_crossing(df.group, fold, column)
+    if how == "grouped": warn_of_crossing(df.group, fold, f"folds of the column {column}")
     return fold
-
-def _warn_of_crossing(groups, fold, column):
-    "Warn if images of one patient, or copies, are in several folds."
-    n = fold.groupby(np.asarray(groups)).nunique()
-    across = n.index[n > 1]
-    if len(across): warnings.warn(
-        f"{counted(len(across), 'group')} of images, of one patient or copies of each other, are in several folds of the column "
-        f"{column}, such as group {across[0]}: networks are tested on what they have learned from. Let each group be in one "
-        "fold, or give a number of folds.", DataWarning)
 
 # %% ../../nbs/data/09a_folds.ipynb #d937393b
 def fold_split(df, # A table from `fold_images`
@@ -88,9 +78,7 @@ def fold_split(df, # A table from `fold_images`
               )->pd.DataFrame: # A copy with the column split
     "Split a table for one fold: its images are the test, other groups train and validate."
     rows = df[df.fold != fold].sort_values(["y", "filepath"])
-    both = SHARES["train"] + SHARES["valid"]
-    shares = {part: SHARES[part]/both for part in ("train", "valid")}
-    part = grouped_split(rows.y, _units(rows, how), shares, stable_seed(seed, "fold", fold))
+    part = grouped_split(rows.y, _units(rows, how), TRAINING_SHARES, stable_seed(seed, "fold", fold))
     df = df.assign(split=pd.Series(part, rows.index).reindex(df.index, fill_value="test"))
     refuse_first(lost_parts(df, f"fold {fold}"))
     return df
@@ -111,6 +99,5 @@ def fold_summary(df # A table from `fold_images`
 def plot_folds(df # A table from `fold_images`
               ): # matplotlib's Figure
     "Draw one bar per fold, divided into the classes, with the counts."
-    t = fold_summary(df)
-    classes = [c for c in classes_of(df) if c in t]
-    return plot_parts(t[classes].rename("fold {}".format))
+    t = fold_summary(df).drop(columns=["total", "groups", "crossing"])
+    return plot_parts(t.rename("fold {}".format))

@@ -19,7 +19,6 @@ __all__ = ['MAX_VOXELS', 'MAX_SLICES', 'check_size', 'gray_range', 'to_gray', 'i
 MAX_VOXELS = 120_000_000  #: Files of more pixels than this, over all their slices, are refused
 MAX_SLICES = 5000  #: Files of more slices than this are refused
 
-# %% ../../nbs/data/02b_gray.ipynb #dfc8965a
 def check_size(name, # The file, as the user knows it
                width:int, # Pixels
                height:int, # Pixels

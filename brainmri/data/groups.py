@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from ..core import DataError, DataWarning, IMAGE_SUFFIXES
-from ..core import counted, listed, pick, refuse_first
+from ..core import counted, listed, pick
 from .duplicates import clusters, image_hashes, near_pairs
 from .registry import recognize
-from .tables import TABLE_SUFFIXES, bare_name, cell_text, find_column, match_path
+from .tables import TABLE_SUFFIXES, bare_name, cell_text, find_column, match_paths
 from .tables import own_column, patient_column, path_key, read_table
 
 # %% auto #0
@@ -23,24 +23,17 @@ __all__ = ['match_mapping', 'read_mapping', 'by_original', 'exporter_copies', 'k
 # %% ../../nbs/data/06_groups.ipynb #bfdce43b
 def _few(names): return listed(names, 3, 80)
 
-def _mapping_problems(found, given):
-    "Sentences about `given` names that fit no image, or several."
-    used = pd.Series(found, dtype=object).dropna()
-    if not len(used): yield (
-        f"The mapping of groups names none of the {len(found)} images: expected file names "
-        f"such as {Path(next(iter(found))).name}; found {_few(given)}.")
-    twice = used[used.duplicated()].unique()
-    if len(twice): yield f"The mapping of groups names several images by {_few(twice)}: add the folder."
-
 # %% ../../nbs/data/06_groups.ipynb #357ef53a
 def match_mapping(mapping, # File name, stem or end of a path → patient
                   paths # Paths of the images
                  )->list: # The patient of each image, None where the mapping has none
     "Find the patient of each of `paths` in `mapping`."
     given = {path_key(k): v for k, v in mapping.items()}
-    found = {o: match_path(o, given) for o in paths}
-    refuse_first(_mapping_problems(found, given))
+    found = match_paths(paths, given, "The mapping of groups")
     used = set(found.values())
+    if used == {None}: raise DataError(
+        f"The mapping of groups names none of the {len(found)} images: expected file names "
+        f"such as {Path(next(iter(found))).name}; found {_few(given)}.")
     unused, without = [o for o in given if o not in used], [o for o in found if not found[o]]
     if unused: warnings.warn(
         f"The mapping of groups has {counted(len(unused), 'entry', 'entries')} without an image: "
@@ -81,7 +74,6 @@ def read_mapping(file # A CSV or DataFrame with a column for the file and one fo
 _ADDED = re.compile(r"([._-]rf[._-][0-9a-f]{8,}|[ _.-]+(aug|augmented|copy)[ _-]?\d*( ?\(\d+\))?)+$", re.I)
 _ENDING = re.compile(r"[._-](jpe?g|png|bmp|tiff?)$", re.I)
 
-# %% ../../nbs/data/06_groups.ipynb #a998e3fc
 def by_original(path # Path of an image
                )->str: # Class folder and name of the picture that it was made from
     "Name the original of a picture, without what exporters and file managers added."
@@ -106,13 +98,13 @@ def known_groups(df, # A table from `index_images`
                  group=None # A column, a function, a mapping, a CSV or "by_original"; see above
                 )->tuple: # A Series of patients, None where unknown; and their source, "" if none
     "Find the patient of each image of `df`, as far as known."
-    column, own = patient_column(df.columns), own_column(df.columns)
-    if group is None and own != column: group = own
-    if group is None and column is None: return pd.Series([None]*len(df), df.index, dtype=object), ""
-    if group is None: warnings.warn(
+    column, taken = patient_column(df.columns), group is None
+    if taken: group = own_column(df.columns)
+    if group is None: return pd.Series([None]*len(df), df.index, dtype=object), ""
+    if taken and group == column: warnings.warn(
         f"The column {column} is taken for the patient: a grouped split keeps the images of one together. "
         "If it means something else, rename it, or put the patient in a column group.", DataWarning, stacklevel=3)
-    found, name = _patients(df, column if group is None else group)
+    found, name = _patients(df, group)
     found = pd.Series([_patient(o) for o in found], df.index, dtype=object)
     if column not in (None, name): _check_column(df[column], found, name)
     return found, name
@@ -130,7 +122,9 @@ def _patient(o):
 def _patients(df, group):
     "The patient of each image by `group`, and what to call the source."
     if isinstance(group, pd.Series) and group.index.equals(df.index):
-        refuse_first(_order_problems(df, group))
+        if isinstance(df.index, pd.RangeIndex) and not group.index.is_(df.index): raise DataError(
+            "Rows that are only numbered don't tell the image: give the name of a column, a mapping "
+            "from file names, or a Series with the index of the table.")
         return list(group), "a given column"
     if isinstance(group, pd.DataFrame): group = read_mapping(group)
     if isinstance(group, (Mapping, pd.Series)):
@@ -139,12 +133,12 @@ def _patients(df, group):
         name = getattr(group, "__name__", "<lambda>")
         return _answers(group, df.filepath), name.replace("<lambda>", "a function of the path")
     name = str(group)
-    if name not in df and name == "by_original":
-        return _answers(by_original, df.filepath), name
-    if name not in df and name.lower().endswith(TABLE_SUFFIXES):
+    if name in df: return list(df[name]), name
+    if name == "by_original": return _answers(by_original, df.filepath), name
+    if name.lower().endswith(TABLE_SUFFIXES):
         return match_mapping(read_mapping(group), df.filepath), Path(group).name
     column = next((c for c in df if bare_name(c) == bare_name(name)), name)
-    return list(df[name if name in df else pick(column, df, "column")]), name
+    return list(df[pick(column, df, "column")]), name
 
 # %% ../../nbs/data/06_groups.ipynb #ea91a8c8
 def _answers(group, paths):
@@ -156,13 +150,6 @@ def _answers(group, paths):
         f"The group function failed on a path ({type(e).__name__}: {e}): "
         "expected a patient or None for every path.") from e
     return found
-
-# %% ../../nbs/data/06_groups.ipynb #a253c8fa
-def _order_problems(df, group):
-    "Sentences about a Series that may be in another order than the table."
-    numbered = isinstance(df.index, pd.RangeIndex) and not group.index.is_(df.index)
-    if numbered: yield ("Rows that are only numbered don't tell the image: expected a patient for each file. Give the "
-                        "name of a column, a mapping from file names, or a Series with the index of the table.")
 
 # %% ../../nbs/data/06_groups.ipynb #ab35d755
 def attach_groups(data, # Whatever `index_images` takes

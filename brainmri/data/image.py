@@ -117,11 +117,14 @@ def file_kind(head:bytes, # The first `HEAD_BYTES` of a file
 def is_picture(source # Path of a file, or its bytes
               )->bool: # False for what can't be read, too
     "Is `source`, by its first bytes, a JPEG, PNG or BMP?"
-    if isinstance(source, bytes): return source.startswith(_USUAL)
+    return (source if isinstance(source, bytes) else _head(source)).startswith(_USUAL)
+
+def _head(path):
+    "The first bytes of a file; none of what can't be read."
     try:
-        if not has_content(source): return False
-        with open(source, "rb") as f: return f.read(4).startswith(_USUAL)
-    except (OSError, ValueError): return False
+        if not has_content(path): return b""
+        with open(path, "rb") as f: return f.read(HEAD_BYTES)
+    except (OSError, ValueError): return b""
 
 # %% ../../nbs/data/02_image.ipynb #610b4207
 SUFFIXES = (*IMAGE_SUFFIXES, ".tif", ".tiff", ".gif", ".webp", ".dcm", ".nii", ".nii.gz", ".hdr", ".mat",
@@ -133,16 +136,12 @@ def holds_slices(path # Of a file
                 )->bool: # True for a known ending, too
     "Is a file, by its ending or its first bytes, one of those that are read here?"
     if str(path).lower().endswith(SUFFIXES): return True
-    try:
-        if not has_content(path): return False
-        with open(path, "rb") as f: head = f.read(HEAD_BYTES)
-    except OSError: return False
-    kind = file_kind(head, Path(path).suffix)
-    return kind is not None and (kind != "gzip" or _unpacked(head)[:4] in NIFTI_HEADS)
+    head = _head(path)
+    kind = file_kind(head)
+    return kind is not None and (kind != "gzip" or _unpacked(head) in NIFTI_HEADS)
 
-# %% ../../nbs/data/02_image.ipynb #72cc9cfd
 def _unpacked(head):
-    try: return zlib.decompressobj(31).decompress(head, 8)
+    try: return zlib.decompressobj(31).decompress(head, 4)
     except zlib.error: return b""
 
 # %% ../../nbs/data/02_image.ipynb #dcdcab01
@@ -152,7 +151,6 @@ def upright(im:Image.Image # An image, perhaps not loaded yet
     im.load()
     return ImageOps.exif_transpose(im) if _is_turned(im) else im
 
-# %% ../../nbs/data/02_image.ipynb #a30c2527
 def _is_turned(im):
     try: return im.getexif().get(0x0112, 1) in range(2, 9)
     except Exception: return False  # whatever Pillow raises over a broken block
@@ -260,12 +258,10 @@ def told(name, # What to call the image
     except UnidentifiedImageError:
         if data[:4] in _TIFF:
             refuse(name, "is a damaged TIFF, or of a rare kind", "save it as gray or RGB")
-        refuse(name, f"is not an image, or its header is damaged (it begins with {data[:8]!r})", _KINDS)
+        refuse(name, f"is not an image, or its header is damaged (it begins with {data[:8]!r})",
+               f"expected {', '.join(FORMATS)}, DICOM, NIfTI, .mat or .npy; replace it or delete it")
     except Image.DecompressionBombError as e: refuse(name, f"is too large ({e})", _SMALLER)
     except Exception as e: refuse(name, f"is damaged or cut short ({e})", "copy it again")
-
-# %% ../../nbs/data/02_image.ipynb #c6ee05cf
-_KINDS = f"expected {', '.join(FORMATS)}, DICOM, NIfTI, .mat or .npy; replace it or delete it"
 
 # %% ../../nbs/data/02_image.ipynb #44b1c97f
 READERS = dict( #: Kind of file → module and function that read it
@@ -289,7 +285,6 @@ def _only_slice(data, name):
     if other: refuse(name, f"is no slice of an MRI (its header says {other})", "leave it out")
     return _as_rgb(arrays[0], "L" if arrays[0].ndim == 2 else "RGB")
 
-# %% ../../nbs/data/02_image.ipynb #f20781c3
 def _as_rgb(a, mode):
     "An array of bytes as an image whose file has the `mode`."
     rgb = Image.fromarray(a).convert("RGB")
@@ -312,13 +307,14 @@ def open_image(source, # A file that holds one slice, or the bytes of one
         return _as_rgb(deep_color(data, name), im.mode) if is_deep(im) else decode_image(im, name, needed)
 
 # %% ../../nbs/data/02_image.ipynb #06efd5aa
-def any_image(source # A path, bytes of a file, a PIL image or an array of bytes
+def any_image(source, # A path, bytes of a file, a PIL image or an array of bytes
+              needed:int=None # As in `open_image`, for files
              )->Image.Image: # Mode RGB
     "Turn a picture of any kind into upright 8-bit RGB."
     if isinstance(source, np.ndarray): source = from_array(source)
     if isinstance(source, Image.Image):
         with told("An image in memory"): return decode_image(source, "An image in memory")
-    if isinstance(source, (str, bytes, Path)): return open_image(source)
+    if isinstance(source, (str, bytes, Path)): return open_image(source, needed)
     raise ImageError(f"A {type(source).__name__} is no image: "
                      "expected a path, a PIL image or an array of bytes.")
 
@@ -331,18 +327,16 @@ def crop_border(im:Image.Image, # Any image
     w, h = im.size
     if min(w, h) <= 2*margin:
         refuse(name, f"is {w}×{h} pixels", f"a border crop of {margin} needs more than {2*margin}")
-    return im.crop((margin, margin, w-margin, h-margin))
+    return ImageOps.crop(im, margin)
 
 # %% ../../nbs/data/02_image.ipynb #db8da986
-def image_array(source, # Path of an image file, or a PIL image
+def image_array(source, # What `any_image` takes
                 size:int=224, # Side of the result, in pixels
                 margin:int=CROP_MARGIN # Pixels cut from each side first
                )->np.ndarray: # uint8, (size, size, 3), RGB
     "Open, crop, and resize `source` to a square; an unusable file raises `ImageError`."
-    in_memory = isinstance(source, Image.Image)
-    name = "An image in memory" if in_memory else "The image" if isinstance(source, bytes) else str(source)
-    with told(name):
-        img = decode_image(source, name) if in_memory else open_image(source, size + margin, name)
+    name = str(source) if isinstance(source, (str, Path)) else "An image in memory"
+    with told(name): img = any_image(source, size + margin)
     if "reduced" in img.info: return _resized_part(img, size, margin)
     inner = crop_border(img, margin, name)
     return np.asarray(inner.resize((size, size), Image.Resampling.BILINEAR))

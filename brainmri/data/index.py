@@ -49,7 +49,6 @@ def _subfolders(path):
     found = (Path(folder)/o for o in sorted(os.listdir(folder)) if o not in files)
     return [o for o in found if o.name[0] != "." and o.name != "__MACOSX" and o.is_dir()]
 
-# %% ../../nbs/data/03_index.ipynb #cfabe5f4
 def _unwrapped(root):
     "The folder that holds more than one folder, or class folders."
     for _ in range(3):
@@ -65,7 +64,7 @@ def _from_folder(root):
     folders = class_folders(root)
     contents = [find_images(o) for o in folders.path]
     folders["files"] = pd.Series([files for files, _ in contents], folders.index, object)
-    folders["n"] = [len(files) for files, _ in contents]
+    folders["n"] = folders.files.map(len)
     others = [o for _, found in contents for o in found]
     if _is_figshare(root, folders): return figshare_table(root)
     refuse_first(_folder_problems(root, folders, others))
@@ -113,8 +112,6 @@ def name_problems(paths, # Of files
     if odd: yield f"{what} has files whose names aren't text ({listed(odd)}): rename them in UTF-8."
 
 # %% ../../nbs/data/03_index.ipynb #a58e4bc0
-_TABLE = "filepath,label[,group]"
-
 def _from_table(source, base, channels=None):
     "The rows of a table, one for each file, with paths below `base`."
     is_frame = isinstance(source, pd.DataFrame)
@@ -153,7 +150,7 @@ def find_rows(data, # As for `index_images`
 # %% ../../nbs/data/03_index.ipynb #1219a0f5
 def _kind_problems(data):
     "What `data` is, if it's no folder, CSV or name of a Kaggle set."
-    expected = f"expected a folder of class folders, a CSV with {_TABLE}, a DataFrame, or 'kaggle:owner/name'"
+    expected = "expected a folder of class folders, a CSV with filepath,label[,group], a DataFrame, or 'kaggle:owner/name'"
     if not isinstance(data, (str, os.PathLike)): yield f"Found {type(data).__name__}: {expected}."
     path = Path(data).expanduser()
     if str(data).startswith("kaggle:") or path.is_dir(): return
@@ -194,8 +191,8 @@ def check_image(path, # Of the file, or a dictionary: channel → path
 # %% ../../nbs/data/03_index.ipynb #f5278a14
 def _check_channels(files, margin):
     facts = {k: check_image(o, margin) for k, o in files.items()}
-    first, bad = next(iter(facts.values())), [f"can't be used with its {k}: {o['filepath']} {o['problem']}"
-                                              for k, o in facts.items() if "problem" in o]
+    first = next(iter(facts.values()))
+    bad = [f"can't be used with its {k}: {o['filepath']} {o['problem']}" for k, o in facts.items() if "problem" in o]
     try: bad or open_channels(files)
     except ImageError as e: bad = [e.found]
     if bad: return dict(filepath=first["filepath"], problem=bad[0], done="left out")

@@ -27,7 +27,7 @@ from .cache import send, to_float
 from .channels import CHANNEL_PREFIX, channels_of, cycled, locate_files
 from .channels import n_channels, name_channels, picture_array
 from .classes import STUDY_CLASSES, known_class, name_classes
-from .image import crop_border, from_array, image_array, open_image
+from .image import crop_border, image_array, open_image
 from .look import show_grid
 from .tables import find_column, given_names, read_parts, read_table, repeat_problems
 
@@ -106,7 +106,6 @@ class ReadMRI(Transform):
         self.img_size, self.margin = img_size, margin
     def encodes(self, x)->None:
         x = _picture_of(x)
-        if isinstance(x, np.ndarray): x = from_array(x)
         a = picture_array(x, self.img_size, self.margin)
         return TensorSequences(a.transpose(2, 0, 1).copy()) if isinstance(x, dict) else PILImage.create(a)
 
@@ -137,7 +136,6 @@ def _named(labels, classes):
     if odd: raise DataError(f"The table has the labels {listed(odd)}; expected {', '.join(classes)}.")
     return pd.Categorical(labels.map(names), classes)
 
-# %% ../../nbs/data/11_loaders.ipynb #6949b0fa
 def _table_classes(df):
     label = df[find_column("label", df.columns) or "label"]
     named = hasattr(label, "cat") and label.cat.categories.dtype != int
@@ -260,14 +258,12 @@ def show_crop(df, # A table from `index_images`
 
 # %% ../../nbs/data/11_loaders.ipynb #bf759305
 def show_augmented(df, # A table from `index_images`
-                   n:int=5, # Augmented views of each image
-                   img_size:int=224, # Side, in pixels
-                   seed:int=42 # Of the random numbers
+                   n:int=5 # Augmented views of each image
                   ): # The matplotlib figure
     "Show one image of each class and `n` augmented views of it."
     rows, images = df.drop_duplicates("y").sort_values("y").head(8), []
     for path in rows["filepath"]:
-        x = to_float(image_array(path, img_size)[None])
-        views = [warp(x, mild_affine(view_numbers([path], i, seed))) for i in range(1, n + 1)]
+        x = to_float(image_array(path)[None])
+        views = [warp(x, mild_affine(view_numbers([path], i))) for i in range(1, n + 1)]
         images.append([o[0].permute(1, 2, 0).clamp(0, 1) for o in (x, *views)])
     return show_grid(images, rows["label"], ["original"])

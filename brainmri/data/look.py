@@ -8,7 +8,7 @@ from textwrap import fill
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
-from ..core import CROP_MARGIN, stable_seed, subplots, thread_map
+from ..core import stable_seed, subplots, thread_map
 from .channels import channels_of, picture_files
 from .classes import class_colors, classes_of
 from .image import open_image
@@ -84,8 +84,6 @@ def _name_tiles(ax, labels, titles, side, gap):
 # %% ../../nbs/data/03a_look.ipynb #602642de
 def show_samples(df:pd.DataFrame, # A table from `index_images`
                  n:int=1, # Images for each class
-                 cropped:bool=False, # Cut `margin` from each side first?
-                 margin:int=CROP_MARGIN, # Pixels
                  seed=42 # Which images are drawn
                 ): # matplotlib's Figure
     "Show `n` images of each class: six side by side for `n=1`, else one row for each class."
@@ -94,7 +92,7 @@ def show_samples(df:pd.DataFrame, # A table from `index_images`
     for name in names:
         own = df[df.label == name].filepath
         files = own.sample(min(n, len(own)), random_state=stable_seed(seed, name))
-        rows.append([ImageOps.crop(o, margin) if cropped else o for o in map(open_image, files)])
+        rows.append(list(map(open_image, files)))
     if n > 1: return show_grid(rows, names)
     parts = [slice(i, i + 6) for i in range(0, len(names), 6)]
     return show_grid([sum(rows[o], []) for o in parts], titles=[names[o] for o in parts])
@@ -108,14 +106,13 @@ def show_sequences(df # A table with channels and label
     return show_grid(images, rows.label, channels_of(df), size=1.7)
 
 # %% ../../nbs/data/03a_look.ipynb #bd2bd48d
-def plot_sizes(df:pd.DataFrame, # A table from `index_images`
-               bins:int=16 # Bars in each histogram
+def plot_sizes(df:pd.DataFrame # A table from `index_images`
               ): # matplotlib's Figure
     "Draw histograms of width and height in pixels, stacked by class."
     fig, axs = subplots(1, 2, figsize=(8, 2.6), sharey=True)
     colors = class_colors(class_counts(df).index)
     for ax, column in zip(axs, ("width", "height")):
-        edges = np.histogram_bin_edges(df[column], bins)
+        edges = np.histogram_bin_edges(df[column], 16)
         values = [df.loc[df.label == c, column] for c in colors]
         ax.hist(values, edges, stacked=True, label=list(colors), color=list(colors.values()))
         ax.set(xlabel=f"{column} (px)")
@@ -126,26 +123,22 @@ def plot_sizes(df:pd.DataFrame, # A table from `index_images`
 # %% ../../nbs/data/03a_look.ipynb #fb6a035d
 def channel_means(df:pd.DataFrame, # A table from `index_images`
                   n:int=400, # Images to open at most, drawn by `seed`
-                  seed=42, # Which images are drawn
-                  workers:int=None # Threads
+                  seed=42 # Which images are drawn
                  )->pd.DataFrame: # R, G and B of each image, 0 to 255, and its label
     "Measure the mean red, green and blue of `n` images."
     some = df.sample(min(n, len(df)), random_state=stable_seed(seed, "channels")).sort_index()
     def mean(path): return np.asarray(open_image(path)).reshape(-1, 3).mean(0)
-    means = thread_map(mean, some.filepath, workers, progress=False)
+    means = thread_map(mean, some.filepath, progress=False)
     return pd.DataFrame(np.stack(means), columns=list("RGB"), index=some.index).assign(label=some.label)
 
 # %% ../../nbs/data/03a_look.ipynb #f390ecc5
 def plot_channel_means(df:pd.DataFrame, # A table from `index_images`
-                       n:int=400, # Images to open at most
-                       per_class:bool=False, # One panel for each class instead of one for all?
-                       seed=42, # Which images are drawn
-                       bins:int=16 # Steps in each histogram
+                       per_class:bool=False # One panel for each class instead of one for all?
                       ): # matplotlib's Figure
     "Draw histograms of the images' mean red, green and blue."
-    t = channel_means(df, n, seed)
+    t = channel_means(df)
     panels = {c: t[t.label == c] for c in class_counts(df).index} if per_class else {"all classes": t}
-    edges = np.histogram_bin_edges(t[list("RGB")], bins)
+    edges = np.histogram_bin_edges(t[list("RGB")], 16)
     width = max(4.5, 2.2*len(panels))
     fig, axs = subplots(1, len(panels), squeeze=False, sharey=True, figsize=(width, 2.4))
     for ax, (title, rows) in zip(axs.flat, panels.items()):

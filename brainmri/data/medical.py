@@ -7,23 +7,15 @@ from __future__ import annotations
 import contextlib, importlib, io, itertools, logging, math, threading, warnings
 from pathlib import Path
 import numpy as np
-from ..core import ConfigError, ImageError
+from ..core import ConfigError, ImageError, need_package
 from .gray import as_grays, check_size, gray_range, square_pixels, to_gray
 from .image import full_scale, refuse, to_8_bits
 
 # %% auto #0
-__all__ = ['OTHER_MODALITIES', 'need_module', 'write_dicom', 'quietly', 'read_header', 'numbers', 'first_number', 'frame_header',
-           'in_units', 'has_window', 'through_window', 'through_table', 'is_padding', 'is_negative', 'gray_frames',
-           'color_frames', 'hang', 'mosaic_size', 'is_mosaic', 'mosaic_tiles', 'not_mri', 'numbered', 'slice_place',
-           'order_in_space', 'stored_frames', 'read_dicom']
-
-# %% ../../nbs/data/02c_medical.ipynb #abf4939c
-def need_module(module:str, # pydicom or nibabel
-                name # The file that needs it
-               ):
-    "Import a module of the extra `dicom`."
-    try: return importlib.import_module(module)
-    except ImportError: refuse(name, f"needs {module}", "pip install 'brainmri[dicom]'")
+__all__ = ['OTHER_MODALITIES', 'write_dicom', 'quietly', 'read_header', 'numbers', 'first_number', 'frame_header', 'in_units',
+           'has_window', 'through_window', 'through_table', 'is_padding', 'is_negative', 'gray_frames', 'color_frames',
+           'hang', 'mosaic_size', 'is_mosaic', 'mosaic_tiles', 'not_mri', 'numbered', 'slice_place', 'order_in_space',
+           'stored_frames', 'read_dicom']
 
 # %% ../../nbs/data/02c_medical.ipynb #f80d751a
 def write_dicom(path, # The file to write
@@ -33,7 +25,7 @@ def write_dicom(path, # The file to write
                 **tags # More attributes by their keywords, such as `WindowCenter=300`
                )->Path: # `path`
     "Write `pixels` as an anonymous, uncompressed MR DICOM, for tests and research."
-    pydicom = need_module("pydicom", path)
+    pydicom = need_package("pydicom", "brainmri[dicom]")
     wrong = [k for k in tags if pydicom.datadict.tag_for_keyword(k) is None]
     if wrong:
         raise ConfigError(f"DICOM has no attribute {wrong[0]!r}: expected one like 'WindowCenter'.")
@@ -77,7 +69,8 @@ def quietly(name, # The file that is read
             kind:str # What the file is
            ):
     "Read a file within the block, without quoting it; every error is an `ImageError`."
-    need_module(module, name)
+    try: importlib.import_module(module)
+    except ImportError: refuse(name, f"needs {module}", "pip install 'brainmri[dicom]'")
     try:
         with _silent(): yield
     except (ImageError, MemoryError): raise
@@ -113,10 +106,9 @@ def first_number(ds, # A pydicom `Dataset`
     "Read the first number that a header holds at `keyword`."
     return (numbers(ds, keyword) or [default])[0]
 
-# %% ../../nbs/data/02c_medical.ipynb #daa0ef40
+# %% ../../nbs/data/02c_medical.ipynb #5020ff16
 _GROUPS = "PixelMeasures PlaneOrientation PlanePosition PixelValueTransformation FrameVOILUT"
 
-# %% ../../nbs/data/02c_medical.ipynb #5020ff16
 def frame_header(ds, # A pydicom `Dataset`
                  k:int # Number of the frame, from 0
                 ): # A `Dataset`

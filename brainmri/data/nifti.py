@@ -7,9 +7,10 @@ from __future__ import annotations
 import gzip, io
 from pathlib import Path
 import numpy as np
+from ..core import need_package
 from .gray import check_size, shown_together, square_pixels, to_gray
 from .image import NIFTI_HEADS, refuse
-from .medical import need_module, quietly
+from .medical import quietly
 from .slices import MAX_VOLUME_BYTES
 
 # %% auto #0
@@ -80,8 +81,8 @@ def read_nifti(data:bytes, # The contents of a .nii file
         across, up = (mm[i] for i in range(3) if i != axis)
         cuts = np.moveaxis(a, axis, 0)
         check_size(name, *cuts.shape[1:], len(cuts))
-        return [square_pixels(o[::-1, ::-1].T, [up, across], name) for o in _grays(cuts, header)], \
-            dict(place=header.get_best_affine().tolist())
+        slices = [square_pixels(o[::-1, ::-1].T, [up, across], name) for o in _grays(cuts, header)]
+        return slices, dict(place=header.get_best_affine().tolist())
 
 # %% ../../nbs/data/02e_nifti.ipynb #2e56fe34
 def read_gzip(data:bytes, # The contents of a .nii.gz file
@@ -98,11 +99,10 @@ def read_gzip(data:bytes, # The contents of a .nii.gz file
 
 # %% ../../nbs/data/02e_nifti.ipynb #366a44a1
 def write_nifti(path, # The file to write, .nii or .nii.gz
-                slices:np.ndarray, # (slices, h, w), axial, from below upwards
-                spacing:tuple=(5., 1., 1.) # From slice to slice, row to row and column to column, in mm
+                slices:np.ndarray # (slices, h, w), axial, from below upwards, 5 mm apart
                )->Path: # `path`
     "Write axial `slices` as a NIfTI whose axes run to the right, to the front and up."
-    nib = need_module("nibabel", path)
+    nib = need_package("nibabel", "brainmri[dicom]")
     a = np.asarray(slices)[:, ::-1, ::-1].transpose(2, 1, 0)
-    nib.save(nib.Nifti1Image(np.ascontiguousarray(a), np.diag([*spacing[::-1], 1.])), path)
+    nib.save(nib.Nifti1Image(np.ascontiguousarray(a), np.diag([1., 1., 5., 1.])), path)
     return Path(path)

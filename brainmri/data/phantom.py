@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 import numpy as np, pandas as pd
 from PIL import Image
-from ..core import ConfigError, DataError, pick, refuse_first, stable_seed, subplots, thread_map
+from ..core import ConfigError, DataError, pick, stable_seed, subplots, thread_map
 from ..store import full_disk, read_json, write_json
 from .classes import STUDY_CLASSES, as_labels, classes_of, name_classes
 from .draw import LESIONS, Phantom, make_phantom, mask_corners
@@ -81,7 +81,6 @@ def _copy(root, row, path, defect, rng):
     (root/path).write_bytes(broken.get(defect, data))
     return new
 
-# %% ../../nbs/data/01_phantom.ipynb #be078a0c
 def _path(label, number, suffix=".png"): return Path(label)/f"{label}_{number:04d}{suffix}"
 
 # %% ../../nbs/data/01_phantom.ipynb #677428e4

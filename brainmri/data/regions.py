@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 import numpy as np, pandas as pd
 from PIL import Image
-from ..core import CROP_MARGIN, DataError, listed
+from ..core import CROP_MARGIN, DataError
 from .image import open_image
-from .tables import as_numbers, bare_name, match_path, path_key, read_table
+from .tables import as_numbers, bare_name, match_paths, path_key, read_table
 
 # %% auto #0
 __all__ = ['region_mask', 'read_boxes', 'find_regions', 'region_of', 'region_cells']
@@ -51,7 +51,7 @@ def read_boxes(file # A CSV file, or a DataFrame of the same columns
     "Read a table of boxes, and check it."
     df = read_table(file, "filepath")
     columns = {bare_name(c).replace("centre", "center"): c for c in df}
-    found = {o: df[columns[bare_name(o)]] if bare_name(o) in columns else None for o in _BOX}
+    found = {o: df.get(columns.get(bare_name(o))) for o in _BOX}
     df = pd.DataFrame(dict(path=df.filepath.map(path_key), **found)).drop_duplicates(ignore_index=True)
     box = df[_BOX].apply(as_numbers).to_numpy()
     bad = _is_bad(df, box)
@@ -73,20 +73,15 @@ def find_regions(df, # A table with filepath
     else: found = pd.Series(None, df.index, dtype=object)
     found = found.astype(object).where(found.notna(), None)
     if found.notna().any(): return found
-    raise DataError(f"None of the {len(df)} images has a box or a mask: expected phantoms, or boxes whose "
-                    "path ends that of an image, as glioma/1964.jpg ends images/glioma/1964.jpg: "
-                    "give `boxes` a table of them.")
+    raise DataError(f"None of the {len(df)} images has a box or a mask: give `boxes` a table whose paths "
+                    "end those of the images, as glioma/1964.jpg ends images/glioma/1964.jpg.")
 
 # %% ../../nbs/data/12_regions.ipynb #c0f10698
 def _in_table(df, boxes):
     boxes = read_boxes(boxes).set_index("path")
-    paths = [match_path(o, boxes.index) for o in df.filepath]
-    named = pd.Series(paths, dtype=object).dropna()
-    twice = list(named[named.duplicated()].unique()) if df.filepath.is_unique else []
-    if twice: raise DataError(f"The table of boxes names several images by {listed(twice)}: add the folder.")
-    return pd.Series([tuple(boxes.loc[o]) if o else None for o in paths], df.index, dtype=object)
+    path = match_paths(df.filepath, boxes.index, "The table of boxes")
+    return pd.Series([tuple(boxes.loc[path[o]]) if path[o] else None for o in df.filepath], df.index, dtype=object)
 
-# %% ../../nbs/data/12_regions.ipynb #90ec7d7e
 def _mask_of(root, file):
     mask = root/".masks"/Path(file).relative_to(root).with_suffix(".png")
     return str(mask) if mask.is_file() else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 import pandas as pd
 from PIL import Image
-from ..core import DataError, pick, stable_seed, track
+from ..core import DataError, pick, stable_seed
 from .classes import STUDY_CLASSES
 from .draw import LESIONS, SHOWN, make_phantom
 from ..store import write_json
@@ -22,17 +22,16 @@ def make_sequences(path, # Folder to write to, new or empty
                    seed:int=42, # The same seed gives the same bytes
                    size:int=240, # Mean side in pixels
                    classes=STUDY_CLASSES, # Some of `LESIONS`
-                   plane:str=None, # One of `PLANES` for all; drawn for each if None
-                   progress:bool=False # Show a progress bar?
+                   plane:str=None # One of `PLANES` for all; drawn for each if None
                   )->pd.DataFrame: # One column for each sequence, and label; also in sequences.csv
     "Write synthetic slices in several sequences, each of which hides some lesions."
     root = _new_folder(path, sequences, classes)
     labels = [list(classes)[i % len(classes)] for i in range(n)]
     df = pd.DataFrame({k: [f"{k}/{o}_{i:04d}.png" for i, o in enumerate(labels)] for k in sequences})
     df["label"] = labels
-    for i in track(range(n), "phantoms", progress):
+    for i, label in enumerate(labels):
         for k in sequences:
-            phantom = make_phantom(labels[i], stable_seed(seed, i), size, plane, k)
+            phantom = make_phantom(label, stable_seed(seed, i), size, plane, k)
             Image.fromarray(phantom.image).save(root/df[k][i])
     df.to_csv(root/"sequences.csv", index=False)
     return df.assign(**{k: [str(root/o) for o in df[k]] for k in sequences})

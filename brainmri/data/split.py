@@ -8,18 +8,19 @@ import warnings
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from ..core import DataError, DataWarning, counted, pick, refuse_first, stable_seed
+from ..core import DataError, DataWarning, counted, pick, refuse_first, stable_seed, subplots
 from .classes import as_labels, classes_of
 from .groups import find_groups, join_groups, known_groups
 from .tables import read_parts, repeat_problems, split_column
-from ..core import subplots
 
 # %% auto #0
-__all__ = ['SHARES', 'grouped_split', 'list_splits', 'lost_parts', 'split_images', 'split_summary', 'plot_parts', 'plot_split',
-           'leakage', 'sealed']
+__all__ = ['SHARES', 'TRAINING_SHARES', 'grouped_split', 'list_splits', 'warn_of_crossing', 'lost_parts', 'split_images',
+           'split_summary', 'plot_parts', 'plot_split', 'leakage', 'sealed']
 
 # %% ../../nbs/data/09_split.ipynb #d8b2fa37
 SHARES = dict(train=0.7, valid=0.15, test=0.15)  #: The parts of a split, and the share of each
+TRAINING_SHARES = {k: SHARES[k]/(SHARES["train"] + SHARES["valid"])
+                   for k in ("train", "valid")}  #: The same for images that aren't for testing
 
 # %% ../../nbs/data/09_split.ipynb #09829831
 def grouped_split(y, # The class of each image
@@ -60,20 +61,17 @@ def list_splits()->list: # Names
     "List what `how` may be in `split_images`."
     return ["grouped", "random", *_READY]
 
-# %% ../../nbs/data/09_split.ipynb #a55c4999
-def _table_problems(df):
-    lacking = [c for c in ("filepath", "label", "y") if c not in df]
-    if lacking:
-        yield f"Expected a table from `index_images`; found one without {' and '.join(lacking)}."
-
 # %% ../../nbs/data/09_split.ipynb #482a261c
-def _tell_crossing(df, how):
+def warn_of_crossing(groups, # The group of each image
+                     part, # A Series: its part, or its fold
+                     parts:str # The parts, as the warning calls them
+                    ):
     "Warn of patients or copies that a ready-made split has in several parts."
-    if "group" not in df: return
-    n = (df.groupby("group").split.nunique() > 1).sum()
-    said = f"{counted(n, 'group')} of images are in several parts of the {how} split: scores on them measure memory as well."
-    if n: warnings.warn(said, DataWarning, stacklevel=3)
+    n = (part.groupby(np.asarray(groups)).nunique() > 1).sum()
+    if n: warnings.warn(f"{counted(n, 'group')} of images, of one patient or copies, are in several {parts}: "
+                        "scores on them measure memory as well. Keep each in one.", DataWarning, stacklevel=4)
 
+# %% ../../nbs/data/09_split.ipynb #c7a10e53
 def _tell_unused(df):
     "Warn of a split of the table's own that isn't used."
     unused = "grouped" not in df.attrs and split_column(df)
@@ -115,9 +113,7 @@ def _by_groups(df, ready, seed):
         return pd.Series(grouped_split(df.y, df.group, seed=seed), df.index)
     if "valid" in set(ready): return ready
     train = df[ready.loc[df.index] == "train"]
-    two = SHARES["train"] + SHARES["valid"]
-    shares = dict(train=SHARES["train"]/two, valid=SHARES["valid"]/two)
-    taken = pd.Series(grouped_split(train.y, train.group, shares, seed), train.index)
+    taken = pd.Series(grouped_split(train.y, train.group, TRAINING_SHARES, seed), train.index)
     return ready.where(ready != "train", taken)
 
 # %% ../../nbs/data/09_split.ipynb #e02e7c40
@@ -147,7 +143,8 @@ def split_images(df, # A table from `index_images`
                 )->pd.DataFrame: # A copy with columns split and, where known, group
     "Split images so that neither a patient nor a cluster of near duplicates is on two sides."
     pick(how, list_splits(), "split")
-    refuse_first(_table_problems(df))
+    lacking = [c for c in ("filepath", "label", "y") if c not in df]
+    if lacking: raise DataError(f"Expected a table from `index_images`; found one without {' and '.join(lacking)}.")
     if how not in _READY: _tell_unused(df)
     index = df.index
     if isinstance(group, pd.Series): group = known_groups(df, group)[0]
@@ -159,7 +156,7 @@ def split_images(df, # A table from `index_images`
     rows = df.sort_values(["y", "filepath"])  # the same images give the same split
     if how == "random": df["split"] = _random(rows, seed)
     else: df["split"] = _by_groups(rows, ready, seed)
-    if ready is not None: _tell_crossing(df, how)
+    if ready is not None and "group" in df: warn_of_crossing(df.group, df.split, f"parts of the {how} split")
     refuse_first([*lost_parts(df, f"the {how} split"), *repeat_problems(df, "The split")])
     return df.set_axis(index)
 

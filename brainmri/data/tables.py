@@ -17,8 +17,8 @@ from .classes import known_class, name_classes
 # %% auto #0
 __all__ = ['COLUMN_NAMES', 'TABLE_SUFFIXES', 'MAX_TABLE', 'MASK_FOLDERS', 'bare_name', 'find_column', 'patient_column',
            'own_column', 'match_split', 'split_column', 'read_parts', 'cell_text', 'as_numbers', 'table_columns',
-           'read_table', 'choose_classes', 'given_names', 'locate', 'path_key', 'match_path', 'repeat_problems',
-           'drop_repeats']
+           'read_table', 'choose_classes', 'given_names', 'locate', 'path_key', 'match_path', 'match_paths',
+           'repeat_problems', 'drop_repeats']
 
 # %% ../../nbs/data/02d_tables.ipynb #3e22d503
 COLUMN_NAMES = dict( #: What a column is for → how people call it, the best name first
@@ -111,13 +111,12 @@ def as_numbers(column # Cells
 # %% ../../nbs/data/02d_tables.ipynb #dfcf3d0c
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")  #: File endings that count as tables
 MAX_TABLE = dict(bytes=40_000_000, columns=200, rows=500_000, letters=2**16)  #: Limits of a CSV; letters of one line
-_EXPECTED = "one row for each, and at most {bytes:,} bytes, {rows:,} rows, {columns} columns".format(**MAX_TABLE)
+_TOO_LARGE = ("is too large for a table of images: expected one row for each, and at most "
+              "{bytes:,} bytes, {rows:,} rows, {columns} columns.").format(**MAX_TABLE)
 
 def _decoded(path):
     "The text of a file, whatever program wrote it."
-    large = os.path.getsize(path) > MAX_TABLE["bytes"]
-    if large:
-        raise DataError(f"{path} is too large for a table of images: expected {_EXPECTED}.")
+    if os.path.getsize(path) > MAX_TABLE["bytes"]: raise DataError(f"{path} {_TOO_LARGE}")
     data = Path(path).read_bytes()
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"): return data.decode("utf-16", "replace")
     try: return data.decode("utf-8-sig")
@@ -134,7 +133,7 @@ def _csv_text(path):
     sep = said[1] if said else max(",;\t|", key=header.count)
     wide = any(o.split('"')[0].count(sep) >= MAX_TABLE["columns"] for o in lines)
     if wide or len(lines) > MAX_TABLE["rows"] or max(map(len, lines)) > MAX_TABLE["letters"]:
-        raise DataError(f"{path} is too large for a table of images: expected {_EXPECTED}.")
+        raise DataError(f"{path} {_TOO_LARGE}")
     return text, sep
 
 # %% ../../nbs/data/02d_tables.ipynb #2f54d333
@@ -143,13 +142,13 @@ def _is_text(column):
     return any(roles) or bool(patient_column([column])) or bare_name(column) in ("group", "stem", "name")
 
 # %% ../../nbs/data/02d_tables.ipynb #cd8f9d5b
-def _read_csv(path, all_text=False):
+def _read_csv(path, all_text=False, nrows=None):
     text, sep = _csv_text(path)
     comma = sep != "," and re.search(r"\d,\d", text)
     kwargs = dict(sep=sep, decimal="," if comma else ".", skipinitialspace=True)
     columns = pd.read_csv(io.StringIO(text), nrows=0, **kwargs).columns
     texts = dict.fromkeys([c for c in columns if all_text or _is_text(c)], str)
-    df = pd.read_csv(io.StringIO(text), converters=texts, **kwargs)
+    df = pd.read_csv(io.StringIO(text), converters=texts, nrows=nrows, **kwargs)
     if isinstance(df.index, pd.RangeIndex): return df
     raise DataError(f"{path} has rows with more cells than its header: "
                     f"put quotes around a cell that holds {sep!r}.")
@@ -158,11 +157,8 @@ def _read_csv(path, all_text=False):
 def table_columns(source # A CSV or a DataFrame
                  )->list: # Their names
     "List the columns of a table; the rows aren't read."
-    if _is_frame(source): return list(source.columns)
-    text, sep = _csv_text(source)
-    return list(pd.read_csv(io.StringIO(text), nrows=0, sep=sep, skipinitialspace=True).columns)
+    return list(source if _is_frame(source) else _read_csv(source, nrows=0))
 
-# %% ../../nbs/data/02d_tables.ipynb #2625c429
 def _is_frame(source):
     if isinstance(source, (pd.DataFrame, str, os.PathLike)):
         return isinstance(source, pd.DataFrame)
@@ -171,7 +167,6 @@ def _is_frame(source):
 # %% ../../nbs/data/02d_tables.ipynb #58c71fb4
 def _columns(roles): return ",".join(roles) or "columns of different names"
 
-# %% ../../nbs/data/02d_tables.ipynb #0690615c
 def _from_frame(df):
     named = [o for o in df.index.names if o is not None and o not in df.columns]
     if named and df.columns.nlevels == 1: df = df.reset_index(named)
@@ -240,11 +235,10 @@ def choose_classes(labels, # As they were found
                    classes=None # Some of them; or their names, as a list from 0 on or a mapping
                   )->dict: # Label → class name, in the order of the classes
     "Name the classes of `labels`, and keep those that `classes` asks for."
-    names, given = name_classes(labels), None if classes is None else given_names(labels, classes)
-    if given: names = _named(given)
+    given = None if classes is None else given_names(labels, classes)
+    names = _named(given) if given else name_classes(labels)
     refuse_first(_spelling_problems(names.values()))
-    if given: return names
-    if classes is None: return names
+    if given or classes is None: return names
     asked = [classes] if isinstance(classes, (str, int)) else [cell_text(o) for o in classes]
     there = list(dict.fromkeys(names.values()))
     known = {o: o if o in there else known_class(o) for o in asked}
@@ -271,9 +265,9 @@ def _spelling_problems(names):
             yield f"The classes {listed(same)} differ in spelling only: write them in one way."
 
 # %% ../../nbs/data/02d_tables.ipynb #9187aecf
-_BOOLEANS = {"False": "0", "True": "1"}
-
-def _number(o): return _BOOLEANS.get(cell_text(o), cell_text(o))
+def _number(label):
+    text = cell_text(label)
+    return {"False": "0", "True": "1"}.get(text, text)
 
 # %% ../../nbs/data/02d_tables.ipynb #65ec0b0d
 def given_names(labels, # As text
@@ -309,7 +303,7 @@ def _places(df, base):
     near = [*base.iterdir(), *base.parent.iterdir()]
     inside = sorted(o for o in near if o.name[0] != "." and o.name.lower() not in MASK_FOLDERS and o.is_dir())
     named = df.filepath.to_numpy(dtype=object)
-    in_class = [f"{label}/{o}" for label, o in zip(df.label.to_numpy(dtype=object), named)]
+    in_class = [f"{label}/{o}" for label, o in zip(df.label, named)] if "label" in df else named
     homes = {os.path.realpath(o): o for o in [base, base.parent, Path("."), *inside]}.values()
     return [(home, paths) for paths in (named, in_class) for home in homes]
 
@@ -335,7 +329,7 @@ def _find_nearby(df, base, what, listings):
     return next(iter(full), [None]*len(df))
 
 # %% ../../nbs/data/02d_tables.ipynb #3f929c7f
-def locate(df, # From `read_table`, with filepath and label
+def locate(df, # From `read_table`, with filepath and perhaps label
            base, # The folder that its paths are relative to
            what, # What it is, for messages
            some:bool=False # Keep the names of files that can't be found, if others can?
@@ -369,6 +363,17 @@ def match_path(path, # Of an image
     ends = ["/".join(parts[k:]) for k in range(len(parts))]
     names = [o for end in ends for o in (end, os.path.splitext(end)[0])]
     return next((o for o in names if o in keys), None)
+
+def match_paths(paths, # Of images
+                keys, # As in `match_path`
+                what # The table, for messages
+               )->dict: # Path → one of `keys`, or None
+    "Match each path by `match_path`, or refuse a key that fits several images."
+    found = {o: match_path(o, keys) for o in paths}
+    used = pd.Series(found, dtype=object).dropna()
+    twice = used[used.duplicated()].unique()
+    if len(twice): raise DataError(f"{what} names several images by {listed(twice, 3, 80)}: add the folder.")
+    return found
 
 # %% ../../nbs/data/02d_tables.ipynb #fe413cef
 def repeat_problems(df, # A table with filepath

@@ -74,7 +74,6 @@ sys.path[:] = sys.argv[1:]
 from brainmri.data.worker import _answer_calls
 _answer_calls()"""
 
-# %% ../../nbs/data/02a_worker.ipynb #eaf3ff72
 def _second_python():
     "Start a process that answers calls, in one thread."
     here = Path(importlib.import_module("brainmri").__path__[0]).parent
