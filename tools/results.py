@@ -20,7 +20,7 @@ from brainmri.evaluate.calibrate import calibrate, calibration_error, coverages
 from brainmri.evaluate.metrics import classification_table, confusion, most_confused
 from brainmri.models.recipes import Recipe
 from brainmri.store import read_json, write_json
-from brainmri.study.records import choose, compare, read_history, read_predictions, read_run
+from brainmri.study.records import choose, compare, read_predictions, read_run
 
 ROOT = Path(__file__).resolve().parent.parent/"nbs"/"results"
 
@@ -140,7 +140,7 @@ def main():
     parser.add_argument("--looked", type=int, default=300, help="on so many test images at most")
     args = parser.parse_args()
     run, out = read_run(args.run), ROOT/args.name
-    history = pd.concat([read_history(run, r).assign(recipe=r) for r in run.metrics])
+    history = pd.concat([run.histories[r].assign(recipe=r) for r in run.metrics])
     tables = dict(comparison=run.table, history=history, paired=compare(run), split=split_summary(run.index).reset_index(),
                   leakage=leakage(run.index, known=True).reset_index(), subjects=subject_table(run),
                   provenance=pd.DataFrame(run.audit["provenance"]), **best_tables(run), **sure_tables(run))

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 # %% auto #0
-__all__ = ['N_PHANTOMS', 'adapt', 'plan_recipes', 'read_data', 'initial_weights', 'follow_images', 'begin']
+__all__ = ['N_PHANTOMS', 'adapt', 'plan_recipes', 'read_data', 'initial_weights', 'follow_images', 'open_folder', 'begin']
 
 # %% ../../nbs/study/04a_beginning.ipynb #4acd5a7a
 from .. import __version__
@@ -40,11 +40,6 @@ from ..train.options import read_class_weights
 from ..train.pretrain import N_OTHERS, fetch_features, phantom_weights
 
 # %% ../../nbs/study/04a_beginning.ipynb #bf6857cd
-def _asked(recipes):
-    if recipes is None: return STUDY_RECIPES
-    if isinstance(recipes, str): return recipes.split(",")
-    return [recipes] if isinstance(recipes, Recipe) else recipes
-
 def _changed(phase, preset, config):
     epochs = min(o for o in (phase.epochs, preset.epochs, config.epochs) if o is not None)
     rate = (preset.rates or {}).get(phase.train, phase.lr)
@@ -61,13 +56,14 @@ def adapt(r:Recipe, # Any recipe
     size = config.img_size or preset.img_size or r.img_size
     body = None if r.parts else r.body or config.body
     title = r.title if r.body or not body or body.startswith("vgg16") else r.title.replace("VGG16", body)
-    return replace(r, title=title, phases=phases, img_size=size, bs=preset.bs or r.bs, body=body)
+    return replace(r, title=title, phases=phases, img_size=size, body=body)
 
 # %% ../../nbs/study/04a_beginning.ipynb #97cd2970
 def plan_recipes(config:RunConfig # Settled or not; without a preset, the study's
                 )->list: # `Recipe`s as they will be trained
     "List the recipes to train, with the preset's size and length."
-    found = [get_recipe(r) for r in _asked(config.recipes)]
+    asked = STUDY_RECIPES if config.recipes is None else config.recipes
+    found = [get_recipe(r) for r in ([asked] if isinstance(asked, Recipe) else asked)]
     given = {r.name for r in found}
     parts = dict.fromkeys(p for r in found for p in r.parts if p not in given)
     found = [*map(get_recipe, parts), *found]
@@ -76,21 +72,18 @@ def plan_recipes(config:RunConfig # Settled or not; without a preset, the study'
     if not names or len(set(names)) < len(names):
         raise ConfigError(f"recipes={names}: expected different names out of {', '.join(list_recipes())}.")
     plan = {r.name: adapt(r, config) for r in found}
-    for r in plan.values(): _check_sizes(r, [plan[o].img_size for o in r.parts])
-    _check_bodies(plan.values(), config)
+    _check_networks(plan, config)
     return list(plan.values())
 
 # %% ../../nbs/study/04a_beginning.ipynb #e34362ae
-def _check_bodies(recipes, config):
-    "Raise `ConfigError` if a network can't be built, or if weights are given for an unknown body."
-    names = config.channels.split(",") if isinstance(config.channels, str) else config.channels
-    for r in recipes: check_network(r, len(names or ()) or 3)
+def _check_networks(plan, config):
+    "Raise `ConfigError` if a network can't be built or averaged, or if weights are given for an unknown body."
+    for r in plan.values():
+        check_network(r, len(config.channels or ()) or 3)
+        sizes = sorted({plan[o].img_size for o in r.parts})
+        if len(sizes) > 1: raise ConfigError(
+            f"The parts of {r.name!r} see images of {' and '.join(map(str, sizes))} pixels: expected one size.")
     for o in config.weights if isinstance(config.weights, dict) else (): get_body(o)
-
-def _check_sizes(r, sizes):
-    "Raise `ConfigError` if the parts of an average see images of different sizes."
-    if len(set(sizes)) > 1:
-        raise ConfigError(f"The parts of {r.name!r} see images of {' and '.join(map(str, sizes))} pixels: expected one size.")
 
 # %% ../../nbs/study/04a_beginning.ipynb #1c77b015
 N_PHANTOMS = 360  #: Phantoms for a run without data
@@ -100,8 +93,7 @@ def read_data(data, # As for `index_images`; None for phantoms
              )->tuple: # The checked table, and a record of it
     "Index the images of a run, or draw phantoms."
     if data is None: return _phantoms(config)
-    classes = config.classes.split(",") if isinstance(config.classes, str) else config.classes
-    df = index_images(data, classes=classes, channels=config.channels, progress=config.progress)
+    df = index_images(data, classes=config.classes, channels=config.channels, progress=config.progress)
     path = "table" if isinstance(data, pd.DataFrame) else str(data)
     places = () if path == "table" else (Path(path), Path(path).parent)
     synthetic = any((o/"phantoms.json").is_file() for o in places)
@@ -158,30 +150,24 @@ def _random_weights(r, df, seed, source, n=64):
     return settle_batchnorm(net, x).state_dict(), said
 
 # %% ../../nbs/study/04a_beginning.ipynb #72a642a2
-def _try_folds(df, config):
-    "Raise an error now if some fold of some repeat can't be split, and not after the others were trained."
-    for repeat in range(config.repeats):
-        seed = config.split_seed + repeat
-        if repeat: df = fold_images(df, config.folds, seed, config.split)
-        for fold in df["fold"].unique(): fold_split(df, fold, seed, config.split)
-
-# %% ../../nbs/study/04a_beginning.ipynb #22b2a327
-def _check_classes(classes, config):
-    "Raise an error before the audit if these classes can't be trained on."
-    if len(classes) < 2: raise DataError(f"Training needs two or more classes; found {', '.join(classes)}.")
-    read_class_weights(config.class_weights, classes)
+def _folded(df, config):
+    "Deal the images to folds; raise an error now if some fold of some repeat can't be split."
+    seeds = [config.split_seed + i for i in range(config.repeats)]
+    dealt = [fold_images(df, config.folds, seed, config.split) for seed in seeds]
+    for seed, o in zip(seeds, dealt):
+        for fold in o["fold"].unique(): fold_split(o, fold, seed, config.split)
+    return dealt[0]
 
 # %% ../../nbs/study/04a_beginning.ipynb #6285d0fd
 def _examined(data, config):
     "Read, audit and split the images."
     df, about = read_data(data, config)
-    _check_classes(classes_of(df), config)
+    classes = classes_of(df)
+    if len(classes) < 2: raise DataError(f"Training needs two or more classes; found {', '.join(classes)}.")
+    read_class_weights(config.class_weights, classes)  # raises an error if they don't fit
     found = config.audited.of(df, config.group) if config.audited else None
     found = found or audit(df, group=config.group, turned=config.turned, progress=config.progress)
-    if config.folds:  # all images are for training in some fold
-        df = df.assign(group=found.of(df).groups, split="train")
-        df = fold_images(df, config.folds, config.split_seed, config.split)
-        _try_folds(df, config)
+    if config.folds: df = _folded(df.assign(group=found.of(df).groups, split="train"), config)  # all train in some fold
     else: df = split_images(df, how=config.split, seed=config.split_seed, audit=found)
     df = df.assign(**found.known_slices())
     paths = {c: [os.path.abspath(o) for o in df[c]] for c in file_columns(df)}  # the run may be opened from elsewhere
@@ -213,24 +199,24 @@ def follow_images(folder, # Of a run
         write_csv(file, table.assign(filepath=table.filepath.map(now)))
 
 # %% ../../nbs/study/04a_beginning.ipynb #954e1f53
-def _check_same(folder, record, df, config):
-    "Raise an error unless the folder holds this run and may be continued."
-    if not (folder/"config.json").exists(): return
-    expect_same(read_json(folder/"config.json", dict), record, folder)
-    follow_images(folder, df)
-    if config.resume: return
-    raise ConfigError(f"{folder} holds this run already: give another `out`, "
-                      "or continue it by `train_all(resume=True)`.")
-
-# %% ../../nbs/study/04a_beginning.ipynb #900c5e6a
-def _write_beginning(folder, record, df, found, config):
-    "Write what the run consists of."
+def open_folder(folder:Path, # Of a run, or of one of its folds
+                record:dict, # What its config.json holds
+                df, # Its images
+                audit:dict, # What its audit.json holds
+                config:RunConfig, # Settled
+                resume:bool=True # May it hold the run already?
+               ):
+    "Write what a run consists of, unless the folder holds another one."
+    if (folder/"config.json").exists():
+        expect_same(read_json(folder/"config.json", dict), record, folder)
+        if not resume: raise ConfigError(
+            f"{folder} holds this run already: give another `out`, or continue it by `train_all(resume=True)`.")
+        follow_images(folder, df)
     for o in folder.rglob(".*.tmp"): o.unlink()  # left half-written by a killed process
     write_json(folder/"config.json", record)
     write_csv(folder/"index.csv", df.drop(columns=[c for c in df if c.startswith("_")]))
-    write_json(folder/"audit.json", found.to_json())
+    write_json(folder/"audit.json", audit)
     write_json(folder/"environment.json", environment(config.device, config.precision))
-    if config.progress: print(f"Groups: {found.groups.nunique():,}, by {found.grouped_by}.", flush=True)
 
 # %% ../../nbs/study/04a_beginning.ipynb #8412dc1b
 def begin(data, # As for `train_all`
@@ -252,6 +238,6 @@ def begin(data, # As for `train_all`
     name = f"{about['name']}-{config.preset}-{config.split}-{key}"
     folder = prepare_folder(config.out or Path("runs")/name)
     lock.enter_context(only_writer(folder))
-    _check_same(folder, record, df, config)
-    _write_beginning(folder, record, df, found, config)
+    open_folder(folder, record, df, found.to_json(), config, config.resume)
+    if config.progress: print(f"Groups: {found.groups.nunique():,}, by {found.grouped_by}.", flush=True)
     return folder, record, df, states

@@ -148,7 +148,7 @@ def brainmri_predict(
         if predictor.channels: images = _named_files(images)
         found = predictor.predict(list(images), level=level, progress=not (csv or json))
         if cam: _write_cams(found, Path(cam))  # before anything is printed, since it may fail
-        print(_as_csv(found) if csv else _as_json(found) if json else _as_text(found))
+        print(csv_text(found.to_frame()).rstrip("\n") if csv else _as_json(found) if json else _as_text(found))
         for p in found.failed: print(f"brainmri_predict: {p.reason}", file=sys.stderr)
         if found.failed: raise SystemExit(2)
 
@@ -159,8 +159,6 @@ def _named_files(images):
     if len(dict(pairs)) < len(pairs):
         raise ConfigError("A sequence is named twice: give several pictures as a CSV.")
     return [*([dict(pairs)] if pairs else []), *(o for o in images if "=" not in o)]
-
-def _as_csv(found): return csv_text(found.to_frame()).rstrip("\n")
 
 def _as_json(found):
     predictions = [{**p.to_dict(), "set": p.set} for p in found]

@@ -22,8 +22,9 @@ from ..data.cache import content_key
 from ..data.channels import file_columns, find_channels
 from ..data.groups import attach_groups
 from ..data.tables import find_column
-from .records import chosen_by, comparison_table
+from .records import comparison_table, leaders
 from .config import make_config, settle
+from .run import expect_same, prepare_folder
 from .study import train_all
 from .beginning import plan_recipes, read_data
 from ..use.dicom import walk_files
@@ -110,8 +111,8 @@ def train_many(data=None, # Images, as for `train_all`
         return dict(zip(tasks, _gather(ray, [task.remote(common, o) for o in tasks.values()])))
     metrics = train(plan, 0, 0)
     table = seeds_table(metrics)
-    leaders = table.sort_values(chosen_by(table), ascending=False, kind="stable").recipe[:test_top]
-    if len(leaders): table = seeds_table(metrics | train(leaders, 1, n_robust))
+    best = leaders(table, test_top)
+    if best: table = seeds_table(metrics | train(best, 1, n_robust))
     write_csv(Path(out)/"comparison.csv", table)
     return table
 
@@ -164,12 +165,8 @@ class Answerer:
 # %% ../../nbs/study/08_cluster.ipynb #804076b5
 def _begin_folder(out, plan):
     "Claim a folder for answers, or check that it is claimed for the same ones."
-    note = out/"_predictions.json"
-    try: out.mkdir(parents=True, exist_ok=True)
-    except OSError as e: raise RunError(f"{out} can't be written ({e.strerror}): give another folder.") from None
-    if note.exists(): found = read_json(note)
-    else: found = "other files" if any(out.iterdir()) else plan
-    if found != plan: raise RunError(f"{out} holds {found}, expected {plan}: give another folder.")
+    note = prepare_folder(out, "_predictions.json", "answers")/"_predictions.json"
+    if note.exists(): expect_same(read_json(note, dict), plan, out, "set of answers")
     write_json(note, plan)
 
 # %% ../../nbs/study/08_cluster.ipynb #1a0abef9

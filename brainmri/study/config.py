@@ -4,7 +4,7 @@
 
 # %% ../../nbs/study/03a_config.ipynb #92015a2a
 from __future__ import annotations
-import hashlib, inspect
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -12,7 +12,7 @@ from numbers import Integral
 from pathlib import PurePath
 from fastcore.foundation import L
 from fastcore.meta import delegates
-from ..core import ConfigError, one_line, pick, refuse_first
+from ..core import ConfigError, one_line, pick, refuse_first, stable_seed
 from ..store import plain
 
 # %% auto #0
@@ -108,11 +108,14 @@ class RunConfig:
     progress:bool=True # Report progress, with bars?
 
     def __post_init__(self):
-        if str(self.folds).isdigit():
-            object.__setattr__(self, "folds", int(self.folds))  # from the command line
+        def put(name, v): object.__setattr__(self, name, v)
+        if str(self.folds).isdigit(): put("folds", int(self.folds))  # from the command line
+        for name in ("recipes", "classes", "channels"):
+            v = getattr(self, name)
+            if isinstance(v, str): put(name, v.split(","))
         for name in (*_LIMITS, "class_weights"):
             v = getattr(self, name)
-            if hasattr(v, "tolist") and not hasattr(v, "items"): object.__setattr__(self, name, v.tolist())
+            if hasattr(v, "tolist") and not hasattr(v, "items"): put(name, v.tolist())
         refuse_first(_setting_problems(self), ConfigError)
 
 # %% ../../nbs/study/03a_config.ipynb #43bcd597
@@ -124,7 +127,6 @@ class Preset:
     epochs:int=None # Most epochs in each phase
     lr:float=None # Highest learning rate
     rates:dict=None # Part that learns → rate, instead of the recipe's
-    bs:int=None # Images per batch, instead of the recipe's
     aug_views:int=2 # Stored augmented views of each training image, on a CPU
 
 # %% ../../nbs/study/03a_config.ipynb #dd7d99b0
@@ -166,35 +168,34 @@ def _described(o, deep=4):
     if isinstance(o, (list, tuple, L)): return [_described(v, deep) for v in o]
     if hasattr(o, "tolist"):
         values = plain(o)
-        return values if len(str(values)) < 200 else hashlib.sha256(repr(values).encode()).hexdigest()[:8]
+        return values if len(str(values)) < 200 else _key(values)
     name = getattr(o, "__name__", None) or type(o).__name__
     held = _held(o) if deep else {}
     parts = ", ".join(f"{k}={_described(v, deep - 1)}" for k, v in held.items())
     return f"{name}({parts})" if parts else name
+
+def _key(values): return f"{stable_seed(values):08x}"
 
 # %% ../../nbs/study/03a_config.ipynb #6397866a
 def _held(o):
     "What an object was made with, as far as it differs from the defaults."
     if isinstance(o, partial): return dict(f=o.func, args=o.args, **o.keywords)
     if hasattr(o, "__code__"): return dict(code=_code_key(o))
-    made = [inspect.signature(c.__init__).parameters for c in reversed(type(o).__mro__) if "__init__" in vars(c)]
-    defaults = {k: v.default for parameters in made for k, v in parameters.items()}
-    names = ["func", *defaults]
+    usual = dict(func=None)
+    for c in reversed(type(o).__mro__):
+        if "__init__" in vars(c): usual |= {k: v.default for k, v in inspect.signature(c.__init__).parameters.items()}
+    names = [*usual]
     if hasattr(o, "forward"): names += [k for k in vars(o) if k[0] != "_" and k != "training"]  # a loss holds no state
-    found = {k: getattr(o, k, None) for k in dict.fromkeys(names) if k != "self"}
-    usual = {k: _described(v, 1) for k, v in defaults.items()}
-    def says(k, v):
-        text = str(_described(v, 1))
-        return not inspect.ismethod(v) and text not in ("None", "[]", "{}", str(usual.get(k)))
-    return {k: v for k, v in found.items() if says(k, v)}
+    found = {k: getattr(o, k, None) for k in names if k != "self"}
+    without = {k: ["None", "[]", "{}", str(_described(usual.get(k), 1))] for k in found}
+    return {k: v for k, v in found.items() if not inspect.ismethod(v) and str(_described(v, 1)) not in without[k]}
 
 # %% ../../nbs/study/03a_config.ipynb #aa85e870
 def _code_key(f):
     "Hash a function's code, with what its defaults and its closure hold."
-    method = getattr(f, "__func__", f)
-    cells = [o.cell_contents for o in method.__closure__ or () if o.cell_contents is not f]
-    held = _described([method.__defaults__, method.__kwdefaults__, cells], 1)
-    return hashlib.sha256(repr((_code_parts(f.__code__), held)).encode()).hexdigest()[:8]
+    f = getattr(f, "__func__", f)
+    cells = [o.cell_contents for o in f.__closure__ or () if o.cell_contents is not f]
+    return _key([_code_parts(f.__code__), _described([f.__defaults__, f.__kwdefaults__, cells], 1)])
 
 def _code_parts(o):
     "What a constant, or the code of a function, consists of."

@@ -4,6 +4,7 @@
 
 # %% ../../nbs/study/02_external.ipynb #e48d37b9
 from __future__ import annotations
+import re
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
@@ -92,7 +93,7 @@ def _compare(run, recipe, new, probs):
 # %% ../../nbs/study/02_external.ipynb #cb1cf4e2
 def _keep(folder, found, new, probs, classes):
     "Write the results to the run's folder, one file per set of images, and update the report."
-    name = "".join(o if o.isalnum() or o in "-_." else "-" for o in found.name).strip(".-")[:100] or "images"
+    name = re.sub(r"[^\w.-]", "-", found.name).strip(".-")[:100] or "images"
     path = folder/"external"/f"{name}-{found.recipe}-{content_key(list(new.sha), list(new.y))[:6]}"
     answers = pd.DataFrame(probs, columns=[f"prob_{c}" for c in classes]).assign(pred=probs.argmax(1))
     write_csv(f"{path}.csv", new[["filepath", "label", "y"]].join(answers))
@@ -119,11 +120,6 @@ def _new_images(df, run, name, group, progress):
     return new.reset_index(drop=True), left_out.reset_index(drop=True)
 
 # %% ../../nbs/study/02_external.ipynb #a07eaa99
-def _ask(predictor, new, name, progress):
-    files = picture_files(new)
-    batches = [files[i:i+64] for i in range(0, len(files), 64)]
-    return np.concatenate([predictor.raw(o) for o in track(batches, name, progress)])
-
 def _coverages(new, probs, about, classes):
     "Compute the coverage of each level, or None without calibration."
     if not about.get("conformal"): return None
@@ -145,7 +141,8 @@ def validate_run(run:Run, # From `read_run`
     data, group = attach_groups(data, group)
     df = index_images(data, classes=classes, channels=run.config.get("channels"), progress=progress)
     new, left_out = _new_images(df, run, name, group, progress)
-    probs = _ask(predictor, new, name, progress)
+    files, batches = picture_files(new), range(0, len(new), 64)
+    probs = np.concatenate([predictor.raw(files[i:i+64]) for i in track(batches, name, progress)])
     scores, facts = judge(new.y, probs, new.group, run.classes), _compare(run, recipe, new, probs)
     measures, held = pd.DataFrame(scores.pop("measures")), _coverages(new, probs, predictor.bundle, run.classes)
     says = sentences("external.txt.jinja", what=name, n=len(df), out=len(left_out), scores=scores, **facts)

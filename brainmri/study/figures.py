@@ -65,27 +65,20 @@ def _finish_history(ax, starts):
     ax.set(xlabel="epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
-# %% ../../nbs/study/00b_figures.ipynb #55b4c98e
-def _losses(ax, history):
-    ax.plot(history.epoch, history.train_loss, ".-", color=_LIGHT, label="training")
-    ax.plot(history.epoch, history.valid_loss, ".-", color=_DARK, label="validation")
-    ax.set(ylabel="loss", ylim=(0, None))
-
-def _scores(ax, epoch, f1):
-    best = int(np.nanargmax(f1))
-    ax.plot(epoch, f1, ".-", color=_DARK)
-    ax.plot(epoch[best], f1[best], "o", color=_WARM, ms=8, label=f"best: {f1[best]:.3f}, epoch {epoch[best]}")
-    ax.set(ylabel="macro-F1, validation")
-
 # %% ../../nbs/study/00b_figures.ipynb #023817d0
-def plot_history(history, # One row per epoch, from `read_history`
+def plot_history(history, # One row per epoch, from `Run.histories`
                  title:str="" # Above the figure
                 )->plt.Figure: # Losses on the left, macro-F1 on the right
     "Draw losses and validation macro-F1 of each epoch."
     fig, (left, right) = subplots(1, 2, figsize=(8, 2.9))
-    epoch = history.epoch.to_numpy()
-    _losses(left, history)
-    _scores(right, epoch, history.macro_f1.to_numpy())
+    epoch, f1 = history.epoch.to_numpy(), history.macro_f1.to_numpy()
+    left.plot(epoch, history.train_loss, ".-", color=_LIGHT, label="training")
+    left.plot(epoch, history.valid_loss, ".-", color=_DARK, label="validation")
+    left.set(ylabel="loss", ylim=(0, None))
+    best = int(np.nanargmax(f1))
+    right.plot(epoch, f1, ".-", color=_DARK)
+    right.plot(epoch[best], f1[best], "o", color=_WARM, ms=8, label=f"best: {f1[best]:.3f}, epoch {epoch[best]}")
+    right.set(ylabel="macro-F1, validation")
     for ax in (left, right): _finish_history(ax, epoch[1:][np.diff(history.phase) != 0])
     fig.suptitle(title)
     return fig

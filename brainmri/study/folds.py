@@ -6,7 +6,6 @@
 from __future__ import annotations
 import shutil
 from pathlib import Path
-import numpy as np
 import pandas as pd
 from fastcore.basics import patch
 from ..data.cache import content_key
@@ -19,33 +18,24 @@ from ..store import read_json, write_csv, write_json
 __all__ = ['FoldedStudy']
 
 # %% ../../nbs/study/05b_folds.ipynb #069ae668
-from .records import choose, chosen_by, comparison_table, read_recipe, read_run
+from .records import choose, comparison_table, read_recipe, read_run
 from .figures import image_figures
 from .report import write_card, write_report
 from .results import Results
-from .run import environment, expect_same, note_opening
-from .beginning import follow_images, initial_weights
+from .run import note_opening
+from .beginning import initial_weights, open_folder
 from .training import Study
 from .trials import TRIAL_FILES
 from ..train.distributed import from_first
 from ..use.bundle import write_average
 
 # %% ../../nbs/study/05b_folds.ipynb #87f678b5
-class FoldedStudy:
-    "A run with folds, in progress."
-    def __init__(self,
-                 folder, # Of the run
-                 record:dict, # What its `config.json` holds
-                 df, # The images, with group and fold
-                 states:dict, # Body → initial weights
-                 recipes:list, # As they will be trained
-                 config # A settled `RunConfig`
-                ):
-        self.folder, self.record, self.df, self.states = Path(folder), record, df, states
-        self.recipes, self.config, self.features = recipes, config, {}
-        self.numbers = sorted(df["fold"].unique().tolist())
-        self.places = [(repeat, fold) for repeat in range(1, config.repeats + 1) for fold in self.numbers]
-        self.classes = tuple(df.label.cat.categories)
+class FoldedStudy(Study):
+    "A run with folds, in progress: a `Study` whose images have the column fold."
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.numbers = sorted(self.df["fold"].unique().tolist())
+        self.places = [(repeat, fold) for repeat in range(1, self.config.repeats + 1) for fold in self.numbers]
 
 # %% ../../nbs/study/05b_folds.ipynb #3ef28106
 @patch(as_prop=True)
@@ -87,13 +77,7 @@ def begin(self:FoldedStudy,
         states, _ = initial_weights(self.recipes, df, c, self.record["data"]["synthetic"])
     key = content_key(*(list(df[o]) for o in ("sha", "y", "split", "group")))
     record = {**self.record, "fold": fold, "repeat": repeat, "data": {**self.record["data"], "key": key}}
-    folder.mkdir(parents=True, exist_ok=True)
-    follow_images(folder, df)
-    if (folder/"config.json").exists(): expect_same(read_json(folder/"config.json", dict), record, folder)
-    write_json(folder/"config.json", record)
-    write_csv(folder/"index.csv", df.drop(columns=[o for o in df if o.startswith("_")]))
-    write_json(folder/"audit.json", read_json(self.folder/"audit.json", dict))
-    write_json(folder/"environment.json", environment(c.device, c.precision))
+    open_folder(folder, record, df, read_json(self.folder/"audit.json", dict), c)
     return folder, record, df, states
 
 # %% ../../nbs/study/05b_folds.ipynb #e8055fc1
@@ -118,7 +102,7 @@ def pool(self:FoldedStudy,
     p = p if is_open else p[p.split == "valid"]
     parts = {part: self.judged(p[p.split == part]) for part in ("valid", "test")}
     held = p[p.split == ("test" if is_open else "valid")]
-    fitted = fit_calibration(held.y.to_numpy(), self.probs(held), self.classes)
+    fitted = fit_calibration(held.y.to_numpy(), held.filter(like="prob_").to_numpy(), self.classes)
     write_csv(folder/"predictions.csv", p)
     history = pd.concat([o[1] for o in found]).groupby("epoch", as_index=False).mean().astype(dict(phase=int))
     write_csv(folder/"history.csv", history)
@@ -133,19 +117,12 @@ def pool(self:FoldedStudy,
 
 # %% ../../nbs/study/05b_folds.ipynb #576cc4d2
 @patch
-def probs(self:FoldedStudy,
-          predictions # Rows of a predictions.csv
-         )->np.ndarray: # (images, classes)
-    "The probabilities in a table of predictions."
-    return predictions[[f"prob_{c}" for c in self.classes]].to_numpy()
-
-@patch
 def judged(self:FoldedStudy,
            predictions # Rows of a predictions.csv
           )->dict: # As `judge` gives it; None without rows
     "Score pooled answers, with intervals over groups."
-    groups = predictions.filepath.map(self.df.set_index("filepath")["group"])
-    if len(predictions): return judge(predictions.y.to_numpy(), self.probs(predictions), groups.to_numpy(), self.classes)
+    groups, probs = predictions.filepath.map(self.df.set_index("filepath")["group"]), predictions.filter(like="prob_")
+    if len(predictions): return judge(predictions.y.to_numpy(), probs.to_numpy(), groups.to_numpy(), self.classes)
 
 # %% ../../nbs/study/05b_folds.ipynb #8fce45b3
 @patch
@@ -166,15 +143,14 @@ def repeated(self:FoldedStudy,
 @patch
 def open_test(self:FoldedStudy):
     "Score the leading recipes on the test images of every fold."
-    table = comparison_table([self.pool(r.name) for r in self.recipes])
-    order = table.sort_values(chosen_by(table), ascending=False, kind="stable").recipe
-    leaders = order.tolist()[:self.config.test_top]
-    if not leaders: return
+    for r in self.recipes: self.pool(r.name)
+    best = self.leaders()
+    if not best: return
     chosen = {o: self.chosen(o) for o in self.numbers} if self.config.nested else {}
-    opened = [r for r in leaders if not read_json(self.folder/r/"metrics.json")["test"]]
-    if opened: note_opening(self.folder, opened, "best by validation over all folds", leaders[0])
+    opened = [r for r in best if not self.metrics(r)["test"]]
+    if opened: note_opening(self.folder, opened, "best by validation over all folds", best[0])
     for repeat, fold in self.places:
-        names = {*leaders, *([chosen[fold]] if chosen and repeat == 1 else [])}
+        names = {*best, *([chosen[fold]] if chosen and repeat == 1 else [])}
         self.study(repeat, fold).open_test([r.name for r in self.recipes if r.name in names])
     for r in self.recipes: self.pool(r.name)
     if chosen: self.note_nested(chosen)
@@ -210,7 +186,7 @@ def conclude(self:FoldedStudy):
         if file.exists(): shutil.copy(file, self.folder/best/name)
     for repeat, fold in self.places: shutil.rmtree(self.place(repeat, fold)/"shared", ignore_errors=True)
     self.finish()
-    first.say(f"\n{Results(self.folder)}")
+    self.say(f"\n{Results(self.folder)}")
 
 # %% ../../nbs/study/05b_folds.ipynb #c657342c
 @patch

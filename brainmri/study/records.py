@@ -12,13 +12,13 @@ from pandas.api.types import is_numeric_dtype
 from ..core import RunError, counted, one_line
 from ..store import read_json, unescape_path
 from ..data.channels import file_columns
-from ..data.classes import STUDY_CLASSES, as_labels, classes_of
+from ..data.classes import STUDY_CLASSES, classes_of
 from ..evaluate.calibrate import calibrate, conformal_sets, cross_calibrate
 from ..evaluate.metrics import mcnemar, paired_difference
 
 # %% auto #0
 __all__ = ['RUN_TABLES', 'read_run_table', 'read_recipe', 'Run', 'read_run', 'read_history', 'read_predictions',
-           'comparison_table', 'chosen_by', 'choose', 'compare', 'tied', 'parameter_table']
+           'comparison_table', 'chosen_by', 'choose', 'leaders', 'compare', 'tied', 'parameter_table']
 
 # %% ../../nbs/study/00_records.ipynb #d535524f
 #: Tables of a run, and the columns that have a value in every row
@@ -103,7 +103,7 @@ def read_run(path # A folder that `train_all` wrote
     names, log = config["recipes"], path/"test_opened.json"
     index = read_run_table(path/"index.csv", config["data"].get("n"))
     classes = config.get("classes") or STUDY_CLASSES
-    index["label"] = as_labels([classes[i] for i in index["y"]], classes)  # cells of `label` may be escaped
+    index["label"] = pd.Categorical.from_codes(index["y"], classes)  # cells of `label` may be escaped
     metrics, histories, predictions = [dict(zip(names, o)) for o in zip(*[read_recipe(path/r) for r in names])]
     openings = read_json(log, list, ["when", "recipes"]) if log.exists() else []
     environment, audit = [read_json(path/f"{o}.json", dict) for o in ("environment", "audit")]
@@ -169,7 +169,7 @@ def calibrated(self:Run,
               )->tuple: # Predictions, calibrated probabilities, level → conformal sets
     "Calibrate the answers that judge a recipe; with folds, from the other folds."
     p, m = read_predictions(self, recipe, self.part(recipe)), self.metrics[recipe]
-    probs = p[[f"prob_{c}" for c in self.classes]].to_numpy()
+    probs = p.filter(like="prob_").to_numpy()
     if self.fold_paths and self.part(recipe) == "test":
         return p, *cross_calibrate(p.y, probs, p.fold, self.classes)
     probs = calibrate(probs, m["temperature"])
@@ -184,10 +184,9 @@ def _comparison_row(m):
         row |= {f"{part}_macro_f1": s["macro_f1"], f"{part}_low": s["interval"][0], f"{part}_high": s["interval"][1]}
     row |= dict(epochs=m["epochs"], seconds=m["seconds"])
     row |= {f"{k}_params": m["params"][k] for k in ("total", "trainable", "frozen")}
-    scores = pd.DataFrame(m.get("folds") or [])
-    if not len(scores): return row
-    f1 = scores.test_macro_f1 if m["test"] else scores.valid_macro_f1
-    return row | dict(folds=len(scores), fold_mean=f1.mean(), fold_sd=f1.std())
+    if not m.get("folds"): return row
+    f1 = pd.DataFrame(m["folds"])["test_macro_f1" if m["test"] else "valid_macro_f1"]
+    return row | dict(folds=len(f1), fold_mean=f1.mean(), fold_sd=f1.std())
 
 # %% ../../nbs/study/00_records.ipynb #27bc8717
 def _repeats(m):
@@ -222,8 +221,13 @@ def chosen_by(table # A comparison table
 def choose(table # A `Run` or its comparison table
           )->str: # Name of a recipe
     "Choose the recipe with the best macro-F1 on validation."
-    table = getattr(table, "table", table)
-    return table.recipe[table[chosen_by(table)].idxmax()]
+    return leaders(getattr(table, "table", table), 1)[0]
+
+def leaders(table, # A comparison table
+            n:int # How many at most
+           )->list: # Names of recipes
+    "List the recipes that lead on validation, the best one first."
+    return table.sort_values(chosen_by(table), ascending=False, kind="stable").recipe.tolist()[:n]
 
 # %% ../../nbs/study/00_records.ipynb #89a18812
 def _difference(run, best, other, split):
@@ -232,8 +236,8 @@ def _difference(run, best, other, split):
     if list(a.filepath) != list(b.filepath):
         raise RunError(f"{best} and {other} in {run.path} have {split} predictions of different images: restore the files.")
     found = paired_difference(a.y, a.pred, b.pred, a.group, classes=run.classes)
-    return dict(recipe=best, other=other, split=split, images=len(a), **found,
-                p=mcnemar(a.y, a.pred, b.pred)["p"])
+    p = mcnemar(a.y, a.pred, b.pred)["p"]
+    return dict(recipe=best, other=other, split=split, images=len(a), **found, p=p)
 
 # %% ../../nbs/study/00_records.ipynb #dfb09fa0
 def compare(run:Run # From `read_run`

@@ -19,7 +19,7 @@ from ..core import RunError, counted, listed, pick
 from ..store import read_json, write_csv, write_json
 from ..data.cache import to_float
 from ..data.channels import file_columns, n_channels, picture_array, picture_files
-from ..data.classes import as_labels
+
 from ..data.image import open_image
 from ..data.index import changed_files
 from ..data.loaders import mri_dls, rows_dl
@@ -34,7 +34,7 @@ from ..models.bodies import get_body, load_weights
 from ..models.recipes import Recipe, make_learner
 from .external import External, validate_run
 from .figures import plot_comparison, plot_reliability
-from .records import choose, read_history, read_predictions, read_run, read_run_table, tied
+from .records import choose, read_predictions, read_run, read_run_table, tied
 from .render import paragraphs, table_html
 from .report import headline, readable_table, summary_text, write_card, write_report
 from .run import keep_predictions, note_opening, only_writer
@@ -103,7 +103,7 @@ def history(self:Results,
             recipe:str=None # One of the run's recipes; the best by default
            )->pd.DataFrame: # epoch, phase, train_loss, valid_loss, macro_f1, accuracy, seconds
     "Get the training history of a recipe."
-    return read_history(self.run, self.name_of(recipe))
+    return self.run.histories[self.name_of(recipe)]
 
 # %% ../../nbs/study/05_results.ipynb #487c740f
 @patch
@@ -150,8 +150,7 @@ def out_of_fold(self:Results,
     "Get each image's answer, by a network that didn't learn from its patient."
     if not self.run.fold_paths: raise RunError(f"{self.path} has no folds: call train_all with folds=5.")
     p = self.predictions(recipe, "test").drop(columns="split")
-    labels = as_labels([self.run.classes[i] for i in p.y], self.run.classes)
-    p.insert(1, "label", labels)
+    p.insert(1, "label", pd.Categorical.from_codes(p.y, self.run.classes))
     return p
 
 # %% ../../nbs/study/05_results.ipynb #93951c71
@@ -268,9 +267,8 @@ def interpretation(self:Results,
                    split:str="valid" # "valid", or "test" for a recipe that the test set was opened for
                   )->MRIInterpretation: # fastai's interpretation object
     "Interpret a recipe (confusions, top losses) from its recorded predictions."
-    p, classes = self.predictions(recipe, split), self.run.classes
-    learn = self.learner(recipe)
-    rows = p.assign(label=as_labels([classes[i] for i in p.y], classes))
+    p, learn = self.predictions(recipe, split), self.learner(recipe)
+    rows = p.assign(label=pd.Categorical.from_codes(p.y, self.run.classes))
     return MRIInterpretation(learn, rows_dl(learn.dls, self.located(rows)), self.probs(p))
 
 # %% ../../nbs/study/05_results.ipynb #2dc71252

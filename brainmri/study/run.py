@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 from filelock import FileLock, Timeout
 from ..core import RunError
-from ..store import atomic, read_json, unescape_path, write_csv, write_json
+from ..store import atomic, read_json, write_csv, write_json
+from .records import read_run_table
 
 # %% auto #0
 __all__ = ['MAY_DIFFER', 'prepare_folder', 'only_writer', 'expect_same', 'environment', 'processor_name', 'note_opening',
@@ -119,7 +120,6 @@ def keep_predictions(file, # predictions.csv
     "Write the probabilities of one part of the split, and keep the other part in the file."
     columns = {f"prob_{c}": probs[:, i] for i, c in enumerate(classes)}
     table = rows[["filepath", "split", "y"]].assign(pred=probs.argmax(1), **columns)
-    old = pd.read_csv(file) if Path(file).exists() else table.head(0)
+    old = read_run_table(file) if Path(file).exists() else table.head(0)
     others = old[~old.split.isin(table.split)]
-    others = others.assign(filepath=others.filepath.astype(str).map(unescape_path))  # they are escaped again
     write_csv(file, pd.concat([others, table]) if len(others) else table)

@@ -28,7 +28,7 @@ from ..models.recipes import Recipe, phase_key, set_phase
 
 # %% ../../nbs/study/05a_training.ipynb #9f3cb19c
 from .config import PRESETS, RunConfig
-from .records import chosen_by, comparison_table, read_recipe
+from .records import comparison_table, leaders, read_recipe
 from .results import recipe_learner
 from .run import keep_predictions, note_opening
 from ..train.distributed import from_first, is_first, without_others
@@ -189,25 +189,27 @@ def train(self:Study,
     folder = self.folder/r.name
     if from_first(lambda: self.is_trained(r)): return
     if r.parts:
-        if is_first(): self._average(r)
-        return
+        if not is_first(): return
+        with without_others(): return self._keep(r, self.trained(r))
     t = self.training(r)
     history = t.fit(PRESETS[self.config.preset].schedule, folder, shared=self.shared())
-    if is_first(): self._keep(t, history)
+    if is_first(): self._keep(r, t, history)
 
 # %% ../../nbs/study/05a_training.ipynb #9938b45c
 @patch
-def _keep(self:Study, t, history):
-    "Score and calibrate a trained network, and write its records."
-    r, folder = t.recipe, self.folder/t.recipe.name
-    write_csv(folder/"history.csv", history)
+def _keep(self:Study, r, t, history=None):
+    "Score and calibrate a trained network or an average, and write its records."
+    folder = self.folder/r.name
     valid, y, probs = self.score(t, "valid", folder)
     fitted = fit_calibration(y, t.valid_probs(0) if self.config.tta else probs, self.classes)
-    self.write_bundle(t, fitted, valid)
-    params = count_params(set_phase(t.learn, r.phases[-1]).model)  # a resumed run didn't go through its phases
-    write_json(folder/"metrics.json", dict(
-        recipe=r.name, title=r.title, valid=valid, test=None, epochs=len(history), seconds=round(t.seconds, 2),
-        held=t.held, processes=t.processes, params=params, **fitted))
+    if r.parts: history, about = self._average(r, fitted, valid, y, probs)
+    else:
+        self.write_bundle(t, fitted, valid)
+        params = count_params(set_phase(t.learn, r.phases[-1]).model)  # a resumed run didn't go through its phases
+        about = dict(seconds=round(t.seconds, 2), held=t.held, processes=t.processes, params=params)
+    write_csv(folder/"history.csv", history)
+    write_json(folder/"metrics.json", dict(recipe=r.name, title=r.title, valid=valid, test=None, epochs=len(history),
+                                           **about, **fitted))
 
 # %% ../../nbs/study/05a_training.ipynb #e491806b
 @patch
@@ -233,30 +235,17 @@ class _Average:
 
 # %% ../../nbs/study/05a_training.ipynb #977eb4c9
 @patch
-def _average(self:Study, r):
-    "Score and calibrate the average of several recipes."
-    folder = self.folder/r.name
-    folder.mkdir(exist_ok=True)
-    with without_others():
-        t = self.trained(r)
-        valid, y, probs = self.score(t, "valid", folder)
-        fitted = fit_calibration(y, t.valid_probs(0) if self.config.tta else probs, self.classes)
+def _average(self:Study, r, fitted, valid, y, probs):
+    "Describe the average of several recipes; return its history and what `_keep` records."
+    own = [self.metrics(o) for o in r.parts]
+    scores = {k: v for k, v in valid.items() if k != "measures"}
+    write_average(self.folder/r.name, [self.folder/o for o in r.parts], recipe=asdict(r), valid=scores, **fitted)
     loss = -np.log(probs[np.arange(len(y)), y].clip(1e-12)).mean()
     row = dict(epoch=1, phase=1, train_loss=np.nan, valid_loss=loss, macro_f1=valid["macro_f1"],
                accuracy=valid["accuracy"], seconds=0.)
-    write_csv(folder/"history.csv", pd.DataFrame([row]))
-    self._keep_average(r, valid, fitted)
-
-# %% ../../nbs/study/05a_training.ipynb #3bb082a3
-@patch
-def _keep_average(self:Study, r, valid, fitted):
-    folder, own = self.folder/r.name, [self.metrics(o) for o in r.parts]
-    scores = {k: v for k, v in valid.items() if k != "measures"}
-    write_average(folder, [self.folder/o for o in r.parts], recipe=asdict(r), valid=scores, **fitted)
     params = {k: sum(m["params"][k] for m in own) for k in own[0]["params"]}
-    write_json(folder/"metrics.json", dict(
-        recipe=r.name, title=r.title, valid=valid, test=None, epochs=1, held=own[0]["held"], params=params,
-        seconds=round(sum(m["seconds"] for m in own), 2), processes=own[0]["processes"], **fitted))
+    seconds = round(sum(m["seconds"] for m in own), 2)
+    return pd.DataFrame([row]), dict(seconds=seconds, held=own[0]["held"], processes=own[0]["processes"], params=params)
 
 # %% ../../nbs/study/05a_training.ipynb #fe70e7e8
 @patch
@@ -326,9 +315,7 @@ def train_recipes(self:Study):
 @patch
 def leaders(self:Study)->list: # Names
     "List the recipes that lead on validation, at most `test_top`."
-    table = comparison_table([self.metrics(r) for r in self.recipes])
-    order = table.sort_values(chosen_by(table), ascending=False, kind="stable")
-    return order.recipe.tolist()[:self.config.test_top]
+    return leaders(comparison_table([self.metrics(r) for r in self.recipes]), self.config.test_top)
 
 # %% ../../nbs/study/05a_training.ipynb #fa44d4df
 @patch

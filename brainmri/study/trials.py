@@ -95,18 +95,17 @@ _TABLES = dict(border=("robustness.csv", "border.csv"), refused=("refused.csv",)
 def _note_trials(folder, part, n, says):
     "Record the sentences of the trials, and the hashes of their tables."
     for name, tables in _TABLES.items():
-        files = {o: file_hash(folder/o) for o in tables if (folder/o).is_file()}
-        write_json(folder/f"{name}.json", dict(says=says[name], split=part, n=n, files=files))
+        write_json(folder/f"{name}.json", dict(says=says[name], split=part, n=n, files=_hashes(folder, tables)))
+
+def _hashes(folder, tables): return {o: file_hash(folder/o) for o in tables if (folder/o).is_file()}
 
 # %% ../../nbs/study/05c_trials.ipynb #1b732dd6
 def _was_tried(folder, part, n):
     "Tell whether there are trials on these images, with unchanged tables."
-    for name in _TABLES:
+    for name, tables in _TABLES.items():
         if not (folder/f"{name}.json").exists(): return False
         was = read_json(folder/f"{name}.json", dict, ["split", "n", "files"])
-        if was["split"] != part or was["n"] != (n or was["n"]): return False
-        for o, sha in was["files"].items():
-            if not (folder/o).is_file() or file_hash(folder/o) != sha: return False
+        if (part, n or was["n"], _hashes(folder, tables)) != (was["split"], was["n"], was["files"]): return False
     return True
 
 # %% ../../nbs/study/05c_trials.ipynb #7a82d6f5

@@ -73,7 +73,10 @@ def write_bundle(folder, # Holds model.safetensors
     about.update(recipe=asdict(recipe), img_size=recipe.img_size, classes=classes, margin=margin)
     about.update(channels=list(channels) or None, gate=limits, files=files)
     about.update(body=body.name, mean=body.mean, std=body.std)
-    bundle = json.loads(json.dumps(about))
+    return _write(folder, about)
+
+def _write(folder, about):
+    bundle = plain(about)
     return write_json(folder/"bundle.json", {**bundle, "checksum": bundle_checksum(bundle)})
 
 # %% ../../nbs/use/01_bundle.ipynb #58462ef0
@@ -155,21 +158,14 @@ def write_average(folder, # For the average
                   **about # Entries that differ from those of the first one, such as temperature
                  )->Path: # bundle.json
     "Describe the average of several bundles, and link their files."
-    folder, first = Path(folder), read_bundle(members[0])
-    for o in members[1:]: _check_same(o, members[0])
+    folder, bundles = Path(folder), list(map(read_bundle, members))
+    differ = [k for k in ("classes", "img_size", "margin", "channels") if any(o.get(k) != bundles[0].get(k) for o in bundles)]
+    if differ: raise RunError(f"{listed(members)} differ in {listed(differ)}: expected the same, to average them.")
     places = {f"member-{i}": Path(o) for i, o in enumerate(members, 1)}
     for place, member in places.items():
         for name in bundle_files(member): _link(member/name, folder/place/name)
     files = {f"{o}/bundle.json": file_hash(folder/o/"bundle.json") for o in places}
-    bundle = json.loads(json.dumps({**first, **about, "files": files, "members": len(files)}))
-    return write_json(folder/"bundle.json", {**bundle, "checksum": bundle_checksum(bundle)})
-
-# %% ../../nbs/use/01_bundle.ipynb #11436eed
-def _check_same(folder, other):
-    "Refuse bundles whose answers can't be averaged class by class."
-    one, two = read_bundle(folder), read_bundle(other)
-    differ = [k for k in ("classes", "img_size", "margin", "channels") if one.get(k) != two.get(k)]
-    if differ: raise RunError(f"{folder} and {other} differ in {listed(differ)}: expected the same, to average them.")
+    return _write(folder, {**bundles[0], **about, "files": files, "members": len(files)})
 
 # %% ../../nbs/use/01_bundle.ipynb #74e6451c
 def _link(file, place):
@@ -193,10 +189,9 @@ def on_hub(repo # "owner/name", for messages
     "Raise `RunError` with one line on why the Hub refuses."
     try: yield
     except Exception as e:
-        todo = "check the name, the connection and the token"
-        fault = f"can't be reached on the Hub ({type(e).__name__}): {todo}"
-        fault = _HUB_FAULTS.get(type(e).__name__, fault)
-        raise RunError(f"{one_line(repo, 100)} {fault}.") from None
+        kind = type(e).__name__
+        other = f"can't be reached on the Hub ({kind}): check the name, the connection and the token"
+        raise RunError(f"{one_line(repo, 100)} {_HUB_FAULTS.get(kind, other)}.") from None
 
 # %% ../../nbs/use/01_bundle.ipynb #hub0m003
 def fetch_bundle(repo:str, # "owner/name" or "owner/name@revision", with or without "hub:" before it

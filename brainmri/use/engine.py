@@ -87,12 +87,12 @@ class TorchEngine:
         self.precision = pick_precision(precision, device)
         self.gated = gate is not None
         self.model = model.eval().requires_grad_(False).to(self.device)
-        body, self.pooling = _without_pooling(model[0])
+        body, pooling = _without_pooling(model[0])
         frozen = any(True for _ in body.parameters())
-        self.maps = FrozenNet(body, self.precision, self.device, half=False) if frozen else body
-        self.net = EndToEnd(self.model, bundle, gate, Pooled(self.maps, self.pooling))
-        self.first = self.net.eval().to(self.device)  # gives distance and map, also for an average
-        self.parts = [(self.model, bundle, gate)]
+        maps = FrozenNet(body, self.precision, self.device, half=False) if frozen else body
+        self.net = EndToEnd(self.model, bundle, gate, Pooled(maps, pooling)).eval().to(self.device)
+        self.first = self.net  # gives distance and map, also for an average
+        self.nets, self.parts = [self.net], [(self.model, bundle, gate)]
 
 # %% ../../nbs/use/02_engine.ipynb #5e696995
 class Pooled:
@@ -139,18 +139,14 @@ class Averaged(nn.Module):
                 ):
         super().__init__()
         self.nets = nn.ModuleList(nets)
-    def forward(self, pictures): return self.mean_of(pictures, {})
-
-# %% ../../nbs/use/02_engine.ipynb #119b452e
-@patch
-def mean_of(self:Averaged,
-            pictures, # uint8, (n, size, size, 3)
-            seen # Body → its output for `pictures`, where known
-           )->tuple: # Logarithms of the mean probabilities, (n, classes), and the first one's distance
-    "Run each body once, and average the answers of the heads."
-    for net in self.nets:
-        if net.body not in seen: seen[net.body] = net.body(net.normalize(pictures))
-    return _mean_answer([net.judge(seen[net.body]) for net in self.nets])
+    def forward(self,
+                pictures # uint8, (n, size, size, 3)
+               )->tuple: # Logarithms of the mean probabilities, (n, classes), and the first one's distance
+        "Run each body once, and average the answers of the heads."
+        seen = {}
+        for net in self.nets:
+            if net.body not in seen: seen[net.body] = net.body(net.normalize(pictures))
+        return _mean_answer([net.judge(seen[net.body]) for net in self.nets])
 
 # %% ../../nbs/use/02_engine.ipynb #716b0195
 def _mean_answer(found):
@@ -164,10 +160,10 @@ def average(engines # `TorchEngine`s of the same classes
     "Let several networks answer as one."
     engine, bodies = copy.copy(engines[0]), {}
     engine.parts = [part for o in engines for part in o.parts]
-    nets = [net for o in engines for net in getattr(o.net, "nets", [o.net])]
+    nets = [net for o in engines for net in o.nets]
     for net, (model, *_) in zip(nets, engine.parts):
         net.body = bodies.setdefault(weights_key(model[0]), net.body)
-    engine.net = Averaged(nets)
+    engine.net, engine.nets = Averaged(nets), nets
     learned = [o for e in engines if (o := pointing_map(e.model))]  # of an average, the first has the sum
     kinds = {o.parts[0][1]["body"] for o in engines}  # networks of two bodies were measured on the same images
     if learned: learned[0].measured = sum(o.measured for o in learned)/len(kinds)  # what is said of the map, that of all
@@ -191,26 +187,25 @@ def look(self:TorchEngine,
         )->tuple: # Logits and distance as from a call; maps, (n, h, w), 0 to 1, or None for each
     "Compute in one pass the answers, and where the network looked."
     with own_state(self.device), torch.no_grad():
-        nets = getattr(self.net, "nets", [self.net])
-        maps = self._maps(nets, torch.as_tensor(pictures, device=self.device))
+        maps = self._maps(torch.as_tensor(pictures, device=self.device))
         if maps is None: return *self(pictures), [None]*len(pictures)
         learned = pointing_map(self.model) is not None
         with torch.set_grad_enabled(not learned):
             seen = {body: body.pooling(o.requires_grad_(not learned)) for body, o in maps.items()}
-            each = [net.judge(seen[net.body]) for net in nets]
+            each = [net.judge(seen[net.body]) for net in self.nets]
             logits, distance = _mean_answer(each)
             if learned: where = self._point(seen)
-            else: where = _mean_cam(each, [maps[net.body] for net in nets], logits.argmax(1))
+            else: where = _mean_cam(each, [maps[net.body] for net in self.nets], logits.argmax(1))
     found = [o.detach().double().cpu().numpy() for o in (logits, distance)]
     return found[0], found[1] if self.gated else None, where.clamp(0, 1).float().cpu().numpy()
 
 # %% ../../nbs/use/02_engine.ipynb #c31493bb
 @patch
-def _maps(self:TorchEngine, nets, x):
+def _maps(self:TorchEngine, x):
     "The maps of each body before its last pooling; None if one has no places."
     if not all(any(True for _ in model[0].parameters()) for model, *_ in self.parts): return None
     maps = {}
-    for net in nets:
+    for net in self.nets:
         if net.body not in maps: maps[net.body] = net.body.maps(net.normalize(x))
     return maps if all(o.dim() == 4 for o in maps.values()) else None
 
@@ -218,9 +213,8 @@ def _maps(self:TorchEngine, nets, x):
 @patch
 def _point(self:TorchEngine, seen):
     "The mean of the maps that the networks learned, at the size of the first."
-    nets = zip(getattr(self.net, "nets", [self.net]), self.parts)
-    maps = [pointing_map(model)(seen[net.body]).sum(1, keepdim=True) for net, (model, *_) in nets if pointing_map(model)]
-    return _mean_map(maps)
+    nets = [(net.body, pointing_map(model)) for net, (model, *_) in zip(self.nets, self.parts)]
+    return _mean_map([point(seen[body]).sum(1, keepdim=True) for body, point in nets if point])
 
 # %% ../../nbs/use/02_engine.ipynb #ff76bc35
 def _mean_map(maps):

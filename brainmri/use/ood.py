@@ -54,13 +54,6 @@ class Gate:
         "Say why pictures are out of distribution."
         return [_reason(self, *checks, far) for checks, far in zip(plain, distance)]
 
-    def is_out_of_distribution(self,
-                               plain, # (n, 3), from `plain_checks`
-                               distance # (n,), from `distance`
-                              )->np.ndarray: # bool, (n,)
-        "Must pictures be refused?"
-        return np.array([reason is not None for reason in self.reasons(plain, distance)])
-
 # %% ../../nbs/use/00_ood.ipynb #512c4846
 def _reason(gate, contrast, color, grain, far):
     if contrast < gate.contrast:
