@@ -364,6 +364,7 @@ def match_path(path, # Of an image
     names = [o for end in ends for o in (end, os.path.splitext(end)[0])]
     return next((o for o in names if o in keys), None)
 
+# %% ../../nbs/data/02d_tables.ipynb #af1ea53a
 def match_paths(paths, # Of images
                 keys, # As in `match_path`
                 what # The table, for messages

@@ -51,6 +51,7 @@ def place(self:FoldedStudy,
     "The folder of a fold's own run."
     return (self.folder if repeat == 1 else self.folder/f"repeat-{repeat}")/f"fold-{fold}"
 
+# %% ../../nbs/study/05b_folds.ipynb #6753afaf
 @patch
 def study(self:FoldedStudy,
           repeat:int, # From 1
@@ -163,6 +164,7 @@ def chosen(self:FoldedStudy,
     "The recipe that a fold's own validation images choose."
     return choose(comparison_table([read_recipe(self.place(1, fold)/r.name)[0] for r in self.recipes]))
 
+# %% ../../nbs/study/05b_folds.ipynb #2b622e3e
 @patch
 def note_nested(self:FoldedStudy,
                 chosen:dict # Fold → recipe

@@ -223,6 +223,7 @@ def choose(table # A `Run` or its comparison table
     "Choose the recipe with the best macro-F1 on validation."
     return leaders(getattr(table, "table", table), 1)[0]
 
+# %% ../../nbs/study/00_records.ipynb #4edc892c
 def leaders(table, # A comparison table
             n:int # How many at most
            )->list: # Names of recipes

@@ -134,6 +134,7 @@ def readable(df, # A table of records
     df = df.rename(columns=_said(df.columns), index=_said(df.index))
     return df.rename_axis(index=_words().get(df.index.name, df.index.name), columns=None)
 
+# %% ../../nbs/study/00c_render.ipynb #f528b313
 def _said(axis):
     "The words for the names on an axis; names of classes stay as they are."
     beside = ("all", "total", "elsewhere", "groups", "crossing")
