@@ -6,7 +6,7 @@ from pathlib import Path
 def blocks(path):
     "The Python blocks of a file, each with the heading above it."
     heading = ""
-    for m in re.finditer(r"^#+ (.*)$|^ *```python\n(.*?)^ *```$", Path(path).read_text(encoding="utf-8"), re.M | re.S):
+    for m in re.finditer(r"^#+ ([^\n]*)$|^ *```python\n(.*?)^ *```$", Path(path).read_text(encoding="utf-8"), re.M | re.S):
         if m[1]: heading = m[1]
         else: yield heading, m[2]
 
@@ -23,7 +23,9 @@ def run(heading, code):
 
 
 def main():
-    failed = [o for path in sys.argv[1:] for heading, code in blocks(path) if (o := run(heading, code))]
+    found = [o for path in sys.argv[1:] for o in blocks(path)]
+    if not found: sys.exit(f"There is no Python block in {' '.join(sys.argv[1:]) or 'nothing'}.")
+    failed = [o for heading, code in found if (o := run(heading, code))]
     print("\n".join(failed))
     sys.exit(len(failed))
 
