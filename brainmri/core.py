@@ -5,14 +5,15 @@
 # %% ../nbs/00_core.ipynb #f635f00e
 from __future__ import annotations
 import contextlib, difflib, functools, hashlib, importlib, os, random, re, sys, unicodedata
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 # %% auto #0
 __all__ = ['CROP_MARGIN', 'IMAGE_SUFFIXES', 'IMAGENET_MEAN', 'IMAGENET_STD', 'one_line', 'BrainMRIError', 'DataError',
            'ImageError', 'ConfigError', 'WeightsError', 'RunError', 'DataWarning', 'pick', 'need_package',
-           'refuse_first', 'counted', 'listed', 'size_text', 'stable_seed', 'seeded', 'pick_device', 'track',
-           'thread_map', 'walk_folders', 'has_content', 'find_file', 'subplots', 'save_png', 'lazy_attributes']
+           'refuse_first', 'counted', 'listed', 'size_text', 'stable_seed', 'seeded_rng', 'seeded', 'pick_device',
+           'track', 'thread_map', 'walk_folders', 'has_content', 'find_file', 'subplots', 'save_png', 'lazy_attributes']
 
 # %% ../nbs/00_core.ipynb #ebf86660
 CROP_MARGIN = 12  #: Pixels cut from each side of every image
@@ -33,10 +34,7 @@ def one_line(text, # Anything that prints
 
 # %% ../nbs/00_core.ipynb #ae10e506
 class _OneLine:
-    def __init__(self,
-                 message="" # Turned into one line
-                ):
-        super().__init__(one_line(message))
+    def __init__(self, message=""): super().__init__(one_line(message))
 
 class BrainMRIError(_OneLine, ValueError): "Something this library refuses."
 class DataError(BrainMRIError): "A folder, table or split that can't be used."
@@ -64,7 +62,7 @@ def need_package(name:str, # Of the module
                 ): # The module
     "Import a package of an extra, or say how to install it."
     try: return importlib.import_module(name)
-    except ImportError: raise ConfigError(f"This needs {name}: pip install '{what}'.") from None
+    except ImportError as e: raise ConfigError(f"This needs {name} ({e}): pip install '{what}'.") from None
 
 # %% ../nbs/00_core.ipynb #7a4e41fb
 def refuse_first(problems, # Sentences, such as from a generator; nothing if all is well
@@ -106,6 +104,13 @@ def stable_seed(*key # Anything that prints
     "Make a seed from `key` that is the same in every process, unlike `hash()`."
     return int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:4], "little")
 
+# %% ../nbs/00_core.ipynb #5eede401
+def seeded_rng(*key # Anything that prints
+              ): # A NumPy generator
+    "Make a generator of random numbers that depend on `key` alone."
+    import numpy as np
+    return np.random.default_rng(stable_seed(*key))
+
 # %% ../nbs/00_core.ipynb #f9bb01f8
 @contextlib.contextmanager
 def seeded(*key # Anything that prints: the seed and what it is for
@@ -117,7 +122,9 @@ def seeded(*key # Anything that prints: the seed and what it is for
     states = random.getstate(), np.random.get_state()
     devices = torch and range(torch.cuda.device_count())
     with torch.random.fork_rng(devices) if torch else contextlib.nullcontext():
-        for seed in (random.seed, np.random.seed, *([torch.manual_seed] if torch else [])): seed(s)
+        random.seed(s)
+        np.random.seed(s)
+        if torch: torch.manual_seed(s)
         try: yield s
         finally:
             random.setstate(states[0])
@@ -204,14 +211,20 @@ def find_file(path, # As somebody wrote it
     listings = {} if listings is None else listings
     if os.path.isfile(here/str(path)): return str(here/str(path))
     for part in Path(str(path).strip().replace("\\", "/")).parts:
-        if here not in listings: listings[here] = os.listdir(here) if os.path.isdir(here) else []
-        near = [o for o in listings[here] if _spelled(o) == _spelled(part)]
-        if os.path.exists(here/part): near = [part]
-        if len(near) != 1: return None
-        here = here/near[0]
+        if not os.path.exists(here/part): part = _near(here, part, listings)
+        if part is None: return None
+        here = here/part
     return str(here) if os.path.isfile(here) else None
 
-def _spelled(name): return unicodedata.normalize("NFC", name).casefold()
+# %% ../nbs/00_core.ipynb #f17dcafd
+def _near(folder, name, listings):
+    "The one name in `folder` that is spelled like `name`, or None."
+    def spelled(o): return unicodedata.normalize("NFC", o).casefold()
+    if folder not in listings:
+        listings[folder] = defaultdict(list)
+        for o in os.listdir(folder) if os.path.isdir(folder) else []: listings[folder][spelled(o)].append(o)
+    found = listings[folder].get(spelled(name), [])
+    return found[0] if len(found) == 1 else None
 
 # %% ../nbs/00_core.ipynb #e386df18
 @functools.cache

@@ -8,20 +8,11 @@ import contextlib, csv, errno, json, math, os, re, shutil
 from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
-from .core import BrainMRIError, RunError, has_content, one_line, size_text
+from .core import RunError, has_content, one_line, size_text
 
 # %% auto #0
 __all__ = ['MAX_JSON', 'full_disk', 'need_disk', 'atomic', 'plain', 'write_json', 'read_json', 'escape_cell', 'unescape_path',
            'csv_text', 'write_csv', 'in_cache', 'cache_dir']
-
-# %% ../nbs/01_store.ipynb #6588fb1b
-def _disk_problem(e, path):
-    "What the error `e` says of the disk, or None."
-    code = getattr(e, "errno", None)
-    if code in (errno.ENOSPC, errno.EDQUOT) or not code and "No space left" in str(e):
-        return f"The disk is full: {path} can't be written. Free some space and repeat the call."
-    if code in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
-        return f"{path} can't be written: name another place, or change its permissions."
 
 # %% ../nbs/01_store.ipynb #b1cbd3f0
 @contextlib.contextmanager
@@ -29,10 +20,12 @@ def full_disk(path # What is written in the block, for the message
              ):
     "Raise `RunError` if writing fails because the disk is full or protected."
     try: yield
-    except BrainMRIError: raise
     except Exception as e:
-        problem = _disk_problem(e, path)
-        if problem: raise RunError(problem) from None
+        code = getattr(e, "errno", None)
+        if code in (errno.ENOSPC, errno.EDQUOT) or not code and "No space left" in str(e):
+            raise RunError(f"The disk is full: {path} can't be written. Free some space and repeat the call.") from None
+        if code in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
+            raise RunError(f"{path} can't be written: name another place, or change its permissions.") from None
         raise
 
 # %% ../nbs/01_store.ipynb #f54e8f26

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader
 __all__ = ['DOUBT_PROBES', 'label_suspects', 'Audit', 'audit', 'show_gallery']
 
 # %% ../../nbs/data/08_audit.ipynb #f7c10744
-from ..core import ConfigError, DataError, counted, one_line, stable_seed, subplots, thread_map
+from ..core import ConfigError, DataError, counted, one_line, seeded_rng, subplots, thread_map
 from ..store import plain
 from .classes import HEALTHY, classes_of, known_class
 from .duplicates import pack_hashes, perceptual_hashes, pixel_hash
@@ -74,7 +74,7 @@ def audit(df, # A table from `index_images`
         if v < 0: raise ConfigError(f"{k}={v}: expected a whole number, 0 or more.")
     patients = known_groups(df, group)  # a wrong column shows before minutes of hashing
     if not df.index.is_unique: df = df.reset_index(drop=True)
-    order = np.random.default_rng(stable_seed(seed, "probed")).permutation(len(df))
+    order = seeded_rng(seed, "probed").permutation(len(df))
     rows = np.sort(order[:probes])
     hashes, pixels, seen = _examine(df.filepath.to_numpy(), set(rows), progress)
     found = Audit(df, hashes, pixels, recognize(hashes, registry), None,

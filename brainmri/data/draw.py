@@ -12,7 +12,7 @@ import matplotlib, numpy as np
 from fastcore.basics import patch
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label as parts, map_coordinates
-from ..core import ConfigError, pick, stable_seed
+from ..core import ConfigError, pick, seeded_rng
 from ..store import atomic, cache_dir
 
 # %% auto #0
@@ -418,8 +418,8 @@ def make_phantom(label:str, # One of `LESIONS`
     kind = LESIONS[pick(label, LESIONS, "class")]
     if sequence: pick(sequence, SHOWN, "sequence")
     if size < 96: raise ConfigError(f"size is {size}: expected at least 96 pixels.")
-    head, lesion = _random("head", seed), _random("lesion", label, seed)
-    scan = _random("scan", seed, sequence) if sequence else _random("scan", seed)
+    head, lesion = seeded_rng("head", seed), seeded_rng("lesion", label, seed)
+    scan = seeded_rng("scan", seed, sequence) if sequence else seeded_rng("scan", seed)
     drawn, sellar = PLANES[head.integers(3)], head.random() < .25
     plane = pick(plane or drawn, PLANES, "plane")
     view = _View(head, plane, size, sellar or label == "pituitary")
@@ -429,8 +429,6 @@ def make_phantom(label:str, # One of `LESIONS`
     return Phantom(np.asarray(image), mask, label, plane, seed)
 
 # %% ../../nbs/data/00b_draw.ipynb #93842088
-def _random(*key): return np.random.default_rng(stable_seed(*key))
-
 def _painted(rng, view, lesion):
     "Intensities without and with the lesion, and its mask."
     maps = view.maps(lesion.shift() if lesion else (0, 0))

@@ -73,8 +73,7 @@ def view_numbers(shas, # Content hashes of the images
                  seed:int=42 # The run's seed
                 )->np.ndarray: # (n, 6), for `mild_affine`
     "Draw the numbers of an augmented view; they depend on image, view and seed only."
-    seeds = [stable_seed("view", seed, view, sha) for sha in shas]
-    return np.stack([np.random.default_rng(o).random(6) for o in seeds])
+    return np.stack([seeded_rng("view", seed, view, sha).random(6) for sha in shas])
 
 # %% ../../nbs/data/11_loaders.ipynb #c24575b2
 @delegates(mild_affine)

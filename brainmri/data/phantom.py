@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 import numpy as np, pandas as pd
 from PIL import Image
-from ..core import ConfigError, DataError, pick, stable_seed, subplots, thread_map
+from ..core import ConfigError, DataError, pick, seeded_rng, stable_seed, subplots, thread_map
 from ..store import full_disk, read_json, write_json
 from .classes import STUDY_CLASSES, as_labels, classes_of, name_classes
 from .draw import LESIONS, Phantom, make_phantom, mask_corners
@@ -113,7 +113,7 @@ def _write(root, kinds, settings, progress):
     for folder in [*kinds, *(f".masks/{c}" for c in kinds)]:
         (root/folder).mkdir(parents=True, exist_ok=True)
     rows = _write_fresh(root, kinds, settings, progress)
-    rng = np.random.default_rng(stable_seed("defects", settings["seed"]))
+    rng = seeded_rng("defects", settings["seed"])
     found = list(_plant(root, rows, rng, {k: settings[k] for k in _DEFECTS}))
     bad = [row["filepath"] for defect, row in found if defect == "unreadable"]
     df = pd.DataFrame([*rows, *(row for defect, row in found if defect != "unreadable")])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from PIL import Image
-from ..core import CROP_MARGIN, DataError, counted, stable_seed, subplots, thread_map
+from ..core import CROP_MARGIN, DataError, counted, seeded_rng, stable_seed, subplots, thread_map
 from .classes import class_colors, classes_of
 from .image import open_image
 
@@ -155,9 +155,9 @@ def score_probe(x, # Features, (images, features)
     pred = out_of_fold(x, y, groups, seed).argmax(1)
     g = pd.factorize(np.asarray(groups))[0]
     n = g.max() + 1
-    rng = np.random.default_rng(stable_seed(seed, "bootstrap"))
+    rng = seeded_rng(seed, "bootstrap")
     drawn = [class_f1(y, pred, o[g]) for o in rng.multinomial(n, np.full(n, 1/n), size=200)]
-    rng = np.random.default_rng(stable_seed(seed, "chance"))
+    rng = seeded_rng(seed, "chance")
     dealt = [class_f1(deal_labels(y, g, rng), pred) for _ in range(200)]
     ends = [np.quantile(o, q, axis=0) for o in (drawn, dealt) for q in (.025, .975)]
     names = ["f1", "low", "high", "chance_low", "chance_high"]

@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from ..core import DataError, DataWarning, counted, pick, refuse_first, stable_seed, subplots
+from ..core import DataError, DataWarning, counted, pick, refuse_first, seeded_rng, subplots
 from .classes import as_labels, classes_of
 from .groups import find_groups, join_groups, known_groups
 from .tables import read_parts, repeat_problems, split_column
@@ -31,7 +31,7 @@ def grouped_split(y, # The class of each image
     "Deal whole groups out, so that each class comes near its `shares` in every part."
     g = pd.factorize(np.asarray(groups))[0]
     counts = pd.crosstab(g, pd.factorize(np.asarray(y), sort=True)[0]).to_numpy(dtype=float)
-    shuffled = np.random.default_rng(stable_seed(seed, "split")).permutation(len(counts))
+    shuffled = seeded_rng(seed, "split").permutation(len(counts))
     order = shuffled[np.argsort(-counts[shuffled].sum(1), kind="stable")]
     want = np.outer(list(shares.values()), counts.sum(0))
     return np.array(list(shares))[_place(counts, want, order)[g]]

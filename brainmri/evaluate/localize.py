@@ -11,7 +11,7 @@ from fastcore.meta import delegates
 from scipy.ndimage import distance_transform_edt
 from scipy.stats import spearmanr
 from torch import nn
-from ..core import CROP_MARGIN, seeded, stable_seed
+from ..core import CROP_MARGIN, seeded, seeded_rng, stable_seed
 from ..data.classes import STUDY_CLASSES
 from ..data.channels import picture_files
 from ..data.regions import find_regions, region_cells, region_mask, region_of
@@ -106,7 +106,7 @@ def _others(labels, seed):
     "Pair each image with another one of its class, or with itself."
     labels, out = np.asarray(labels, object), np.arange(len(labels))
     for c in dict.fromkeys(labels):
-        rng = np.random.default_rng(stable_seed("other", seed, c))
+        rng = seeded_rng("other", seed, c)
         own = rng.permutation(np.flatnonzero(labels == c))
         out[own] = np.roll(own, 1)
     return out

@@ -15,7 +15,7 @@ from scipy.stats import binomtest
 __all__ = ['BORDERS', 'sample_rows', 'robustness', 'plot_robustness', 'border_test', 'say_border', 'refusals', 'say_refusals']
 
 # %% ../../nbs/evaluate/03_robust.ipynb #a7cfd726
-from ..core import ConfigError, DataError, stable_seed, subplots, thread_map, track
+from ..core import ConfigError, DataError, seeded_rng, stable_seed, subplots, thread_map, track
 from ..data.channels import each_channel, open_picture, picture_files
 from ..data.image import crop_border
 from .artifacts import artifact_amount, degrade, list_artifacts
@@ -133,7 +133,7 @@ def _bordered(img, donor, margin, share):
 # %% ../../nbs/evaluate/03_robust.ipynb #5fe758dd
 def _donors(df, seed, classes):
     "Choose for each row of `df` two border donors: of the same class, and of another."
-    y, rng = df.y.to_numpy(), np.random.default_rng(stable_seed(seed, "donors"))
+    y, rng = df.y.to_numpy(), seeded_rng(seed, "donors")
     counts = df.y.value_counts()
     if len(counts) < 2 or counts.min() < 2:
         found = {classes[c]: int(k) for c, k in counts.items()}

@@ -5,10 +5,10 @@
 # %% ../../nbs/train/03_callbacks.ipynb #07364f6e
 from __future__ import annotations
 import time
+from copy import deepcopy
 import numpy as np
 from fastai.basics import Callback, Learner, get_model
 from fastai.callback.tracker import TrackerCallback
-from fastcore.basics import patch
 from ..models.recipes import Phase
 
 # %% auto #0
@@ -20,24 +20,16 @@ class BestWeights(TrackerCallback):
     def __init__(self, monitor:str="f1_score" # fastai's name of the metric
                 ):
         super().__init__(monitor=monitor, comp=np.greater, reset_on_fit=False)
-        self.best, self.state = None, None
+        self.state = None
     def before_fit(self):
         super().before_fit()
         if np.isfinite(self.best): self._keep()  # it is what the last phase left
     def after_epoch(self):
         super().after_epoch()
         if self.new_best: self._keep()
-
-# %% ../../nbs/train/03_callbacks.ipynb #cc711d29
-@patch
-def after_fit(self:BestWeights):
-    "Load the best weights again."
-    if self.state is not None: get_model(self.learn.model).load_state_dict(self.state)
-
-@patch
-def _keep(self:BestWeights):
-    state = get_model(self.learn.model).state_dict()
-    self.state = {k: v.detach().clone() for k, v in state.items()}
+    def after_fit(self):
+        if self.state is not None: get_model(self.learn.model).load_state_dict(self.state)
+    def _keep(self): self.state = deepcopy(get_model(self.learn.model).state_dict())
 
 # %% ../../nbs/train/03_callbacks.ipynb #4b9d80c5
 class CycleViews(Callback):
@@ -84,6 +76,7 @@ class Stopwatch(Callback):
 def history_columns(metrics # Names of a learner's metrics; the first two are those of all recipes
                    )->list: # Names of the losses and the metrics, all different
     "Name the columns of a training's history."
-    own = list(metrics)[2:]
-    numbered = [f"{o}_{own[:i].count(o) + 1}" if o in own[:i] else o for i, o in enumerate(own)]
-    return ["train_loss", "valid_loss", "macro_f1", "accuracy", *numbered]
+    taken = ["epoch", "phase", "seconds", "train_loss", "valid_loss", "macro_f1", "accuracy"]
+    names = [*taken, *list(metrics)[2:]]
+    numbered = [f"{o}_{names[:i].count(o) + 1}" if o in names[:i] else o for i, o in enumerate(names)]
+    return numbered[3:]

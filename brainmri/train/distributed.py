@@ -77,6 +77,8 @@ def _encode(o, tensors):
     if isinstance(o, Path): return {"<path>": str(o)}
     if isinstance(o, np.generic): return o.item()
     if isinstance(o, pd.CategoricalDtype): return {"<categories>": list(o.categories)}
+    if o is pd.NA: return None
+    if not isinstance(o, pd.DataFrame): return str(o)  # such as a date in a table
     columns = [[name, c.dtype if hasattr(c, "cat") else str(c.dtype), c.tolist()] for name, c in o.items()]
     return {"<table>": columns, "index": o.index.tolist(), "attrs": o.attrs}
 
@@ -130,11 +132,10 @@ def from_first(f # Function without arguments, to something that `pack` takes
     return message["found"]
 
 # %% ../../nbs/train/02_distributed.ipynb #c0ef2b9f
-def first_alone(f # Function without arguments, quick when it is called again
+def first_alone(f # Function without arguments and result, quick when it is called again
                )->None:
     "Call a function in the first process, and after that in the others."
-    def alone(): f()
-    from_first(alone)
+    from_first(f)
     if not is_first(): f()
 
 def same_weights(model # A network, on the device it trains on

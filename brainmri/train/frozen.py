@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from fastcore.basics import patch
 from torch import nn
+from torch.fx import symbolic_trace
 from torch.fx.experimental.optimization import fuse
 from ..core import ConfigError, pick
 
@@ -62,8 +63,12 @@ def fold_batchnorm(module:nn.Module # A network or a part of one; it stays as it
                   )->nn.Module: # A copy in evaluation mode, without gradients
     "Copy a network, and fold each BatchNorm into the convolution before it."
     module = copy.deepcopy(module).eval().requires_grad_(False)
-    try: return fuse(module, inplace=True).requires_grad_(False)
-    except Exception: return module  # whatever the network's own code raises when torch.fx traces it
+    try: traced = symbolic_trace(module)
+    except Exception: return module  # whatever the network's own code raises
+    calls = [o.target for o in traced.graph.nodes if o.op == "call_module"]
+    calls = [o for o in calls if module.get_submodule(o).state_dict()]
+    if len({*calls}) < len(calls): return module  # a layer that is called twice would be folded twice
+    return fuse(traced, inplace=True, no_trace=True).requires_grad_(False)
 
 # %% ../../nbs/train/00_frozen.ipynb #a6cc0f7f
 def has_bf16(device="cpu" # Any device
@@ -90,8 +95,7 @@ def in_halves(f, # Function of a batch that treats each row alone; gives a tenso
     try: return f(x)
     except torch.cuda.OutOfMemoryError:
         if len(x) < 2: raise
-    halves = x.split(-(-len(x)//2))  # out of `except`, which holds on to memory
-    parts = [in_halves(f, o) for o in halves]
+    parts = [in_halves(f, o) for o in x.split(-(-len(x)//2))]  # out of `except`, which holds on to memory
     if torch.is_tensor(parts[0]): return torch.cat(parts)
     return tuple(torch.cat(o) for o in zip(*parts))
 

@@ -40,7 +40,7 @@ from .callbacks import *
 from .distributed import *
 from .features import FeatureCache, augmented
 from .frozen import FrozenNet, in_halves, pick_precision
-from .options import TrainOptions, balanced_weights, read_class_weights
+from .options import TrainOptions, read_class_weights
 from .pointing import fit_projection, learn_map, pooled
 
 # %% ../../nbs/train/04_loop.ipynb #151484fa
@@ -139,16 +139,16 @@ def loaders(self:Training,
     "Make the loaders of what enters `part`."
     if self.options.cache: first_alone(partial(self._fill, part))
     def shown(rows): return self.fetch(part, rows, self.view, training=True)
-    train_dl = self._loader("train", shown, self.held, True)
-    valid_dl = self._loader("valid", partial(self.fetch, part), 4*self.held, False)
+    train_dl = self._loader("train", shown, self.held)
+    valid_dl = self._loader("valid", partial(self.fetch, part), 4*self.held)
     dls = DataLoaders(train_dl, valid_dl, device=self.device)
     if self.processes > 1: dls.loaders = [ShareDL(train_dl), ShareDL(valid_dl, whole=True)]
     return dls
 
 # %% ../../nbs/train/04_loop.ipynb #40a3e9f2
 @patch
-def _loader(self:Training, split, fetch, bs, shuffle):
-    rows = self.rows[split]
+def _loader(self:Training, split, fetch, bs):
+    rows, shuffle = self.rows[split], split == "train"
     return ArrayDL(fetch, rows, self.df["y"].values[rows], bs, shuffle, self.device, classes_of(self.df))
 
 # %% ../../nbs/train/04_loop.ipynb #75703c7e
@@ -157,11 +157,8 @@ def _fill(self:Training, part):
     "Decode and compute all that training will ask for."
     o, (train, valid) = self.options, self.rows.values()
     decoded(self.df, self.img_size, o.margin, np.concatenate([train, valid]), o.progress)
-    views = range(o.aug_views) if self.recipe.augment else []
-    if o.aug_views or not self.recipe.augment:
-        views = [None, *views]  # else no epoch shows them
     if self._is_stored(part): self.features.fill(valid)
-    for view in views:
+    for view in (None, *range(o.aug_views if self.recipe.augment else 0)):
         if self._is_stored(part, view, training=True): self.features.fill(train, view)
 
 # %% ../../nbs/train/04_loop.ipynb #3c0647fa
@@ -171,7 +168,9 @@ def loss_func(self:Training): # A fastai loss
     weights, y = self.class_weights, self.df["y"].values[self.rows["train"]]
     if self.options.loss_func: return self.options.loss_func
     if weights is None: return learner_args()["loss_func"]
-    if weights == "balanced": weights = balanced_weights(y, len(classes_of(self.df)))
+    if weights == "balanced":  # as scikit-learn does
+        n = np.bincount(y, minlength=len(classes_of(self.df))).clip(1)
+        weights = len(y)/(len(n)*n)
     return CrossEntropyLossFlat(weight=torch.tensor(weights, dtype=torch.float32, device=self.device))
 
 # %% ../../nbs/train/04_loop.ipynb #33d799a2
@@ -227,7 +226,8 @@ def _train(self:Training, i, schedule):
 def _together(self:Training, learn):
     "Train alone, or with the other processes."
     if self.processes == 1: return nullcontext()
-    return learn.distrib_ctx(sync_bn=self.device.type != "cpu", cpu=self.device.type == "cpu", mixed_precision="no")
+    cpu = self.device.type == "cpu"
+    return learn.distrib_ctx(sync_bn=not cpu, cpu=cpu, mixed_precision="no")
 
 # %% ../../nbs/train/04_loop.ipynb #fb95faaf
 @patch
@@ -323,59 +323,36 @@ def valid_probs(self:Training,
     if self.held_out is None: return self.answers(self.rows["valid"], tta)[0]
     return self.held_out[-1 if tta == 0 else 0]
 
-# %% ../../nbs/train/04_loop.ipynb #2a05ca02
+# %% ../../nbs/train/04_loop.ipynb #d725d235
 @patch
-def solve(self:Training,
-          i:int # Which phase, from 0
-         )->list: # One row, as an epoch would have
-    "Solve the head of phase `i` on the training images, score it, and solve it again with the validation images."
-    start, part, n = time.perf_counter(), self.recipe.phases[i].train, len(self.rows["train"])
-    rows = np.concatenate([self.rows["train"], self.rows["valid"]])
-    below, head = self.cut(part)[1].to(self.device).eval()
-    if isinstance(head[0], GuidedPool): x, learn_all = self._guided(below, head, part, rows)
-    else: (x,), learn_all = self._each(nn.Sequential(below, head[:-1]), rows, part), noop
-    y, solved = self.df["y"].values[rows], partial(self._solve_layer, head)
-    solved(x[:n], y[:n])
-    learn, scores = self._score_solved(i, head[-1], x[:n], y[:n])
-    if i == len(self.recipe.phases) - 1:
-        self.held_out = np.stack([self.valid_probs(o) for o in dict.fromkeys([self.options.tta, 0])])
-        learn_all()
-        solved(x, y)
-    return self._rows(i, learn, [scores], [time.perf_counter() - start])
+def _note(self:Training, folder, i):
+    if not is_first(): return
+    name = "model.safetensors" if i == len(self.recipe.phases) - 1 else f"phase{i+1}.safetensors"
+    save_weights(self.learn.model, folder/name)
+    note = dict(phases=i+1, weights=name, best=float(self.best.best), held=self.held, seconds=self.seconds)
+    held_out = None if self.held_out is None else self.held_out.tolist()
+    write_json(folder/"progress.json", dict(note, held_out=held_out, history=self.history))
+    for old in folder.glob("phase*.safetensors"):
+        if old.name != name: old.unlink()
 
-# %% ../../nbs/train/04_loop.ipynb #1450f503
+# %% ../../nbs/train/04_loop.ipynb #14f019f2
 @patch
-def _solve_layer(self:Training, head, x, y):
-    C = .03 if isinstance(head[0], GuidedPool) else 1.  # what is under a map says so much that more would overfit
-    solve_layer(head[-1], x, y, self.class_weights, C)
-
-# %% ../../nbs/train/04_loop.ipynb #a9ba107a
-@patch
-@torch.no_grad()
-def _score_solved(self:Training, i, layer, x, y):
-    "A learner, and what it would show after an epoch, for a layer that was solved on `x` and `y`."
-    learn = self.stage(self.recipe.phases[i])
-    x, y = (torch.as_tensor(o, device=self.device) for o in (x, y))
-    with learn.no_bar(): scores = learn.validate()
-    self.best.best = scores[1]
-    return learn, [learn.loss_func(layer(x), y), *scores]
-
-# %% ../../nbs/train/04_loop.ipynb #9cf73e82
-@patch
-def _guided(self:Training, below, head, part, rows):
-    pool, o, learn_on = head[0], self.options, self.rows["train"]
-    def reduced(x):
-        maps = below(x)
-        return maps.mean((2, 3)), pool.map.project(maps)
-    given = str(o.boxes or "").endswith(".safetensors")
-    if given: load_weights(pool.map, o.boxes)
-    else:
-        regions = find_regions(self.df, o.boxes).iloc[rows]
-        some, = self._each(below, learn_on[::-(-len(learn_on)//200)], part)
-        fit_projection(pool.map, torch.from_numpy(some).to(self.device), self.learn.model[0][1].fine)
-    mean, z = map(torch.from_numpy, self._each(reduced, rows, part))
-    if given: return pooled(pool, mean, z), noop
-    return learn_map(pool, mean, z, self.df.iloc[rows], regions, o.margin, o.seed, o.progress)
+def _resume(self:Training, folder):
+    "Continue from `folder`, and return how many phases are done."
+    file = folder/"progress.json"
+    def read():
+        if not file.exists(): return None
+        note = read_json(file)
+        load_weights(self.learn.model, folder/note["weights"])
+        return note
+    note = from_first(read)
+    if note is None: return 0
+    same_weights(self.learn.model)
+    if self.processes == 1: self.held = min(self.held, note["held"])
+    self.best.best, self.seconds, self.history = note["best"], note["seconds"], note["history"]
+    shape = -1, len(self.rows["valid"]), len(classes_of(self.df))  # older notes have no first axis
+    self.held_out = note["held_out"] and np.reshape(note["held_out"], shape)
+    return note["phases"]
 
 # %% ../../nbs/train/04_loop.ipynb #9b8aa30d
 @patch
@@ -393,35 +370,51 @@ def fit(self:Training,
             if place: self._note(Path(place), i)
     return pd.DataFrame(self.history)
 
-# %% ../../nbs/train/04_loop.ipynb #d725d235
+# %% ../../nbs/train/04_loop.ipynb #a9ba107a
 @patch
-def _note(self:Training, folder, i):
-    if not is_first(): return
-    name = "model.safetensors" if i == len(self.recipe.phases) - 1 else f"phase{i+1}.safetensors"
-    save_weights(self.learn.model, folder/name)
-    note = dict(phases=i+1, weights=name, best=float(self.best.best), held=self.held, seconds=self.seconds)
-    held_out = None if self.held_out is None else self.held_out.tolist()
-    write_json(folder/"progress.json", dict(note, held_out=held_out, history=self.history))
-    for old in folder.glob("phase*.safetensors"):
-        if old.name != name: old.unlink()
+@torch.no_grad()
+def _score_solved(self:Training, i, layer, x, y):
+    "A learner, and what it would show after an epoch, for a layer that was solved on `x` and `y`."
+    learn = self.stage(self.recipe.phases[i])
+    x, y = (torch.as_tensor(o, device=self.device) for o in (x, y))
+    with learn.no_bar(): scores = learn.validate()
+    self.best.best = scores[1]
+    return learn, [learn.loss_func(layer(x), y), *scores]
 
-# %% ../../nbs/train/04_loop.ipynb #3a264a83
+# %% ../../nbs/train/04_loop.ipynb #9cf73e82
 @patch
-def _noted(self:Training, folder):
-    file = folder/"progress.json"
-    note = read_json(file) if file.exists() else None
-    if note: load_weights(self.learn.model, folder/note["weights"])
-    return note
+def _guided(self:Training, below, pool, part, rows):
+    o, learn_on = self.options, self.rows["train"]
+    def reduced(x):
+        maps = below(x)
+        return maps.mean((2, 3)), pool.map.project(maps)
+    given = str(o.boxes or "").endswith(".safetensors")
+    if given: load_weights(pool.map, o.boxes)
+    else:
+        regions = find_regions(self.df, o.boxes).iloc[rows]
+        some, = self._each(below, learn_on[::-(-len(learn_on)//200)], part)
+        fit_projection(pool.map, torch.from_numpy(some).to(self.device), self.learn.model[0][1].fine)
+    mean, z = map(torch.from_numpy, self._each(reduced, rows, part))
+    if given: return pooled(pool, mean, z), noop
+    return learn_map(pool, mean, z, self.df.iloc[rows], regions, o.margin, o.seed, o.progress)
 
-# %% ../../nbs/train/04_loop.ipynb #14f019f2
+# %% ../../nbs/train/04_loop.ipynb #2a05ca02
 @patch
-def _resume(self:Training, folder):
-    "Continue from `folder`, and return how many phases are done."
-    note = from_first(partial(self._noted, folder))
-    if note is None: return 0
-    same_weights(self.learn.model)
-    if self.processes == 1: self.held = min(self.held, note["held"])
-    self.best.best, self.seconds, self.history = note["best"], note["seconds"], note["history"]
-    shape = -1, len(self.rows["valid"]), len(classes_of(self.df))  # older notes have no first axis
-    self.held_out = note["held_out"] and np.reshape(note["held_out"], shape)
-    return note["phases"]
+def solve(self:Training,
+          i:int # Which phase, from 0
+         )->list: # One row, as an epoch would have
+    "Solve the head of phase `i` on the training images, score it, and solve it again with the validation images."
+    start, part, n = time.perf_counter(), self.recipe.phases[i].train, len(self.rows["train"])
+    rows = np.concatenate([self.rows["train"], self.rows["valid"]])
+    below, head = self.cut(part)[1].to(self.device).eval()
+    guided, y = isinstance(head[0], GuidedPool), self.df["y"].values[rows]
+    if guided: x, learn_all = self._guided(below, head[0], part, rows)
+    else: (x,), learn_all = self._each(nn.Sequential(below, head[:-1]), rows, part), noop
+    C = .03 if guided else 1.  # what is under a map says so much that more would overfit
+    solve_layer(head[-1], x[:n], y[:n], self.class_weights, C)
+    learn, scores = self._score_solved(i, head[-1], x[:n], y[:n])
+    if i == len(self.recipe.phases) - 1:
+        self.held_out = np.stack([self.valid_probs(o) for o in dict.fromkeys([self.options.tta, 0])])
+        learn_all()
+        solve_layer(head[-1], x, y, self.class_weights, C)
+    return self._rows(i, learn, [scores], [time.perf_counter() - start])

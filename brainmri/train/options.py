@@ -4,13 +4,12 @@
 
 # %% ../../nbs/train/03a_options.ipynb #5e7cf654
 from __future__ import annotations
-from collections.abc import Mapping
 from dataclasses import dataclass
 from ..core import CROP_MARGIN, ConfigError, one_line
 from ..store import plain
 
 # %% auto #0
-__all__ = ['TrainOptions', 'read_class_weights', 'balanced_weights']
+__all__ = ['TrainOptions', 'read_class_weights']
 
 # %% ../../nbs/train/03a_options.ipynb #6299efcf
 @dataclass(frozen=True)
@@ -41,19 +40,10 @@ def read_class_weights(weights, # None, "balanced", numbers in the order of the 
                        classes # Class names, in order
                       ): # None, "balanced", or a list of floats
     "Check the weights of classes."
-    if weights is None or isinstance(weights, str) and weights == "balanced": return weights
-    given = dict(weights) if hasattr(weights, "items") else weights
-    if isinstance(given, Mapping) and {*given} == {*classes}: given = [given[c] for c in classes]
-    numbers = plain(given)
-    if isinstance(numbers, list) and len(numbers) == len(classes) and all(isinstance(o, (int, float)) and o > 0 for o in numbers):
-        return [float(o) for o in numbers]
+    given = plain(dict(weights) if hasattr(weights, "items") else weights)
+    if given in (None, "balanced"): return given
+    numbers = [given[c] for c in classes] if isinstance(given, dict) and {*given} == {*classes} else given
+    if isinstance(numbers, list) and len(numbers) == len(classes):
+        if all(isinstance(o, (int, float)) and o > 0 for o in numbers): return [float(o) for o in numbers]
     said = f"expected 'balanced', or a number above 0 for each of {', '.join(classes)}"
-    raise ConfigError(f"class_weights={one_line(plain(given), 90)}: {said}, in a list or a dict.")
-
-# %% ../../nbs/train/03a_options.ipynb #f59c2c8d
-def balanced_weights(y, # Class numbers
-                     k:int # How many classes
-                    )->list: # One number per class
-    "Weigh each class as much as the others, as scikit-learn does."
-    counts = [max(1, (y == i).sum()) for i in range(k)]
-    return [len(y)/(k*n) for n in counts]
+    raise ConfigError(f"class_weights={one_line(given, 90)}: {said}, in a list or a dict.")

@@ -14,8 +14,8 @@ from ..data.regions import region_cells, region_of
 from ..models.pointing import GuidedPool, PointingMap
 
 # %% auto #0
-__all__ = ['covered_cells', 'fit_projection', 'map_cells', 'scale_inputs', 'fit_map', 'inner_parts', 'pooled', 'nested_pool',
-           'measure_map', 'learn_map']
+__all__ = ['covered_cells', 'fit_projection', 'fit_small', 'scale_inputs', 'map_cells', 'fit_map', 'inner_parts', 'pooled',
+           'nested_pool', 'measure_map', 'learn_map']
 
 # %% ../../nbs/train/01a_pointing.ipynb #40b99ee6
 def covered_cells(df, # Rows with filepath and y
@@ -49,25 +49,22 @@ def fit_projection(net:PointingMap, # It is changed
     net.project.weight.copy_(weight[:, :, None, None])
     net.project.bias.copy_(-weight @ mean)
 
-# %% ../../nbs/train/01a_pointing.ipynb #943f80ea
-@torch.no_grad()
-def map_cells(net:PointingMap, # With its projection
-              z:torch.Tensor, # From `net.project`, (n, n_project, h, w)
-              cover:np.ndarray, # From `covered_cells`
-              most:int=500_000, # Cells without tumor to take, about
-              bs:int=64 # Images at a time
-             )->tuple: # Cells, float16; their shares of tumor, with that of none last; the image of each
-    "Collect the cells from which a map learns: all with tumor, and a share of the others."
-    use, found = np.flatnonzero(~np.isnan(cover).any((1, 2, 3))), []
-    rng, share = np.random.default_rng(0), min(.25, most/cover[:, 0].size)
-    for rows in np.array_split(use, -(-len(use)//bs)):
-        x = net.cells(z[rows].to(net.project.weight)).flatten(0, 2)
-        t = torch.from_numpy(cover[rows]).movedim(1, -1).flatten(0, 2)
-        image = np.repeat(rows, len(t)//len(rows))
-        keep = (t.sum(1) > 0).numpy() | (rng.random(len(t)) < share)
-        found.append((x[keep].half().cpu(), t[keep], torch.from_numpy(image[keep])))
-    x, t, image = (torch.cat(o) for o in zip(*found))
-    return x, torch.cat([t, 1 - t.sum(1, keepdim=True)], 1), image
+# %% ../../nbs/train/01a_pointing.ipynb #f175a11e
+def fit_small(net, # It is trained
+              loss, # Function of a batch
+              batches, # What `loss` is called with, step by step
+              steps:int, # How many batches there are
+              lr:float, # The highest learning rate
+              **kwargs # For `torch.optim.AdamW`
+             )->None:
+    "Train a small network by AdamW with a one-cycle schedule."
+    adam = torch.optim.AdamW(net.parameters(), **kwargs)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(adam, lr, steps)
+    for batch in batches:
+        adam.zero_grad()
+        loss(batch).backward()
+        adam.step()
+        cycle.step()
 
 # %% ../../nbs/train/01a_pointing.ipynb #c7a2f270
 @torch.no_grad()
@@ -78,6 +75,25 @@ def scale_inputs(layer, # A linear layer that was trained on (x - mean)/scale; i
     "Let a layer take numbers as they are, and scale them in its weights."
     layer.weight.div_(scale)
     layer.bias.sub_(layer.weight @ mean)
+
+# %% ../../nbs/train/01a_pointing.ipynb #943f80ea
+@torch.no_grad()
+def map_cells(net:PointingMap, # With its projection
+              z:torch.Tensor, # From `net.project`, (n, n_project, h, w)
+              cover:np.ndarray, # From `covered_cells`
+              most:int=500_000 # Cells without tumor to take, about
+             )->tuple: # Cells, float16; their shares of tumor, with that of none last; the image of each
+    "Collect the cells from which a map learns: all with tumor, and a share of the others."
+    use, found = np.flatnonzero(~np.isnan(cover).any((1, 2, 3))), []
+    rng, share = np.random.default_rng(0), min(.25, most/cover[:, 0].size)
+    for rows in np.array_split(use, -(-len(use)//64)):
+        x = net.cells(z[rows].to(net.project.weight)).flatten(0, 2)
+        t = torch.from_numpy(cover[rows]).movedim(1, -1).flatten(0, 2)
+        image = np.repeat(rows, len(t)//len(rows))
+        keep = (t.sum(1) > 0).numpy() | (rng.random(len(t)) < share)
+        found.append((x[keep].half().cpu(), t[keep], torch.from_numpy(image[keep])))
+    x, t, image = (torch.cat(o) for o in zip(*found))
+    return x, torch.cat([t, 1 - t.sum(1, keepdim=True)], 1), image
 
 # %% ../../nbs/train/01a_pointing.ipynb #c7a2f271
 @torch.enable_grad()
@@ -94,18 +110,12 @@ def fit_map(net:PointingMap, # Its network is replaced by a new one, and trained
     steps = epochs*max(len(cells)//bs, 1)
     some = cells[::-(-len(cells)//20_000)].to(net.project.weight)
     mean, scale = some.mean(0), some.std(0) + 1e-3
+    def loss(rows):
+        x, t = (o[rows].to(mean) for o in (cells, shares))
+        return cross_entropy(net.decide((x - mean)/scale), t)
     with seeded(seed, "map"):
         net.renew()
-        adam = torch.optim.AdamW(net.decide.parameters(), weight_decay=.01)
-        cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 2e-3, steps)
-        for _ in range(steps):
-            rows = torch.randint(len(cells), (bs,))
-            x, t = (o[rows].to(mean) for o in (cells, shares))
-            loss = cross_entropy(net.decide((x - mean)/scale), t)
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
-            cycle.step()
+        fit_small(net.decide, loss, (torch.randint(len(cells), (bs,)) for _ in range(steps)), steps, 2e-3)
     scale_inputs(net.decide[0], mean, scale)
     net.decide.eval()
 
@@ -118,7 +128,7 @@ def inner_parts(y, # Classes
                )->np.ndarray: # The part of each image, from 0; that of validation images is the last
     "Deal the patients of the training images to parts, and add a part for the validation images."
     y, groups, is_train = map(np.asarray, (y, groups, is_train))
-    k = min(k, pd.Series(groups[is_train]).nunique(), np.bincount(pd.factorize(y[is_train])[0]).max())
+    k = min(k, pd.Series(groups[is_train]).nunique(), pd.Series(y[is_train]).value_counts().max())
     if k < 2: raise DataError("A guided head needs at least two patients, and two images of a class, to train on.")
     found, train = np.full(len(y), k), np.flatnonzero(is_train)
     folds = StratifiedGroupKFold(k, shuffle=True, random_state=seed)
@@ -129,13 +139,11 @@ def inner_parts(y, # Classes
 @torch.no_grad()
 def pooled(pool:GuidedPool, # With its map
            mean, # Average activations, (n, channels)
-           z, # From `pool.map.project`
-           bs:int=64 # Images at a time
+           z # From `pool.map.project`
           )->np.ndarray: # (n, pool.width)
     "Describe images by their averages, and by what is under the map."
     like = pool.map.project.weight
-    pairs = zip(torch.as_tensor(mean).split(bs), torch.as_tensor(z).split(bs))
-    return torch.cat([pool.pool(m.to(like), o.to(like)).cpu() for m, o in pairs]).numpy()
+    return torch.cat([pool.pool(m.to(like), o.to(like)).cpu() for m, o in zip(mean.split(64), z.split(64))]).numpy()
 
 # %% ../../nbs/train/01a_pointing.ipynb #95dadeaf
 @torch.no_grad()
@@ -166,7 +174,7 @@ def measure_map(net:PointingMap, # Its figure is kept in `net.measured`
                )->tuple: # Hits, images
     "Count the images in which the highest point of the map lies in the region."
     hits = 0
-    for row, file, region in zip(torch.as_tensor(z), df.filepath, regions):
+    for row, file, region in zip(z, df.filepath, regions):
         maps = net.maps(row[None].to(net.project.weight)).sum(1, keepdim=True)
         size = 10*maps.shape[2], 10*maps.shape[3]
         top = interpolate(maps, size=size, mode="bilinear").argmax().item()

@@ -8,7 +8,7 @@ import functools
 from dataclasses import dataclass, replace
 import numpy as np  # slow imports wait until they are needed: a bundle answers with this module
 from PIL import Image, ImageDraw
-from ..core import DataError, pick, stable_seed
+from ..core import DataError, pick, seeded_rng
 
 # %% auto #0
 __all__ = ['ROUNDING', 'plain_checks', 'Gate', 'fit_gate', 'gate_arrays', 'read_gate', 'ood_pictures']
@@ -206,6 +206,5 @@ def ood_pictures(n:int=20, # Pictures of each kind
     kinds = dict(noise=_noise, blank=_blank, text=_text, chart=_chart, photograph=_photograph)
     kinds["gray_photograph"] = lambda rng: _photograph(rng).convert("L")
     if brains: kinds["jigsaw"] = lambda rng: _jigsaw(rng, brains[rng.integers(len(brains))])
-    def generator(kind, i):
-        return np.random.default_rng(stable_seed("stranger", seed, kind.removeprefix("gray_"), i))
+    def generator(kind, i): return seeded_rng("stranger", seed, kind.removeprefix("gray_"), i)
     return {kind: [make(generator(kind, i)) for i in range(n)] for kind, make in kinds.items()}
