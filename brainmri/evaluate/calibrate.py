@@ -111,9 +111,8 @@ def conformal_sets(probs, # Probabilities, (images, classes), calibrated as for 
 def _coverage_row(own, held, sets, g, drawn):
     "Make one row of `coverage` for the images `own`."
     missed, kept = drawn.sum(1).T
-    some = missed + kept > 0
-    shares = kept[some]/(missed + kept)[some]
-    low, high = interval_of(shares if len(np.unique(g[own])) > 1 else shares[:0])
+    with np.errstate(invalid="ignore"): shares = kept/(missed + kept)  # NaN for a drawing without these images
+    low, high = interval_of(shares, len(np.unique(g[own])))
     return dict(coverage=held[own].mean(), low=low, high=high, size=sets[own].sum(1).mean(),
                 empty=(~sets[own].any(1)).mean(), images=own.sum())
 

@@ -5,8 +5,9 @@
 # %% ../../nbs/evaluate/02_explain.ipynb #ba9706dd
 from __future__ import annotations
 import base64, contextlib, html, io, math, threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 import numpy as np, torch
 from captum.attr import LayerGradCam
 from fastcore.basics import patch
@@ -16,10 +17,10 @@ from torch import nn
 
 # %% auto #0
 __all__ = ['CAM_CAVEAT', 'POINTING_SCALE', 'cam_layer', 'grad_cam', 'full_frame', 'plot_cam', 'Explanation', 'figure_html',
-           'Explanations', 'network_inputs', 'image_cams', 'image_points', 'say_measured', 'explain']
+           'Explanations', 'network_inputs', 'image_cams', 'image_points', 'say_measured', 'name_outputs', 'explain']
 
 # %% ../../nbs/evaluate/02_explain.ipynb #1cd6e874
-from ..core import CROP_MARGIN, ConfigError, ImageError, pick, subplots, thread_map, track
+from ..core import CROP_MARGIN, ConfigError, ImageError, pick, save_png, subplots, thread_map, track
 from ..data.cache import normalize, to_float
 from ..data.classes import STUDY_CLASSES
 from ..data.channels import each_channel, open_picture, picture_array, shown_picture
@@ -191,7 +192,7 @@ def title(self:Explanation)->str: # Such as "glioma, 93%"
 # %% ../../nbs/evaluate/02_explain.ipynb #951031cf
 def _as_png(fig):
     f = io.BytesIO()
-    fig.savefig(f, format="png", dpi=80)
+    save_png(fig, f, 80)
     return f.getvalue()
 
 # %% ../../nbs/evaluate/02_explain.ipynb #379c3b87
@@ -262,11 +263,10 @@ def image_cams(model, # `nn.Sequential(body, head)`
                **kwargs
               )->tuple: # Maps (n, h, w) of what the network saw; outputs (n, classes)
     "Compute Grad-CAMs of many images, and the outputs of the network."
-    targets = None if target is None else torch.tensor(np.broadcast_to(target, len(images)))
-    found, done = [], 0
+    numbers = None if target is None else iter(np.broadcast_to(target, len(images)).tolist())
+    found = []
     for x in network_inputs(images, img_size, margin, **kwargs):
-        found.append(grad_cam(model, x, None if target is None else targets[done:done + len(x)]))
-        done += len(x)
+        found.append(grad_cam(model, x, numbers and list(islice(numbers, len(x)))))
     return tuple(np.concatenate(o) for o in zip(*found))
 
 # %% ../../nbs/evaluate/02_explain.ipynb #c375d489
@@ -282,10 +282,21 @@ def image_points(model, # `nn.Sequential(body, head)` with a map that learned fr
 
 # %% ../../nbs/evaluate/02_explain.ipynb #3b414ba4
 def say_measured(model # `nn.Sequential(body, head)`
-                )->str: # "" without a map, or without a measure
+                )->str: # "" without a map
     "Say how often the map of a network was right on patients it hadn't seen."
+    if pointing_map(model) is None: return ""
     hits, n = map(int, pointing_map(model).measured.tolist())
     return f"points into the tumor in {hits/n:.0%} of {n} validation images" if n else "a map that wasn't measured"
+
+# %% ../../nbs/evaluate/02_explain.ipynb #5c0e7a41
+def name_outputs(numbers, # Class number of each image
+                 outputs, # Of the network, (images, classes)
+                 classes # Names of the classes, in the order of the outputs
+                )->list: # Names
+    "Name classes, or raise `ConfigError` if `classes` are those of another network."
+    if outputs.shape[1] == len(classes): return [classes[i] for i in numbers]
+    raise ConfigError(f"The network has {outputs.shape[1]} outputs, and there are {len(classes)} classes: "
+                      "give `classes` the name of each output.")
 
 # %% ../../nbs/evaluate/02_explain.ipynb #393e7e47
 @delegates(image_cams)
@@ -303,26 +314,28 @@ def explain(model, # `nn.Sequential(body, head)`
     if not isinstance(images, (list, tuple)):
         return explain(model, [images], img_size, margin, target, temperature, classes, look, **kwargs)[0]
     if not images: return Explanations()
-    def opened(o):
-        return each_channel(any_image, open_picture(o)) if isinstance(o, dict) else any_image(o)
-    images, target = list(map(opened, images)), _numbers(target, list(classes))
-    cams, outputs = image_cams(model, images, img_size, margin, target, **kwargs)
+    images = [each_channel(any_image, open_picture(o) if isinstance(o, dict) else o) for o in images]
+    target = _numbers(target, list(classes))
+    kwargs.update(img_size=img_size, margin=margin)
+    cams, outputs = image_cams(model, images, target=target, **kwargs)
     which = np.broadcast_to(outputs.argmax(1) if target is None else target, len(images))
-    probs = softmax(outputs.astype(float)/temperature)[range(len(images)), which]
-    shown = [shown_picture(o) for o in images]
-    frames = [full_frame(cam, o.size, margin) for cam, o in zip(cams, shown)]
-    found = map(Explanation, map(np.asarray, shown), frames, [classes[i] for i in which], probs.tolist())
-    if pointing_map(model) is None: return Explanations(found)
-    if look: points = np.concatenate(list(network_inputs(images, img_size, margin, inputs=look)))
-    else: points = image_points(model, images, img_size=img_size, margin=margin, **kwargs)
-    return _pointed(found, model, points, margin)
+    labels = name_outputs(which, outputs, classes)
+    probs = softmax(outputs.astype(float)/temperature)[range(len(images)), which].tolist()
+    explained = partial(_explanation, margin=margin, measured=say_measured(model))
+    points = _points(model, images, look, **kwargs)
+    return Explanations(map(explained, images, cams, labels, probs, points))
 
 # %% ../../nbs/evaluate/02_explain.ipynb #a00b9990
-def _pointed(found, model, maps, margin):
-    "Add the maps that learned from boxes."
-    said = say_measured(model)
-    def add(e, o): return replace(e, pointing=full_frame(o, e.image.shape[1::-1], margin), measured=said)
-    return Explanations(map(add, found, maps))
+def _points(model, images, look, **kwargs):
+    if pointing_map(model) is None: return [None]*len(images)
+    if look is None: return image_points(model, images, **kwargs)
+    return np.concatenate(list(network_inputs(images, **{**kwargs, "inputs": look})))
+
+def _explanation(picture, cam, label, probability, point, margin, measured):
+    "Put the maps of a picture into its frame."
+    image = shown_picture(picture)
+    cam, point = (None if o is None else full_frame(o, image.size, margin) for o in (cam, point))
+    return Explanation(np.asarray(image), cam, label, probability, point, measured)
 
 # %% ../../nbs/evaluate/02_explain.ipynb #2aad289f
 def _numbers(target, classes):

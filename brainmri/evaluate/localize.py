@@ -11,12 +11,11 @@ from fastcore.meta import delegates
 from scipy.ndimage import distance_transform_edt
 from scipy.stats import spearmanr
 from torch import nn
-from ..core import CROP_MARGIN, seeded, seeded_rng, stable_seed
+from ..core import CROP_MARGIN, seeded, seeded_rng, stable_seed, subplots
 from ..data.classes import STUDY_CLASSES
 from ..data.channels import picture_files
 from ..data.regions import find_regions, region_cells, region_mask, region_of
-from ..core import subplots
-from .explain import full_frame, grad_cam, image_cams, image_points
+from .explain import full_frame, grad_cam, image_cams, image_points, name_outputs
 from ..models.pointing import pointing_map
 from .metrics import bootstrap_draws, group_numbers, interval_of
 
@@ -82,22 +81,20 @@ def localization(df:pd.DataFrame, # Rows with filepath and label
                  cams:np.ndarray, # A map for each row, (n, h, w), of what the network saw
                  regions, # For each row the path of its mask, or its box as shares of the image
                  margin:int=CROP_MARGIN, # Pixels that were cut from each side
-                 seed=42, # Of random maps, and of who is whose other
-             points=None # Maps that learned from boxes, like `cams`
+                 seed=42, # Of random maps, and of which image is whose other
+                points=None # Maps that learned from boxes, like `cams`
                 )->pd.DataFrame: # image, filepath, label, method, measures, area (share of the region), size, blank
     "Measure maps and their rivals against regions; one row per image and map."
     df, rows, cells = df.reset_index(drop=True), [], cams.shape[1:]
     for i, (other, region) in enumerate(zip(_others(df.label, seed), regions)):
         mask = region_of(df.filepath[i], region)
         maps = rival_maps(mask, cells, margin, stable_seed(seed, i))
-        frames = [full_frame(cams[o], mask.shape[::-1], margin) for o in (i, other)]
-        maps["cam"], maps["other"] = frames
-        if points is not None: maps["map"] = full_frame(points[i], mask.shape[::-1], margin)
-        if other == i: del maps["other"]
-        for method in [m for m in MAPS if m in maps]:
-            found = {k: measure(maps[method], mask) for k, measure in MEASURES.items()}
-            about = dict(image=i, method=method, area=mask.mean(), blank=not maps[method].any())
-            rows.append(about | found)
+        coarse = dict(cam=cams[i]) | ({} if other == i else dict(other=cams[other]))
+        if points is not None: coarse["map"] = points[i]
+        maps |= {k: full_frame(o, mask.shape[::-1], margin) for k, o in coarse.items()}
+        for m in sorted(maps, key=list(MAPS).index):
+            found = {k: measure(maps[m], mask) for k, measure in MEASURES.items()}
+            rows.append(dict(image=i, method=m, area=mask.mean(), blank=not maps[m].any()) | found)
     t = pd.DataFrame(rows).join(df[["filepath", "label"]], on="image")
     return t.assign(size=pd.cut(t.area, [0, .01, .03, 1], labels=["small", "medium", "large"]))
 
@@ -110,6 +107,14 @@ def _others(labels, seed):
         own = rng.permutation(np.flatnonzero(labels == c))
         out[own] = np.roll(own, 1)
     return out
+
+def _sample(t, n, seed):
+    "Draw images that have a region, each class with its share."
+    t = t[t.region.notna()].reset_index(drop=True)
+    mixed = t.sample(frac=1, random_state=stable_seed(seed, "localise"))
+    classes = mixed.groupby("label", observed=True).filepath
+    place = (classes.cumcount() + .5)/classes.transform("size")
+    return t.loc[sorted(place.sort_values(kind="stable").index[:n])].reset_index(drop=True)
 
 # %% ../../nbs/evaluate/02a_localize.ipynb #1b2ad2bb
 @delegates(image_cams)
@@ -124,52 +129,41 @@ def localize(model:nn.Module, # A trained network, `nn.Sequential(body, head)`
             )->pd.DataFrame: # The rows of `localization`, with group, pred and right
     "Measure how well the maps of a network point at tumors, beside maps that know nothing."
     group_numbers(df.get("group"), len(df))  # a missing group is said before an hour's work
-    t = df.assign(region=find_regions(df, boxes), group=df.get("group", df.index))
-    t = _sample(t[t.region.notna()].reset_index(drop=True), n, seed)
-    kwargs["target"] = [list(classes).index(o) for o in t.label] if target else None
-    cams, outputs = image_cams(model, picture_files(t), **kwargs)
-    t["pred"] = [classes[i] for i in outputs.argmax(1)]
+    t = _sample(df.assign(region=find_regions(df, boxes), group=df.get("group", df.index)), n, seed)
+    asked = [list(classes).index(o) for o in t.label] if target else None
+    cams, outputs = image_cams(model, picture_files(t), target=asked, **kwargs)
+    t["pred"] = name_outputs(outputs.argmax(1), outputs, classes)
     t["right"] = t.pred == t.label.astype(str)
-    own = {k: v for k, v in kwargs.items() if k != "target"}
-    points = image_points(model, picture_files(t), **own) if pointing_map(model) else None
+    points = image_points(model, picture_files(t), **kwargs) if pointing_map(model) else None
     out = localization(t, cams, t.region, kwargs.get("margin", CROP_MARGIN), seed, points)
     return out.join(t[["group", "pred", "right"]], on="image")
 
-# %% ../../nbs/evaluate/02a_localize.ipynb #09823ced
-def _sample(t, n, seed):
-    mixed = t.sample(frac=1, random_state=stable_seed(seed, "localise"))
-    classes = mixed.groupby("label", observed=True).filepath
-    place = (classes.cumcount() + .5)/classes.transform("size")
-    return t.loc[sorted(place.sort_values(kind="stable").index[:n])].reset_index(drop=True)
-
 # %% ../../nbs/evaluate/02a_localize.ipynb #4e9d7ffc
 def _drawings(t, n, seed):
-    "Means of each map and measure, those of drawings of the groups, and the number of groups."
+    "Average each map's measures over the images, then over each drawing of the groups; count these."
     wide = t.pivot(index="image", columns="method", values=list(MEASURES)).swaplevel(axis=1)
     whole = wide.columns[wide.notna().all()]
     wide = wide[[(m, k) for m in MAPS for k in MEASURES if (m, k) in whole]].astype(float)
     groups = t.drop_duplicates("image").set_index("image").reindex(wide.index).get("group")
     g, size = group_numbers(groups, len(wide))
-    sums = wide.assign(n=1.).groupby(g).sum().to_numpy()
-    drawn = bootstrap_draws(sums, n, seed)
-    drawn = pd.DataFrame(drawn[:, :-1]/drawn[:, -1:], columns=wide.columns)
-    if size < 2: drawn[:] = np.nan  # one group says nothing about others
-    return wide.mean(), drawn, size
+    drawn = bootstrap_draws(wide.assign(n=1.).groupby(g).sum().to_numpy(), n, seed)
+    means = np.vstack([wide.mean(), drawn[:, :-1]/drawn[:, -1:]])
+    return pd.DataFrame(means, columns=wide.columns), size
 
 # %% ../../nbs/evaluate/02a_localize.ipynb #2e5c6bd0
 def _measured(table, n=2000, level=.95, seed=42, by="label"):
-    "For each part of the table its name, rows, groups, maps, and a function that estimates."
+    "For each part of the table: name, rows, groups, means as of `_drawings`, and what estimates from these."
     parts = [] if by is None else table.groupby(by, observed=True)
     for label, t in [("all", table), *parts]:
-        found, drawn, groups = _drawings(t, n, seed)
-        yield label, t, groups, found.index.unique(0), partial(_estimate, found, drawn, level)
+        means, groups = _drawings(t, n, seed)
+        yield label, t, groups, means, partial(_estimate, groups, level)
 
-def _estimate(found, drawn, level, of):
-    "The measures `of` the means, with the ends of their intervals."
-    out, found, drawn = {}, of(found), of(drawn)
+def _estimate(groups, level, means):
+    "The measures of the images, with the ends of their intervals."
+    out = {}
     for k in MEASURES:
-        out[k] = found[k]
-        out[f"{k}_low"], out[f"{k}_high"] = interval_of(drawn[k].to_numpy(), level)
+        low, high = interval_of(means[k].iloc[1:], groups, level)
+        out |= {k: means[k].iloc[0], f"{k}_low": low, f"{k}_high": high}
     return out
 
 # %% ../../nbs/evaluate/02a_localize.ipynb #762894fa
@@ -181,10 +175,10 @@ def localization_summary(table:pd.DataFrame, # From `localize` or `localization`
                         )->pd.DataFrame: # label, method, images, groups, measures with low and high, area, blank
     "Measure each map, over all images and for each class, with intervals over groups."
     rows = []
-    for label, t, groups, maps, estimate in _measured(table, n, level, seed, by):
-        for m in maps:
+    for label, t, groups, means, estimate in _measured(table, n, level, seed, by):
+        for m in means.columns.unique(0):
             own = t[t["method"] == m]
-            row = dict(label=label, method=m, images=len(own), groups=groups) | estimate(lambda o: o[m])
+            row = dict(label=label, method=m, images=len(own), groups=groups) | estimate(means[m])
             rows.append(row | dict(area=own.area.mean(), blank=own.blank.mean()))
     return pd.DataFrame(rows)
 
@@ -195,10 +189,10 @@ def localization_gain(table:pd.DataFrame, # From `localize` or `localization`
                      )->pd.DataFrame: # label, over (a map), and the gains of the measures with low and high
     "Measure what the leading map, learned or CAM, has over the others on the same images."
     rows = []
-    for label, _, _, maps, estimate in _measured(table, **kwargs):
-        lead = maps[0]  # the learned one, where there is one
-        for m in maps.drop([lead, "region"]):
-            rows.append(dict(label=label, over=m) | estimate(lambda o: o[lead] - o[m]))
+    for label, _, _, means, estimate in _measured(table, **kwargs):
+        lead, *others = means.columns.unique(0).drop("region")  # the learned one leads, where there is one
+        for m in others:
+            rows.append(dict(label=label, over=m) | estimate(means[lead] - means[m]))
     return pd.DataFrame(rows)
 
 # %% ../../nbs/evaluate/02a_localize.ipynb #c6bfba1c

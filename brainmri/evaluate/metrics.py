@@ -153,14 +153,13 @@ def bootstrap_draws(per_group, # What is counted of each group, shape (groups, .
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #cdded1ce
 def interval_of(scores, # Scores of the drawings; NaN is left out
+                groups:int=2, # Groups that were drawn: one says nothing about others
                 level:float=.95 # Share of the scores inside
                )->tuple: # Low and high end; two NaN without scores
     "Find the interval that holds the middle `level` of `scores`."
     scores = scores[~np.isnan(scores)]
-    if not len(scores): return np.nan, np.nan
+    if groups < 2 or not len(scores): return np.nan, np.nan
     return tuple(np.quantile(scores, [(1 - level)/2, (1 + level)/2]).tolist())
-
-def _interval(scores, groups): return interval_of(scores if groups > 1 else scores[:0])
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #9eda9ca1
 def bootstrap_interval(y, # Class number of each image
@@ -172,7 +171,7 @@ def bootstrap_interval(y, # Class number of each image
                       )->tuple: # Low and high end
     "Compute the 95 % bootstrap interval of macro-F1, drawing whole `groups`."
     per_group = group_confusions(y, [pred], groups, classes)
-    return _interval(confusion_f1(bootstrap_draws(per_group, n, seed))[:, 0], len(per_group))
+    return interval_of(confusion_f1(bootstrap_draws(per_group, n, seed))[:, 0], len(per_group))
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #4e24484e
 def scores(y, # Class number of each image
@@ -195,7 +194,6 @@ class Metric:
     per_class:bool = False # Is there one number per class?
     mean:str = None # Name of the mean over classes, if it is reported
     empty:float = np.nan # Value of a class for 0/0
-    higher_is_better:bool = True # False for a loss
 
 METRICS = {}  #: All measures by name, in the order of the tables
 
@@ -295,6 +293,9 @@ def class_probs(probs, # Probabilities, (images, classes)
 # %% ../../nbs/evaluate/00_metrics.ipynb #dbd0e121
 def _rows(metric, values, classes):
     "Yield name, label and values of each row of `metric` in the table."
+    if values.ndim != 1 + metric.per_class:
+        raise ConfigError(f"The metric {metric.name!r} gives an array of shape {values.shape[1:]}: expected one number, "
+                          "or one for each class if `Metric` is told so.")
     if not metric.per_class: yield metric.name, "all", values
     if metric.mean: yield metric.mean, "all", _ratio(np.nansum(values, -1), np.isfinite(values).sum(-1))
     values[0] = np.nan_to_num(values[0], nan=metric.empty)
@@ -324,7 +325,7 @@ def measures(y, # Class number of each image
     found = _drawn_measures(y, class_probs(probs, (len(y), len(classes))), groups, classes, n, seed)
     g, size = group_numbers(groups, len(y))
     sizes = {"all": size} | {label: len(np.unique(g[y == c])) for c, label in enumerate(classes)}
-    rows = [(name, label, v[0], *_interval(v[1:], sizes[label]))
+    rows = [(name, label, v[0], *interval_of(v[1:], sizes[label]))
             for m, values in found.items() for name, label, v in _rows(m, values, classes)]
     df = pd.DataFrame(rows, columns=["measure", "label", "value", "low", "high"])
     return df.sort_values("label", key=lambda o: o.map(list(sizes).index), kind="stable", ignore_index=True)
@@ -353,7 +354,7 @@ def paired_difference(y, # Class number of each image
     per_group = group_confusions(y, [pred_a, pred_b], groups, classes)
     diff = float(np.subtract(*confusion_f1(per_group.sum(0))))
     drawn = confusion_f1(bootstrap_draws(per_group, n, seed))
-    lo, hi = _interval(drawn[:, 0] - drawn[:, 1], len(per_group))
+    lo, hi = interval_of(drawn[:, 0] - drawn[:, 1], len(per_group))
     return dict(diff=diff, lo=lo, hi=hi, tied=not (lo > 0 or hi < 0))
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #a8aa5541
@@ -365,7 +366,7 @@ def unpaired_difference(a, # Labels, predictions and groups (or None) of the fir
     sets = [group_confusions(y, [pred], groups, classes) for y, pred, groups in (a, b)]
     diff = np.subtract(*(confusion_f1(o.sum(0))[0] for o in sets))
     drawn = [confusion_f1(bootstrap_draws(o, 2000, [42, i]))[:, 0] for i, o in enumerate(sets)]
-    lo, hi = _interval(np.subtract(*drawn), min(map(len, sets)))
+    lo, hi = interval_of(np.subtract(*drawn), min(map(len, sets)))
     return dict(diff=float(diff), lo=lo, hi=hi)
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #68486713
@@ -375,7 +376,7 @@ def mcnemar(y, # Class number of each image
            )->dict: # `only_a`, `only_b`: images that only that one got right; `p`: two-sided p-value
     "Test exactly, after McNemar, whether `a` and `b` are right equally often."
     from scipy.stats import binomtest
-    right_a, right_b = (np.equal(y, o) for o in (a, b))
+    right_a, right_b = (np.asarray(y) == np.asarray(o) for o in (a, b))
     only_a = int((right_a & ~right_b).sum())
     only_b = int((right_b & ~right_a).sum())
     p = float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from ..core import pick
-from .calibrate import calibration_error
+from .calibrate import calibration_error, softmax
 from .metrics import bootstrap_interval, macro_f1
 
 # %% auto #0
@@ -17,9 +17,7 @@ __all__ = ['PATIENT_RULES', 'log_mean', 'patient_table', 'patient_scores', 'say_
 def log_mean(p:np.ndarray # Probabilities, (slices, classes)
             )->np.ndarray: # (classes,), with sum 1
     "Average probabilities by their logarithms, so that a slice can rule a class out."
-    logs = np.log(np.maximum(p, 1e-12)).mean(0)
-    e = np.exp(logs - logs.max())
-    return e/e.sum()
+    return softmax(np.log(np.maximum(p, 1e-12)).mean(0, keepdims=True))[0]
 
 #: Rules that turn probabilities (slices, classes) into one answer
 PATIENT_RULES = dict(mean=lambda p: p.mean(0), log_mean=log_mean, surest=lambda p: p[p.max(1).argmax()],

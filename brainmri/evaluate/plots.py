@@ -9,10 +9,10 @@ import pandas as pd
 import torch
 from fastai.basics import ClassificationInterpretation, Learner
 from fastcore.basics import patch
-from ..core import DataError, counted, subplots
+from ..core import counted, subplots
 from ..data.classes import STUDY_CLASSES
 from ..data.image import open_image
-from .metrics import confusion, scores
+from .metrics import class_probs, confusion, scores
 
 # %% auto #0
 __all__ = ['image_losses', 'MRIInterpretation', 'score_learner', 'top_losses', 'plot_top_losses']
@@ -32,10 +32,9 @@ class MRIInterpretation(ClassificationInterpretation):
                  dl, # Loader over the rows, in order, such as `rows_dl(dls, df)`
                  probs # Probabilities for those rows, (images, classes)
                 ):
-        self.probs, self.y = np.asarray(probs), dl.dataset.items["y"].values
-        self.pred, shape = self.probs.argmax(1), (len(self.y), len(learn.dls.vocab))
-        if self.probs.shape != shape:
-            raise DataError(f"The probabilities have shape {self.probs.shape}: expected {shape}, one row per image.")
+        self.y = dl.dataset.items["y"].values
+        self.probs = class_probs(probs, (len(self.y), len(learn.dls.vocab)))
+        self.pred = self.probs.argmax(1)
         super().__init__(learn, dl, torch.tensor(image_losses(self.y, self.probs)))
 
 # %% ../../nbs/evaluate/01_plots.ipynb #9151ec54
@@ -60,7 +59,7 @@ def top_losses(df, # Rows with filepath and y
                classes=STUDY_CLASSES # Class names, in order
               )->pd.DataFrame: # filepath, label, predicted, probability (of the true class), loss
     "List the `n` rows with the largest cross-entropy."
-    probs, y = np.asarray(probs), np.asarray(df["y"])
+    probs, y = class_probs(probs, (len(df), len(classes))), np.asarray(df["y"])
     names = np.array(classes, dtype=object)
     t = pd.DataFrame(dict(filepath=np.asarray(df["filepath"]), label=names[y], predicted=names[probs.argmax(1)],
                           probability=probs[np.arange(len(y)), y], loss=image_losses(y, probs)))

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from fastcore.basics import listify
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy.stats import binomtest
 
 # %% auto #0
@@ -38,18 +38,18 @@ def sample_rows(df, # Columns filepath and y, and group if images belong togethe
     return df.loc[sorted(place.index[:n])].reset_index(drop=True)
 
 # %% ../../nbs/evaluate/03_robust.ipynb #a257fa77
-def _answers(predictor, files, ways, what, progress):
-    "Predict the images after each of `ways`: name → function of an image and its number."
-    found, step = {name: [] for name in ways}, max(1, 64//len(ways))
-    for start in track(range(0, len(files), step), what, progress):
-        batch = thread_map(open_picture, files[start:start+step], progress=False)
-        todo = [(change, img, start + i) for change in ways.values() for i, img in enumerate(batch)]
-        x = thread_map(lambda o: o[0](*o[1:]), todo, progress=False)
-        numbers = _numbers(predictor, predictor.predict(x))
-        for name, part in zip(ways, numbers.reshape(len(ways), -1)): found[name] += part.tolist()
+def _answers(predictor, files, ways, what, progress, known):
+    "Predict the images after each of `ways`, functions of number and image; the first may be `known`."
+    def numbers(answers): return [predictor.classes.index(o.top) for o in answers]
+    found = {name: [] for name in ways}
+    if known: found[next(iter(ways))] = numbers(known)
+    todo = [name for name in ways if not found[name]]
+    for start in track(range(0, len(files), 32), what, progress):
+        batch = thread_map(open_picture, files[start:start+32], progress=False)
+        for name in todo:
+            x = thread_map(lambda o: ways[name](*o), enumerate(batch, start), progress=False)
+            found[name] += numbers(predictor.predict(x))
     return {name: np.array(v) for name, v in found.items()}
-
-def _numbers(predictor, answers): return np.array([predictor.classes.index(o.top) for o in answers])
 
 # %% ../../nbs/evaluate/03_robust.ipynb #3c73c15e
 def _row(df, pred, clean, classes):
@@ -60,7 +60,9 @@ def _row(df, pred, clean, classes):
                 changed=float((pred != clean).mean()))
 
 # %% ../../nbs/evaluate/03_robust.ipynb #c3a6890a
-def _degraded(artifact, strength, seed, img, i):
+def _same(i, img): return each_channel(np.asarray, img)
+
+def _degraded(artifact, strength, seed, i, img):
     return each_channel(lambda o: degrade(o, artifact, strength, (seed, i)), img)
 
 # %% ../../nbs/evaluate/03_robust.ipynb #3506c096
@@ -75,12 +77,11 @@ def robustness(predictor, # Has `predict(list of arrays)` and `classes`, as `Pre
               )->pd.DataFrame: # artifact, strength, images, macro_f1, low and high (95 %), accuracy, changed
     "Score `predictor` under each artifact; the first row is for clean images."
     if answers is None: df = sample_rows(df, n, seed, predictor.classes)
-    ways = {} if answers else {("clean", 0): lambda img, i: each_channel(np.asarray, img)}
+    ways = {("clean", 0): _same}
     for a in listify(artifacts) or list_artifacts():
         for s in listify(strengths):
             if artifact_amount(a, s): ways[a, int(s)] = partial(_degraded, a, s, seed)
-    found = _answers(predictor, picture_files(df), ways, "worse images", progress)
-    if answers: found = {("clean", 0): _numbers(predictor, answers)} | found
+    found = _answers(predictor, picture_files(df), ways, "worse images", progress, answers)
     clean = found["clean", 0]
     return pd.DataFrame([dict(artifact=a, strength=s, **_row(df, pred, clean, predictor.classes))
                          for (a, s), pred in found.items()])
@@ -119,16 +120,14 @@ BORDERS = ("as it is", "border blanked", "border of the same class", "border of 
 # %% ../../nbs/evaluate/03_robust.ipynb #340c1bbd
 def _bordered(img, donor, margin, share):
     "Give an image the border of `donor`, resized to fit, or a black one."
-    lent = Image.new("RGB", img.size)
-    inner = crop_border(img, margin).size
-    if donor: lent.paste(crop_border(donor, margin).resize(inner, Image.Resampling.BILINEAR), (margin, margin))
-    w, h = (max(1, round(share*o)) for o in inner)
-    out, lent = np.array(img), np.array(lent)
-    within = np.s_[margin:img.height - margin, margin:img.width - margin]
-    middle = np.s_[margin + h:img.height - margin - h, margin + w:img.width - margin - w]
-    lent[middle] = out[middle]
-    out[within] = lent[within]
-    return out
+    inner = crop_border(img, margin)
+    lent = Image.new("RGB", inner.size)
+    if donor: lent = crop_border(donor, margin).resize(inner.size, Image.Resampling.BILINEAR)
+    w, h = (min(max(1, round(share*o)), o//2) for o in inner.size)
+    lent.paste(ImageOps.crop(inner, (w, h)), (w, h))
+    out = img.copy()
+    out.paste(lent, (margin, margin))
+    return np.asarray(out)
 
 # %% ../../nbs/evaluate/03_robust.ipynb #5fe758dd
 def _donors(df, seed, classes):
@@ -163,28 +162,22 @@ def border_test(predictor, # Has `predict`, `classes` and `bundle["margin"]`, as
         raise ConfigError(f"share is {share}: expected a share of each side, between 0 and 0.5.")
     classes = predictor.classes
     if answers is None: df = sample_rows(df, n, seed, classes)
-    same, other = _donors(df, seed, classes)
-    files = picture_files(df)
+    (same, other), files = _donors(df, seed, classes), picture_files(df)
     margin = getattr(predictor, "bundle", {}).get("margin", 0)
     put = partial(_bordered, margin=margin, share=share)
-    ways = dict(zip(BORDERS, _border_ways(put, same, other, files)))
-    if answers: del ways[BORDERS[0]]
-    found = _answers(predictor, files, ways, "borders", progress)
-    if answers: found = {BORDERS[0]: _numbers(predictor, answers)} | found
+    lent = [partial(_lend, put, files, rows) for rows in (None, same, other)]
+    found = _answers(predictor, files, dict(zip(BORDERS, [_same, *lent])), "borders", progress, answers)
     return _border_table(df, found, other, classes)
 
 # %% ../../nbs/evaluate/03_robust.ipynb #e40512cd
-def _border_ways(put, same, other, files):
-    "Make functions of an image and its number, in the order of `BORDERS`."
-    def keep(img, i): return each_channel(np.asarray, img)
-    def blank(img, i): return each_channel(lambda o: put(o, None), img)
-    def lend(rows): return lambda img, i: each_channel(put, img, open_picture(files[rows[i]]))
-    return keep, blank, lend(same), lend(other)
+def _lend(put, files, rows, i, img):
+    donor = None if rows is None else open_picture(files[rows[i]])
+    return each_channel(put, img, donor)
 
 def _border_table(df, found, other, classes):
     rows = [_row(df, pred, found[BORDERS[0]], classes) for pred in found.values()]
     table = pd.DataFrame(rows, index=pd.Index(BORDERS, name="border"))
-    table["drawn"] = [np.nan]*3 + [float((found[BORDERS[3]] == df.y.to_numpy()[other]).mean())]
+    table.loc[BORDERS[3], "drawn"] = (found[BORDERS[3]] == df.y.to_numpy()[other]).mean()
     table.attrs["classes"] = df.y.nunique()
     return table
 
@@ -231,15 +224,15 @@ def refusals(predictor, # Has `predict`, as `Predictor` has
             )->pd.DataFrame: # Index: kind; images, refused (share), low and high (95 %)
     "Count how often `predictor` rejects brain images and other pictures."
     def ask(x): return [p for i in range(0, len(x), 64) for p in predictor.predict(x[i:i+64])]
-    names = getattr(predictor, "channels", ())  # such a picture stands for every sequence
-    if names: others = {kind: [dict.fromkeys(names, o) for o in found] for kind, found in others.items()}
+    names = getattr(predictor, "channels", ())
     found, rows = {"brain images": answers or ask(picture_files(df))}, []
-    for kind in track(list(others), "refusals", progress): found[kind] = ask(others[kind])
+    for kind, pictures in track(list(others.items()), "refusals", progress):
+        if names: pictures = [dict.fromkeys(names, o) for o in pictures]  # it stands for every sequence
+        found[kind] = ask(pictures)
     for kind, each in found.items():
         k = sum(p.verdict == "rejected" and not p.failed for p in each)
         low, high = binomtest(k, len(each)).proportion_ci()
-        rows.append(dict(kind=kind.replace("_", " "), images=len(each), refused=k/len(each), low=low,
-                         high=high))
+        rows.append(dict(kind=kind.replace("_", " "), images=len(each), refused=k/len(each), low=low, high=high))
     return pd.DataFrame(rows).set_index("kind")
 
 # %% ../../nbs/evaluate/03_robust.ipynb #f50d45ff

@@ -231,11 +231,12 @@ _bodies["efficientnet_lite0"] = Body("efficientnet_lite0", _lite_net, _lite_laye
                                      _lite_weights)
 
 # %% ../../nbs/models/00_bodies.ipynb #f19493ca
-def _for_channels(net, state, n):
-    "`state` with the weights of the first convolution for `n` channels."
-    name = f"{first_convolution(net)[0]}.weight"
-    fits = name not in state or state[name].shape[1] == n
-    return state if fits else {**state, name: fit_channels(state[name], n)}
+def _for_channels(net, state):
+    "`state` with as many channels in its first convolution as in that of `net`."
+    name, conv = first_convolution(net)
+    weight = state.get(f"{name}.weight")
+    if weight is None or weight.shape == conv.weight.shape: return state
+    return {**state, f"{name}.weight": fit_channels(weight, conv.in_channels)}
 
 # %% ../../nbs/models/00_bodies.ipynb #fce26791
 def build_network(body="vgg16_bn", # A name
@@ -250,20 +251,19 @@ def build_network(body="vgg16_bn", # A name
     with seeded(seed, body.name):
         net = body.network(img_size)
         if body.name.startswith("vgg") and next(net.parameters()).is_meta: _draw_vgg(net, top)
-    if state:
-        _loaded(net, _for_channels(net, state, channels), "The weights file", strict=False)
+    if state: _loaded(net, _for_channels(net, state), "The weights file", strict=False)
     return net
 
 # %% ../../nbs/models/00_bodies.ipynb #297baf0c
 def _loaded(model, tensors, source, **kwargs):
     "Load tensors, or raise `WeightsError` if they are of another network."
     like = model.state_dict()
-    odd = [k for k in tensors if k in like and tensors[k].dtype != like[k].dtype]
-    why = f"{odd[0]} is {tensors[odd[0]].dtype}" if odd else None
-    try: found = None if odd else model.load_state_dict(tensors, **kwargs)
-    except RuntimeError as e: why = one_line(e, 300)
-    if why: raise WeightsError(f"{source} doesn't fit this network: {why}.")
-    return found
+    try:
+        for k, v in tensors.items():
+            if k in like and v.dtype != like[k].dtype: raise RuntimeError(f"{k} is {v.dtype}")
+        return model.load_state_dict(tensors, **kwargs)
+    except RuntimeError as e:
+        raise WeightsError(f"{source} doesn't fit this network: {one_line(e, 300)}.") from None
 
 # %% ../../nbs/models/00_bodies.ipynb #99f89a87
 def _draw_vgg(net, top):

@@ -45,6 +45,23 @@ def renew(self:PointingMap):
     "Replace the network that decides by a new one, with random weights."
     self.decide = cell_network(*self.sizes).to(self.project.weight.device)
 
+# %% ../../nbs/models/00a_pointing.ipynb #2f9bc46b
+def surroundings(z, # Maps, (n, c, h, w)
+                 k:int # Side of the neighborhood, odd
+                ): # Of the same shape
+    "Average each cell with its neighbors: first along rows, then along columns."
+    wide = avg_pool2d(z, (1, k), 1, (0, k//2), count_include_pad=False)
+    return avg_pool2d(wide, (k, 1), 1, (k//2, 0), count_include_pad=False)
+
+# %% ../../nbs/models/00a_pointing.ipynb #5272a7a1
+def places(z # Maps, (n, c, h, w)
+          ): # (n, 5, h, w)
+    "Say where each cell is: x, y, and their products."
+    h, w = z.shape[2:]
+    y, x = (torch.linspace(-1, 1, n, dtype=z.dtype, device=z.device) for n in (h, w))
+    y, x = y[:, None].expand(h, w), x[None].expand(h, w)
+    return torch.stack([x, y, x*x, y*y, x*y]).expand(z.shape[0], -1, -1, -1)  # len would fix the batch size in ONNX
+
 # %% ../../nbs/models/00a_pointing.ipynb #2f9bc469
 @patch
 def cells(self:PointingMap,
@@ -62,23 +79,6 @@ def maps(self:PointingMap,
     "Tell for each cell the share that is a tumor of each class."
     shares = self.decide(self.cells(z)).softmax(-1)
     return shares[..., :-1].movedim(-1, 1)  # the last output means: no tumor
-
-# %% ../../nbs/models/00a_pointing.ipynb #2f9bc46b
-def surroundings(z, # Maps, (n, c, h, w)
-                 k:int # Side of the neighborhood, odd
-                ): # Of the same shape
-    "Average each cell with its neighbors: first along rows, then along columns."
-    wide = avg_pool2d(z, (1, k), 1, (0, k//2), count_include_pad=False)
-    return avg_pool2d(wide, (k, 1), 1, (k//2, 0), count_include_pad=False)
-
-# %% ../../nbs/models/00a_pointing.ipynb #5272a7a1
-def places(z # Maps, (n, c, h, w)
-          ): # (n, 5, h, w)
-    "Say where each cell is: x, y, and their products."
-    h, w = z.shape[2:]
-    y, x = (torch.linspace(-1, 1, n, dtype=z.dtype, device=z.device) for n in (h, w))
-    y, x = y[:, None].expand(h, w), x[None].expand(h, w)
-    return torch.stack([x, y, x*x, y*y, x*y]).expand(z.shape[0], -1, -1, -1)  # len would fix the batch size in ONNX
 
 # %% ../../nbs/models/00a_pointing.ipynb #4a853cb7
 class GuidedPool(nn.Module):

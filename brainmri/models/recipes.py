@@ -104,31 +104,28 @@ def check_recipe(recipe:Recipe # Any recipe
     "Raise `ConfigError` if `recipe` can't be built or trained."
     if _OTHER_FOLDERS.fullmatch(recipe.name):
         raise ConfigError(f"A recipe can't be called {recipe.name!r}, as its folder would be another one's: rename it.")
-    if recipe.parts: return _check_parts(recipe)
-    pick(recipe.head, list_heads(), "head")
-    if recipe.body not in (None, "pixels"): get_body(recipe.body)
-    pixels, problem = recipe.body == "pixels", None
-    depth = [_DEPTH[pick(p.train, _DEPTH, "part")] for p in recipe.phases]
-    if not depth: problem = "has no phases"
-    if pixels and any(depth): problem = "sees pixels alone, so its phases can only train 'all'"
-    if pixels != (recipe.head in ("baseline", "optimized")):
-        problem = f"can't have the head {recipe.head!r}"
-    if recipe.head not in ("probe", "guided") and not all(p.epochs for p in recipe.phases):
-        problem = "has a phase of no epochs, which only the heads probe and guided can be solved in"
-    if recipe.head == "guided" and depth and recipe.phases[0].epochs:
-        problem = "must solve its head first, by a phase of no epochs, since the map is learned there"
-    if depth != sorted(depth, reverse=True):
-        problem = "must train as deep in a later phase as in the one before"
-    if problem: raise ConfigError(f"The recipe {recipe.name!r} {problem}.")
+    said = _average_problems(recipe) if recipe.parts else _problems(recipe)
+    refuse_first((f"The recipe {recipe.name!r} {o}." for o in said), ConfigError)
     return recipe
 
 # %% ../../nbs/models/02_recipes.ipynb #82ea5baa
-def _check_parts(recipe):
-    "Raise `ConfigError` if a recipe can't average its parts."
+def _average_problems(recipe):
     for o in recipe.parts:
-        if _registry[pick(o, _registry, "recipe")].parts:
-            raise ConfigError(f"The recipe {recipe.name!r} can't average {o!r}, which is an average itself: name its parts.")
-    return recipe
+        if get_recipe(o).parts: yield f"can't average {o!r}, which is an average itself: name its parts"
+
+def _problems(recipe):
+    pick(recipe.head, list_heads(), "head")
+    pixels, solved = recipe.body == "pixels", recipe.head in ("probe", "guided")
+    if recipe.body and not pixels: get_body(recipe.body)
+    depth = [_DEPTH[pick(p.train, _DEPTH, "part")] for p in recipe.phases]
+    if not depth: yield "has no phases"
+    if pixels != (recipe.head in ("baseline", "optimized")): yield f"can't have the head {recipe.head!r}"
+    if pixels and any(depth): yield "sees pixels alone, so its phases can only train 'all'"
+    if not solved and not all(p.epochs for p in recipe.phases):
+        yield "has a phase of no epochs, which only the heads probe and guided can be solved in"
+    if recipe.head == "guided" and recipe.phases[0].epochs:
+        yield "must solve its head first, by a phase of no epochs, since the map is learned there"
+    if depth != sorted(depth, reverse=True): yield "must train as deep in a later phase as in the one before"
 
 # %% ../../nbs/models/02_recipes.ipynb #28472d61
 def add_recipe(recipe:Recipe # Its `name` must be new
@@ -152,6 +149,7 @@ def recipe_network(recipe, # A recipe or its name
                   )->nn.Sequential: # body, head
     "Build the network of a recipe."
     recipe = get_recipe(recipe)
+    if recipe.parts: raise ConfigError(f"{recipe.name!r} averages networks: build {' or '.join(recipe.parts)}.")
     body, size = recipe.body or body, img_size or recipe.img_size
     net = build_network(body, state, seed, size, recipe.head == "torchvision", channels)
     (early, last), own, (into, shape) = cut_network(net, body, size, channels)
@@ -170,16 +168,16 @@ def check_network(recipe, # With its body and image size
     "Raise `ConfigError` unless a recipe's network can be built and takes its images."
     size, any_size = recipe.img_size, ("pixels", "vgg16", "vgg16_bn")
     if check_recipe(recipe).parts or recipe.body in any_size and size >= 32: return recipe
-    said, why = f"The recipe {recipe.name!r} can't be built on {recipe.body!r}", None
+    said = f"The recipe {recipe.name!r} can't be built on {recipe.body!r}"
     try:
         with torch.device("meta"): net = recipe_network(recipe, recipe.body, channels=channels).eval()
         device = next((o.device for o in net[0].parameters()), "meta")
         if str(device) != "meta": net[1].to_empty(device=device)  # some bodies can't do without memory
         net(torch.zeros(1, channels, size, size, device=device))
-    except BrainMRIError as e: why = str(e)
+    except BrainMRIError as e: raise ConfigError(f"{said}: {e}") from None
     except Exception as e:  # a network may raise anything for images that it doesn't take
-        why = f"it doesn't take images of {size} pixels ({one_line(e, 80)}): give another body or img_size."
-    if why: raise ConfigError(f"{said}: {why}")
+        raise ConfigError(f"{said}: it doesn't take images of {size} pixels ({one_line(e, 80)}): "
+                          "give another body or img_size.") from None
     return recipe
 
 # %% ../../nbs/models/02_recipes.ipynb #489d9158
@@ -209,6 +207,7 @@ def layer_groups(model:nn.Sequential # From `recipe_network`
     "Split a network's parameters by where they are: before the last stage, in it, in the head."
     return [list(o.parameters()) for o in (*model[0], model[1])]
 
+# %% ../../nbs/models/02_recipes.ipynb #5c0e7a12
 def set_phase(learn:"Learner", # From `make_learner`
               phase:Phase # Which part is to learn
              )->"Learner": # `learn`
