@@ -69,7 +69,8 @@ def top_losses(df, # Rows with filepath and y
 def plot_top_losses(df, # Rows with filepath and y
                     probs, # Probabilities for those rows, (images, classes)
                     n:int=8, # How many at most
-                    classes=STUDY_CLASSES # Class names, in order
+                    classes=STUDY_CLASSES, # Class names, in order
+                    kind:str="image" # What a row is, for the title, such as "validation image"
                    ): # The matplotlib figure
     "Show the mistakes with the largest loss, or the least certain right answers."
     t = top_losses(df, probs, len(df), classes)
@@ -78,14 +79,13 @@ def plot_top_losses(df, # Rows with filepath and y
     cols = min(4, n, len(shown))
     rows = -(-len(shown)//cols)
     fig, axs = subplots(rows, cols, figsize=(max(2.3*cols, 4.2), 2.9*rows + .3), squeeze=False)
-    fig.suptitle(_loss_title(len(wrong), len(t), n), fontsize=11)
+    fig.suptitle(_loss_title(len(wrong), counted(len(t), kind), n), fontsize=11)
     for ax in axs.flat: ax.axis("off")
     for ax, row in zip(axs.flat, shown.itertuples()): _show_loss(ax, row)
     return fig
 
 # %% ../../nbs/evaluate/01_plots.ipynb #e7faa411
 def _loss_title(wrong, images, n):
-    images = counted(images, "image")
     if not wrong: return f"No mistake among {images}; the least sure answers"
     title = f"{counted(wrong, 'mistake')} among {images}"
     return title if wrong <= n else f"{title}, the {n} with the largest loss"

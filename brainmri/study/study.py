@@ -37,7 +37,8 @@ def finish(self:Study):
     run, train = read_run(self.folder), self.df[self.df["split"] == "train"]
     write_csv(self.folder/"comparison.csv", run.table)
     p = read_predictions(run, choose(run), "valid")
-    mistakes = plot_top_losses(p, p.filter(like="prob_").to_numpy(), classes=self.classes)
+    probs = p.filter(like="prob_").to_numpy()
+    mistakes = plot_top_losses(p, probs, classes=self.classes, kind="validation image")
     write_report(self.folder, image_figures(self.index, train), mistakes=mistakes)
     write_card(self.folder)
 
