@@ -33,7 +33,7 @@ def match_mapping(mapping, # File name, stem or end of a path → patient
     used = set(found.values())
     if used == {None}: raise DataError(
         f"The mapping of groups names none of the {len(found)} images: expected file names "
-        f"such as {Path(next(iter(found))).name}; found {_few(given)}.")
+        f"such as {Path(next(iter(found))).name}; found {_few(given) or 'nothing'}.")
     unused, without = [o for o in given if o not in used], [o for o in found if not found[o]]
     if unused: warnings.warn(
         f"The mapping of groups has {counted(len(unused), 'entry', 'entries')} without an image: "
@@ -106,6 +106,8 @@ def known_groups(df, # A table from `index_images`
         "If it means something else, rename it, or put the patient in a column group.", DataWarning, stacklevel=3)
     found, name = _patients(df, group)
     found = pd.Series([_patient(o) for o in found], df.index, dtype=object)
+    if not taken and found.isna().all(): raise DataError(
+        f"No image has a patient by {name}: expected text or a number, and None only where it is unknown.")
     if column not in (None, name): _check_column(df[column], found, name)
     return found, name
 

@@ -60,8 +60,10 @@ def _object_problems(config):
         yield "A loss and weights of classes exclude each other: give the weights to the loss, or leave one out."
     for name, kind in dict(cbs="callbacks", metrics="metrics", batch_tfms="transforms").items():
         items = L(getattr(config, name))
-        wrong = [o for o in items if isinstance(o, (str, int, float))]
+        wrong = [o for o in items if o is None or isinstance(o, (str, int, float))]
         if wrong: yield f"{name}={wrong[0]!r}: expected fastai's {kind} or functions, not their names."
+    if config.audited is not None and not hasattr(config.audited, "of"):
+        yield f"audited={one_line(config.audited, 80)}: expected what `audit` returns."
     arrays = [o for o in L(config.metrics) if getattr(o, "kwargs", {}).get("average", "") is None]
     if arrays: yield "A score of each class isn't one number: give metrics with the average 'macro', or another that gives one."
 
