@@ -60,7 +60,7 @@ class Audit:
     asked:bool = False # Were the patients named by `group`?
 
 # %% ../../nbs/data/08_audit.ipynb #f3ef8d31
-def audit(df, # A table from `index_images`
+def audit(df, # A table from `index_images`, or anything that it takes
           group=None, # What gives the patient, as in `known_groups`
           bits=16, # Hashes that differ in at most this many bits are near duplicates
           turned=False, # Look for mirrored copies and copies turned by quarters too?
@@ -72,6 +72,8 @@ def audit(df, # A table from `index_images`
     "Find provenance, groups, copies, doubtful labels and shortcuts in a set of images."
     for k, v in dict(bits=bits, probes=probes).items():
         if v < 0: raise ConfigError(f"{k}={v}: expected a whole number, 0 or more.")
+    if not isinstance(df, pd.DataFrame) or "filepath" not in df:
+        df = index.index_images(df, progress=progress)
     patients = known_groups(df, group)  # a wrong column shows before minutes of hashing
     if not df.index.is_unique: df = df.reset_index(drop=True)
     order = seeded_rng(seed, "probed").permutation(len(df))

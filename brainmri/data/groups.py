@@ -106,8 +106,6 @@ def known_groups(df, # A table from `index_images`
         "If it means something else, rename it, or put the patient in a column group.", DataWarning, stacklevel=3)
     found, name = _patients(df, group)
     found = pd.Series([_patient(o) for o in found], df.index, dtype=object)
-    if not taken and found.isna().all(): raise DataError(
-        f"No image has a patient by {name}: expected text or a number, and None only where it is unknown.")
     if column not in (None, name): _check_column(df[column], found, name)
     return found, name
 
