@@ -13,7 +13,7 @@ from .image import open_image
 from .tables import as_numbers, bare_name, match_paths, path_key, read_table
 
 # %% auto #0
-__all__ = ['region_mask', 'read_boxes', 'find_regions', 'region_of', 'region_cells']
+__all__ = ['region_mask', 'read_boxes', 'is_map', 'find_regions', 'region_of', 'region_cells']
 
 # %% ../../nbs/data/12_regions.ipynb #5fa43b64
 def region_mask(region, # A box (x0, y0, x1, y1) in pixels, or a mask (h, w)
@@ -61,13 +61,18 @@ def read_boxes(file # A CSV file, or a DataFrame of the same columns
                     "and its box as shares of width and height, from 0 to 1, not pixels.")
 
 # %% ../../nbs/data/12_regions.ipynb #970164c9
+def is_map(boxes # A path, a table or None
+          )->bool: # Does it name the file of a map?
+    "Tell the file of a map that was learned elsewhere from a table of boxes."
+    return isinstance(boxes, (str, Path)) and Path(boxes).suffix == ".safetensors"
+
 def find_regions(df, # A table with filepath
                  boxes=None # A file or table for `read_boxes`; what lies beside the images if None
                 )->pd.Series: # For each row the path of its mask or its box, None if there is neither
     "Find the region of each image of `df`."
     root = Path(df.filepath.iloc[0]).parent.parent
     if boxes is not None: found = _in_table(df, boxes)
-    elif "mask" in df: found = df["mask"].replace("", None)
+    elif "mask" in df: found = df["mask"].replace("", None).map(partial(_own_mask, root), na_action="ignore")
     elif (root/".masks").is_dir(): found = df.filepath.map(partial(_mask_of, root))
     elif (root/"boxes.csv").is_file(): found = _in_table(df, root/"boxes.csv")
     else: found = pd.Series(None, df.index, dtype=object)
@@ -81,6 +86,12 @@ def _in_table(df, boxes):
     boxes = read_boxes(boxes).set_index("path")
     path = match_paths(df.filepath, boxes.index, "The table of boxes")
     return pd.Series([tuple(boxes.loc[path[o]]) if path[o] else None for o in df.filepath], df.index, dtype=object)
+
+def _own_mask(root, mask):
+    found = next((str(o) for o in (mask, root/str(mask)) if isinstance(mask, (str, Path)) and Path(o).is_file()), None)
+    if found: return found
+    raise DataError(f"The column mask names {mask!r}, which is no file: expected the path of a mask, or nothing. "
+                    "Give `boxes` a table, or rename the column if it means something else.")
 
 def _mask_of(root, file):
     mask = root/".masks"/Path(file).relative_to(root).with_suffix(".png")

@@ -25,7 +25,7 @@ from ..data.channels import channels_of, file_columns, n_channels, picture_array
 from ..data.index import index_images
 from ..data.phantom import make_phantoms
 from ..data.folds import fold_images, fold_split
-from ..data.regions import find_regions
+from ..data.regions import find_regions, is_map
 from ..data.split import split_images
 
 # %% ../../nbs/study/04a_beginning.ipynb #fa63f59e
@@ -38,6 +38,7 @@ from .run import environment, expect_same, only_writer, prepare_folder
 from ..train.frozen import weights_key
 from ..train.options import read_class_weights
 from ..train.pretrain import N_OTHERS, fetch_features, phantom_weights
+from ..use.bundle import file_hash
 
 # %% ../../nbs/study/04a_beginning.ipynb #bf6857cd
 def _changed(phase, preset, config):
@@ -174,16 +175,25 @@ def _examined(data, config):
     return df.assign(**paths), about, found
 
 # %% ../../nbs/study/04a_beginning.ipynb #37ad8219
+def _regions_key(df, boxes):
+    "A key of the boxes, masks or map that guided recipes learn from; raises an error if there are none."
+    if is_map(boxes): return read_weights(boxes) and file_hash(boxes)
+    found = find_regions(df, boxes)
+    return content_key([file_hash(o) if isinstance(o, str) else o for o in found])
+
 def _record(config, recipes, df, found, about, states, source):
     "Collect all that decides a run's numbers, for config.json."
     bodies = {r.body: r for r in recipes if r.body in states}
     keys = [weights_key(make_body(o, states[o], config.seed, r.img_size, n_channels(df))) for o, r in bodies.items()]
     weights = dict(source=source, sha=content_key(*dict.fromkeys(keys)) if keys else None)
-    data = {**about, "key": content_key(*(list(df[c]) for c in ("sha", "y", "split", "group")))}
+    part = "fold" if config.folds else "split"
+    data = {**about, "key": content_key(*(list(df[c]) for c in ("sha", "y", part, "group")))}
+    boxes = "table" if isinstance(config.boxes, pd.DataFrame) else config.boxes
+    own = dict(weights=weights, boxes=None if boxes is None else str(boxes))
     return json.loads(json.dumps(plain(dict(
         version=__version__, recipes=[r.name for r in recipes], trained={r.name: asdict(r) for r in recipes},
         classes=classes_of(df), channels=channels_of(df) or None, margin=CROP_MARGIN, groups=found.grouped_by, data=data,
-        **{**to_record(config), "weights": weights}))))
+        **to_record(config) | own))))
 
 # %% ../../nbs/study/04a_beginning.ipynb #9d9b6456
 def follow_images(folder, # Of a run
@@ -228,8 +238,7 @@ def begin(data, # As for `train_all`
     if config.out:
         with only_writer(prepare_folder(config.out)): pass  # before the images are read
     df, about, found = _examined(data, config)
-    if any(r.head == "guided" for r in recipes) and not str(config.boxes or "").endswith(".safetensors"):
-        find_regions(df, config.boxes)  # raises an error if there are none
+    if any(r.head == "guided" for r in recipes): about["regions"] = dict(key=_regions_key(df, config.boxes))
     first = fold_split(df, 1, config.split_seed, config.split) if config.folds else df
     states, source = initial_weights(recipes, first, config, about["synthetic"])
     if config.progress and states: print(f"Starting weights: {source}.", flush=True)

@@ -109,11 +109,13 @@ def _new_images(df, run, name, group, progress):
     known, hashes = run.classes, image_hashes(df, turned=True, progress=progress)
     same = overlap(df, run.index, hashes)
     out = same.near & (same.split != "test") | same.patient
-    if out.all() or set(df.label) - set(known):
+    others = [o for o in df.label.unique() if o not in known]
+    advice = "Give images from elsewhere."
+    if others: advice = f"Say which labels to use and what they are called, as in classes={{'{others[0]}': '{known[0]}'}}."
+    if out.all() or others:
         raise DataError(f"Expected new images of {', '.join(known)}; found {len(df)} images of {name} of the classes "
                         f"{', '.join(df.label.unique())}, of which {out.sum()} repeat an image or show a patient that "
-                        "the network was trained or chosen on. Say which labels to use and what they are called, as in "
-                        f"classes={{'{df.label.iloc[0]}': '{known[0]}'}}.")
+                        f"the network was trained or chosen on. {advice}")
     groups = find_groups(df, group, 16, hashes, turned=True)
     new = df.assign(y=[known.index(o) for o in df.label], group=groups, tested=same.near)[~out]
     left_out = df[["filepath", "label"]].join(same[["like", "split", "bits"]])[out]

@@ -147,7 +147,7 @@ def folds(self:Results)->list: # `Results`
 def out_of_fold(self:Results,
                 recipe:str=None # One of the run's recipes; the best by default
                )->pd.DataFrame: # filepath, label, y, pred, prob_CLASS …, group, fold
-    "Get each image's answer, by a network that didn't learn from its patient."
+    "Get each image's answer, by the networks of the fold that tested it."
     if not self.run.fold_paths: raise RunError(f"{self.path} has no folds: call train_all with folds=5.")
     p = self.predictions(recipe, "test").drop(columns="split")
     p.insert(1, "label", pd.Categorical.from_codes(p.y, self.run.classes))
@@ -328,9 +328,10 @@ def open_test(self:Results,
 # %% ../../nbs/study/05_results.ipynb #c1923745
 @patch
 def _trial(self:Results)->tuple: # A predictor, and a table of images
-    "Get the best recipe's network, and the images that judge it."
-    index = self.run.index
-    return self.predictor(), self.located(index[index["split"] == self.run.part(self.best)])
+    "Get the best recipe's network, and the images that judge it; with folds, those of the first."
+    run = self.folds[0] if self.run.fold_paths else self  # the average of the folds has learned from all images
+    index = run.run.index
+    return run.predictor(self.best), run.located(index[index["split"] == self.run.part(self.best)])
 
 # %% ../../nbs/study/05_results.ipynb #7dbde1a9
 @patch

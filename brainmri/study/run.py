@@ -50,9 +50,11 @@ def only_writer(folder # Of a run
 
 # %% ../../nbs/study/04_run.ipynb #29e825f4
 #: Settings that don't make another run
-MAY_DIFFER = ("data.name", "data.path", "split_seed", "test_top", "n_seeds", "n_robust", "nested", "repeats")
+MAY_DIFFER = ("boxes", "data.name", "data.path", "split_seed", "test_top", "n_seeds", "n_robust", "nested", "repeats")
 
 # %% ../../nbs/study/04_run.ipynb #01369877
+_KEYS = {"data.regions.key": "boxes, masks or map", "weights.sha": "starting weights"}
+
 def expect_same(old:dict, # Settings in the folder
                 new:dict, # Settings of this call
                 folder, # For the message
@@ -63,7 +65,7 @@ def expect_same(old:dict, # Settings in the folder
     names = [k for k in sorted({*before, *now}) if k not in MAY_DIFFER and not k.endswith(".title")]
     changed = [k for k in names if str(before.get(k)) != str(now.get(k))]
     said = [f"{k} was {before.get(k)!r}, now {now.get(k)!r}" for k in changed if not k.endswith((".key", ".sha"))]
-    if changed and not said: said = ["its images or their split have changed"]
+    if changed and not said: said = ["its " + _KEYS.get(changed[0], "images or their split") + " have changed"]
     if changed: raise RunError(f"{folder} holds another {what}: {', '.join(said[:3])}. Give another `out`.")
 
 # %% ../../nbs/study/04_run.ipynb #6c23bd7c

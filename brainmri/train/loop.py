@@ -29,7 +29,7 @@ from ..data.cache import decoded, normalize, send, to_float
 from ..data.classes import classes_of
 from ..data.channels import n_channels, picture_array, picture_files
 from ..data.loaders import ArrayDL
-from ..data.regions import find_regions
+from ..data.regions import find_regions, is_map
 
 # %% ../../nbs/train/04_loop.ipynb #5abd81ab
 from ..models.bodies import get_body, load_weights, save_weights
@@ -388,7 +388,7 @@ def _guided(self:Training, below, pool, part, rows):
     def reduced(x):
         maps = below(x)
         return maps.mean((2, 3)), pool.map.project(maps)
-    given = str(o.boxes or "").endswith(".safetensors")
+    given = is_map(o.boxes)
     if given: load_weights(pool.map, o.boxes)
     else:
         regions = find_regions(self.df, o.boxes).iloc[rows]
