@@ -108,6 +108,7 @@ def _others(labels, seed):
         out[own] = np.roll(own, 1)
     return out
 
+# %% ../../nbs/evaluate/02a_localize.ipynb #ce19bc8d
 def _sample(t, n, seed):
     "Draw images that have a region, each class with its share."
     t = t[t.region.notna()].reset_index(drop=True)

@@ -55,6 +55,7 @@ MAY_DIFFER = ("boxes", "data.name", "data.path", "split_seed", "test_top", "n_se
 # %% ../../nbs/study/04_run.ipynb #01369877
 _KEYS = {"data.regions.key": "boxes, masks or map", "weights.sha": "starting weights"}
 
+# %% ../../nbs/study/04_run.ipynb #4a807bf0
 def expect_same(old:dict, # Settings in the folder
                 new:dict, # Settings of this call
                 folder, # For the message
