@@ -176,7 +176,7 @@ def _examined(data, config):
 
 # %% ../../nbs/study/04a_beginning.ipynb #37ad8219
 def _regions_key(df, boxes):
-    "A key of the boxes, masks or map that guided recipes learn from; raises an error if there are none."
+    "Hash what guided recipes learn from: boxes, masks or a map. Missing ones raise an error."
     if is_map(boxes): return read_weights(boxes) and file_hash(boxes)
     found = find_regions(df, boxes)
     return content_key([file_hash(o) if isinstance(o, str) else o for o in found])
