@@ -115,7 +115,7 @@ def widen(net:nn.Sequential # From `narrow`
 def fit_narrow(net:nn.Sequential, # From `narrow`; it is trained in place
                x, # uint8 images, (n, h, w, 3)
                y, # Class numbers
-               epochs:int=5, # Passes over the images
+               epochs:int=8, # Passes over the images
                progress:bool=True # Show a progress bar?
               )->None:
     "Train with a linear layer on top, one-cycle AdamW and mirrored images."
@@ -133,7 +133,7 @@ def fit_narrow(net:nn.Sequential, # From `narrow`; it is trained in place
 # %% ../../nbs/train/04a_pretrain.ipynb #85083764
 def phantom_weights(body:str="vgg16_bn", # A VGG with BatchNorm; for other bodies there is no stand-in
                     n:int=N_OTHERS, # Phantoms to learn from
-                    epochs:int=5, # Passes over them
+                    epochs:int=8, # Passes over them
                     progress:bool=True # Show progress bars?
                    ): # A .safetensors file in the cache, or None
     "Pretrain a body's convolutions on other phantoms, unless that was done before."
