@@ -143,6 +143,9 @@ def pick_device(device=None # "cpu", "cuda", "cuda:1", …; the GPU if there is 
         raise ConfigError(said) from None
     return str(device)
 
+# %% ../nbs/00_core.ipynb #b2c053f0
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
 # %% ../nbs/00_core.ipynb #1571520f
 def track(items, # What to go through
           what:str="", # What is being done, shown beside the bar
