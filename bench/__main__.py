@@ -84,7 +84,8 @@ def limit(a, data):
     import torch
     from brainmri.core import pick_device
     from brainmri.models.bodies import make_body
-    from brainmri.train.frozen import FrozenNet, has_bf16, list_precisions, pick_precision
+    from brainmri.train.frozen import FrozenNet
+    from brainmri.train.precision import has_bf16, list_precisions, pick_precision
     device, rows = pick_device(a.device), []
     net = make_body("vgg16_bn").eval()
     flops = measure.conv_flops(net, (3, 224, 224))
@@ -110,7 +111,8 @@ def steps(a, data):
     import torch
     from brainmri.data.index import index_images
     from brainmri.models.bodies import make_body
-    from brainmri.train.frozen import FrozenNet, pick_precision
+    from brainmri.train.frozen import FrozenNet
+    from brainmri.train.precision import pick_precision
     files = list(index_images(data, progress=False).filepath[:64])
     body, best = make_body("vgg16_bn"), pick_precision()
     x = torch.rand(8, 3, 224, 224)
@@ -208,7 +210,7 @@ def views(a, data):
 
 def precision(a, data):
     "bfloat16 against float32 in the frozen part: macro-F1 of the fine-tuned VGG's head, over seeds. A CPU without bfloat16 only stores in it."
-    from brainmri.train.frozen import pick_precision
+    from brainmri.train.precision import pick_precision
     float32 = auto if (auto := pick_precision("auto", a.device or "cpu")) != "bf16" else "fp32"
     rows = [_train(data, a, recipe="vgg16_finetune", precision=p, seed=s, phases=1) for s in range(42, 42 + a.seeds) for p in (float32, "bf16")]
     out = pd.DataFrame(rows).assign(precision=[float32, "bf16"]*a.seeds)
@@ -352,7 +354,7 @@ def startup(a, data):
 def machine(device):
     "What ran the measurements."
     from brainmri.study.run import environment
-    from brainmri.train.frozen import pick_precision
+    from brainmri.train.precision import pick_precision
     return environment(device or "cpu", pick_precision("auto", device or "cpu"))
 
 

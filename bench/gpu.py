@@ -183,7 +183,8 @@ def frozen_share(s):
     "Share of the machine's matrix product that the frozen body reaches, in the arithmetic that `auto` picks."
     import torch
     from brainmri.models.bodies import make_body
-    from brainmri.train.frozen import FrozenNet, pick_precision
+    from brainmri.train.frozen import FrozenNet
+    from brainmri.train.precision import pick_precision
     net, size = make_body("vgg16_bn").eval(), 224 if s.on_gpu else s.size
     flops, (top, _) = measure.conv_flops(net, (3, size, size)), measure.machine_limit(s.device)
     body = FrozenNet(net, pick_precision("auto", s.device), s.device)

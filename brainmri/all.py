@@ -46,6 +46,7 @@ from .models.bodies import *
 from .models.pointing import *
 from .models.heads import *
 from .models.recipes import *
+from .train.precision import *
 from .train.frozen import *
 from .train.winograd import *
 from .train.features import *

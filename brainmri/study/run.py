@@ -79,10 +79,12 @@ def environment(device:str="cpu", # Where the run computes
     "List the machine, the packages and the processes that train together."
     import torch
     from brainmri.train.distributed import processes
+    from brainmri.train.precision import learns_in_bf16
     gpu = torch.cuda.get_device_name() if device.startswith("cuda") else None
     machine = dict(python=platform.python_version(), platform=platform.system(), cpu=processor_name(), cores=os.cpu_count(), gpu=gpu)
     versions = {p: _version(p) for p in _PACKAGES}
-    return dict(**machine, device=device, precision=precision, processes=processes(), **versions)
+    learning = "bf16" if learns_in_bf16(precision, device) else "fp32"
+    return dict(**machine, device=device, precision=precision, learning=learning, processes=processes(), **versions)
 
 # %% ../../nbs/study/04_run.ipynb #de12d6b3
 def _version(package):

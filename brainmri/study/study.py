@@ -28,7 +28,7 @@ from .results import Results
 from .beginning import begin, plan_recipes
 from .training import Study
 from ..train.distributed import from_first, is_first, start_processes, wait_for_all, while_together, without_others
-from ..train.frozen import pick_precision
+from ..train.precision import pick_precision
 
 # %% ../../nbs/study/06_study.ipynb #2063ebe6
 @patch

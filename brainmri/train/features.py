@@ -12,7 +12,8 @@ from ..data.cache import RowCache, content_key, decoded, normalize, to_float
 from ..data.channels import n_channels
 from ..data.loaders import mild_affine, view_numbers, warp
 from ..models.bodies import get_body
-from .frozen import FrozenNet, code_key, pick_precision, weights_key
+from .frozen import FrozenNet, code_key, weights_key
+from .precision import pick_precision
 
 # %% auto #0
 __all__ = ['augmented', 'FeatureCache']

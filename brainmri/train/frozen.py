@@ -5,58 +5,15 @@
 # %% ../../nbs/train/00_frozen.ipynb #fdc5f3ca
 from __future__ import annotations
 import contextlib, copy, hashlib, os, re
-from importlib.util import find_spec
-from pathlib import Path
 import torch
 from fastcore.basics import patch
 from torch import nn
 from torch.fx import symbolic_trace
 from torch.fx.experimental.optimization import fuse
-from ..core import ConfigError, pick
+from .precision import has_bf16
 
 # %% auto #0
-__all__ = ['PRECISIONS', 'list_precisions', 'pick_precision', 'cpu_has', 'fastest_precision', 'fold_batchnorm', 'has_bf16',
-           'round_to_bf16', 'in_halves', 'FrozenNet', 'weights_key', 'code_key', 'own_state']
-
-# %% ../../nbs/train/00_frozen.ipynb #673ef9c4
-PRECISIONS = ("fp32", "winograd", "bf16")  #: The arithmetics that frozen layers can run in
-
-def list_precisions(device="cpu" # Where the network will run
-                   )->list: # Some of `PRECISIONS`
-    "List the arithmetics that a device and the installed packages can do."
-    kind = torch.device(device).type
-    can = dict(fp32=True, winograd=kind == "cpu" and find_spec("ncnn"), bf16=kind == "cpu")
-    if kind == "cuda": can["bf16"] = torch.cuda.is_bf16_supported()
-    return [o for o in PRECISIONS if can[o]]
-
-# %% ../../nbs/train/00_frozen.ipynb #f51a4ddc
-def pick_precision(precision:str="auto", # "auto", or one of `PRECISIONS`
-                   device="cpu" # Where the network will run
-                  )->str: # One of `PRECISIONS`
-    "Choose an arithmetic: the named one, `BRAINMRI_PRECISION`, or the fastest of the device."
-    what = "BRAINMRI_PRECISION" if precision == "auto" else "precision"
-    if precision == "auto": precision = os.environ.get(what) or fastest_precision(device)
-    can = list_precisions(device)
-    if pick(precision, PRECISIONS, what) in can: return precision
-    hint = f"isn't possible on {device}"
-    if precision == "winograd": hint = "needs a CPU and pip install 'brainmri[fast]'"
-    raise ConfigError(f"{what} {precision!r} {hint}: give {' or '.join(can)}.")
-
-# %% ../../nbs/train/00_frozen.ipynb #3f4eaadd
-def cpu_has(flag:str # As Linux spells it, such as "avx512_bf16"
-           )->bool: # False where Linux's list isn't available
-    "Does this machine's processor have an instruction set?"
-    try: return flag in Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError: return False
-
-# %% ../../nbs/train/00_frozen.ipynb #259c851a
-def fastest_precision(device="cpu" # Where the network will run
-                     )->str: # One of `list_precisions(device)`
-    "Choose the fastest arithmetic of a device."
-    can = list_precisions(device)
-    if torch.device(device).type != "cpu" or cpu_has("amx_bf16"): return can[-1]
-    if "winograd" in can: return "winograd"
-    return "bf16" if cpu_has("avx512_bf16") else "fp32"
+__all__ = ['fold_batchnorm', 'round_to_bf16', 'in_halves', 'FrozenNet', 'weights_key', 'code_key', 'own_state']
 
 # %% ../../nbs/train/00_frozen.ipynb #53f08422
 def fold_batchnorm(module:nn.Module # A network or a part of one; it stays as it is
@@ -69,12 +26,6 @@ def fold_batchnorm(module:nn.Module # A network or a part of one; it stays as it
     calls = [o for o in calls if module.get_submodule(o).state_dict()]
     if len({*calls}) < len(calls): return module  # a layer that is called twice would be folded twice
     return fuse(traced, inplace=True, no_trace=True).requires_grad_(False)
-
-# %% ../../nbs/train/00_frozen.ipynb #a6cc0f7f
-def has_bf16(device="cpu" # Any device
-            )->bool: # False for a CPU without instructions for it
-    "Does a device compute in bfloat16 itself?"
-    return torch.device(device).type != "cpu" or cpu_has("bf16")
 
 # %% ../../nbs/train/00_frozen.ipynb #8c86ff99
 def round_to_bf16(net:nn.Module # It is changed

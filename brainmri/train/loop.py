@@ -39,7 +39,8 @@ from ..models.recipes import Phase, gate_features, get_recipe, learner_args, pha
 from .callbacks import *
 from .distributed import *
 from .features import FeatureCache, augmented
-from .frozen import FrozenNet, in_halves, pick_precision
+from .frozen import FrozenNet, in_halves
+from .precision import learns_in_bf16, pick_precision
 from .options import TrainOptions, read_class_weights
 from .pointing import fit_projection, learn_map, pooled
 
@@ -186,13 +187,14 @@ def stage(self:Training,
     args["splitter"] = lambda o: list(filter(None, map(params, o)))
     args["metrics"] += L(self.options.metrics)
     dls, (_, top) = self.loaders(phase.train), self.cut(phase.train)
-    return self._set_up(Learner(dls, top, cbs=[*cbs, *self._callbacks()], **args))
+    return self._set_up(Learner(dls, top, cbs=[*cbs, *self._callbacks()], **args), phase.train)
 
 # %% ../../nbs/train/04_loop.ipynb #147010f6
 @patch
-def _set_up(self:Training, learn):
-    if self.device.type == "cuda" and self.precision == "bf16" and self.body.name != "pixels":
-        learn.to_bf16()
+def _set_up(self:Training, learn, part):
+    if self.body.name != "pixels" and learns_in_bf16(self.precision, self.device):
+        if self.device.type == "cuda": learn.to_bf16()
+        elif part != "head": learn.add_cb(LearnInBF16())
     if self.options.progress: return learn
     learn.logger = noop
     if hasattr(learn, "progress"): learn.remove_cb(learn.progress)
