@@ -219,6 +219,16 @@ def precision(a, data):
     return out, [f"bfloat16 moves macro-F1 by {100*worst:.2f} points, the target is 0.5"] if worst > .005 else []
 
 
+def learning(a, data):
+    "bfloat16 against float32 in what learns: macro-F1 of the fine-tuned VGG at a small size after few epochs, over seeds."
+    rows = [dict(_train(data, a, recipe="vgg16_finetune", img_size=a.size, epochs=2, seed=s, learning=p), learning=p)
+            for s in range(42, 42 + a.seeds) for p in ("fp32", "bf16")]
+    out = pd.DataFrame(rows)
+    f1 = out.groupby("learning")[["valid_macro_f1", "test_macro_f1"]].mean()
+    worst = (f1.loc["bf16"] - f1.loc["fp32"]).abs().max()
+    return out, [f"bfloat16 moves macro-F1 by {100*worst:.2f} points, the target is 0.5"] if worst > .005 else []
+
+
 def _train(data, a, **args):
     args = json.dumps(dict(data=str(data), weights=a.weights, device=a.device, **args))
     return measure.run(["-m", "bench.training", args], BRAINMRI_CACHE=a.cache)
@@ -363,7 +373,7 @@ def under_load(a, data):
     return load(data, a.weights)
 
 
-MEASUREMENTS = dict(limit=limit, steps=steps, startup=startup, predict=predict, recipes=recipes, study=study, views=views, precision=precision, growth=growth,
+MEASUREMENTS = dict(limit=limit, steps=steps, startup=startup, predict=predict, recipes=recipes, study=study, views=views, precision=precision, learning=learning, growth=growth,
                     whole=whole, folds=folds, audit=audit, shortcuts=shortcuts, labels=labels)
 ASKED_FOR = dict(gpu=gpu, load=under_load, ray=ray)  #: Only when they are named
 
@@ -382,9 +392,9 @@ def main():
     p.add_argument("--full", action="store_true", help="run all epochs of the reference loop")
     p.add_argument("--recipes", nargs="*", help="only these recipes")
     p.add_argument("--aug-views", type=int, default=2, help="cached views that `steps` reckons with")
-    p.add_argument("--size", type=int, default=96, help="side of the images in `views`, and in `gpu` on a CPU")
+    p.add_argument("--size", type=int, default=96, help="side of the images in `views` and `learning`, and in `gpu` on a CPU")
     p.add_argument("--minutes", type=float, default=8, help="time limit of `gpu`")
-    p.add_argument("--seeds", type=int, default=3, help="seeds in `views` and `precision`")
+    p.add_argument("--seeds", type=int, default=3, help="seeds in `views`, `precision` and `learning`")
     p.add_argument("--sizes", type=int, nargs="*", default=[500, 2895, 20000], help="numbers of images in `growth`")
     p.add_argument("--hashes", type=int, nargs="*", default=[1000, 5000, 20000, 50000], help="numbers of hashes in `audit`")
     p.add_argument("--files", type=int, nargs="*", default=[3000, 50000], help="numbers of drawn files in `audit`")
@@ -392,7 +402,7 @@ def main():
     p.add_argument("--reference-images", type=int, default=300, help="most images on which `whole` times the reference loop, too")
     p.add_argument("--fold-images", type=int, nargs="*", default=[200, 800], help="numbers of phantoms in `folds`")
     p.add_argument("--drawn", help="folder in which `growth` keeps its phantoms for the next time")
-    p.add_argument("--cache", help="cache folder of `views` and `precision`; a new one unless given")
+    p.add_argument("--cache", help="cache folder of `views`, `precision` and `learning`; a new one unless given")
     a = p.parse_args()
     known = MEASUREMENTS | ASKED_FOR
     unknown = [w for w in a.what if w not in known]

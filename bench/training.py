@@ -9,8 +9,11 @@ import numpy as np
 from bench.contenders import BODY, initial_state, split_folder
 
 
-def train(data, recipe, weights=None, device=None, img_size=None, aug_views=2, seed=42, precision="auto", phases=None):
+def train(data, recipe, weights=None, device=None, img_size=None, aug_views=2, seed=42, precision="auto", phases=None,
+          epochs=None, learning=None):
     "Train `recipe` on the study's split; its scores, and seconds without what the caches already had."
+    from brainmri.train import loop
+    if learning: loop.learns_in_bf16 = lambda *args: learning == "bf16"  # whatever is faster here
     from brainmri.core import pick_device
     from brainmri.evaluate.metrics import macro_f1
     from brainmri.models.recipes import get_recipe
@@ -18,6 +21,7 @@ def train(data, recipe, weights=None, device=None, img_size=None, aug_views=2, s
     df = split_folder(data)
     r = get_recipe(recipe)
     r = replace(r, img_size=img_size or r.img_size, phases=r.phases[:phases])
+    if epochs: r = replace(r, phases=tuple(replace(p, epochs=epochs) for p in r.phases))
     t = training(df, r, initial_state(r, weights), device, precision, seed, aug_views)
     start = time.perf_counter()
     history = t.fit()
