@@ -193,10 +193,10 @@ def _verdict(n, drawn, wrong, changed, classes):
     chance, pull = 1/(classes - 1), "none was wrong then"
     if wrong:
         share, low, _ = _share(drawn, wrong)
-        pull = f"of the {wrong} that were wrong then, {share} got the donor's class, where {chance:.0%} would by chance"
+        pull = f"of the {wrong} that were wrong then, {share} got the class of the lender, where {chance:.0%} would by chance"
         if low > chance: return f"The network reads the border: {pull}."
     if max(low for _, low, _ in changed) > .05:
-        return f"The border matters to the network, but it wasn't shown to tell it the class: {pull}."
+        return f"The border matters to the network, but nothing shows that it takes the class from there: {pull}."
     limit = f"A pull on up to {_share(drawn, n)[2]:.0%} of the images can't be excluded."
     return f"Nothing here says that the network reads the border: {pull}. {limit}"
 
@@ -211,7 +211,7 @@ def say_border(table:pd.DataFrame # From `border_test`
     def f1(o): return f"{o.macro_f1:.2f} ({o.low:.2f} to {o.high:.2f})"
     return (f"Of {n} images, blanking the border changed the label of {changed[0][0]}; macro-F1 went from {f1(clean)} "
             f"to {f1(blank)}. The border of another image of the same class changed {changed[1][0]}, that of another "
-            f"class {changed[2][0]}, and {_share(drawn, n)[0]} were then called by the class of the border's donor. "
+            f"class {changed[2][0]}, and {_share(drawn, n)[0]} then got the class of the image that lent the border. "
             f"{_verdict(n, drawn, wrong, changed, table.attrs.get('classes', 4))} The intervals of shares take the "
             "images for independent; with several of one patient they are wider.")
 
