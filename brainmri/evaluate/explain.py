@@ -27,7 +27,7 @@ from ..data.channels import each_channel, open_picture, picture_array, shown_pic
 from ..data.image import any_image
 from .calibrate import softmax
 from ..models.pointing import point, pointing_map
-from ..train.frozen import own_state
+from ..train.precision import own_state
 
 # %% ../../nbs/evaluate/02_explain.ipynb #9cbc683c
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)

@@ -4,7 +4,7 @@
 
 # %% ../../nbs/train/00_frozen.ipynb #fdc5f3ca
 from __future__ import annotations
-import contextlib, copy, hashlib, os, re
+import copy, hashlib, re
 import torch
 from fastcore.basics import patch
 from torch import nn
@@ -13,7 +13,7 @@ from torch.fx.experimental.optimization import fuse
 from .precision import has_bf16
 
 # %% auto #0
-__all__ = ['fold_batchnorm', 'round_to_bf16', 'in_halves', 'FrozenNet', 'weights_key', 'code_key', 'own_state']
+__all__ = ['fold_batchnorm', 'round_to_bf16', 'in_halves', 'FrozenNet', 'weights_key', 'code_key']
 
 # %% ../../nbs/train/00_frozen.ipynb #53f08422
 def fold_batchnorm(module:nn.Module # A network or a part of one; it stays as it is
@@ -115,14 +115,3 @@ def _code_text(kind):
     if code is None: return ""
     numbers = [o for o in code.co_consts if isinstance(o, (int, float))]
     return f"{code.co_code.hex()} {code.co_names} {numbers}"
-
-# %% ../../nbs/train/00_frozen.ipynb #6108625a
-_born = os.getpid()
-
-@contextlib.contextmanager
-def own_state(device="cpu" # Where the network of the block runs
-             ):
-    "Compute without the caller's autocast and inference mode; after a fork, on one thread."
-    if os.getpid() != _born: torch.set_num_threads(1)  # a fork lacks the threads of OpenMP
-    with torch.inference_mode(False), torch.autocast(torch.device(device).type, enabled=False):
-        yield

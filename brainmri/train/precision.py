@@ -4,7 +4,7 @@
 
 # %% ../../nbs/train/00b_precision.ipynb #134bc421
 from __future__ import annotations
-import hashlib, os, time
+import contextlib, os, time
 from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,10 +12,11 @@ import torch
 from torch import nn
 from torch.fx import symbolic_trace
 from ..core import ConfigError, RunError, pick
-from ..store import cache_dir, read_json, write_json
+from ..data.cache import cache_lock, content_key
+from ..store import read_json, write_json
 
 # %% auto #0
-__all__ = ['PRECISIONS', 'list_precisions', 'cpu_has', 'has_bf16', 'time_arithmetics', 'measured_arithmetics',
+__all__ = ['PRECISIONS', 'list_precisions', 'cpu_has', 'has_bf16', 'own_state', 'time_arithmetics', 'measured_arithmetics',
            'fastest_precision', 'pick_precision', 'learns_in_bf16']
 
 # %% ../../nbs/train/00b_precision.ipynb #2674568a
@@ -41,6 +42,17 @@ def has_bf16(device="cpu" # Any device
             )->bool: # False for a CPU without instructions for it
     "Does a device compute in bfloat16 itself?"
     return torch.device(device).type != "cpu" or cpu_has("bf16")
+
+# %% ../../nbs/train/00b_precision.ipynb #6108625a
+_born = os.getpid()
+
+@contextlib.contextmanager
+def own_state(device="cpu" # Where the network of the block runs
+             ):
+    "Compute without the caller's autocast and inference mode; after a fork, on one thread."
+    if os.getpid() != _born: torch.set_num_threads(1)  # a fork lacks the threads of OpenMP
+    with torch.inference_mode(False), torch.autocast(torch.device(device).type, enabled=False):
+        yield
 
 # %% ../../nbs/train/00b_precision.ipynb #4141f938
 def _frozen_step(precision):
@@ -74,8 +86,9 @@ def _seconds(f):
 def time_arithmetics()->dict: # "frozen" and "learning" → arithmetic → seconds
     "Time a convolution in each arithmetic that this CPU has instructions for."
     can = [o for o in list_precisions() if o != "bf16" or has_bf16()]
-    return dict(frozen={o: _seconds(_frozen_step(o)) for o in can},
-                learning={o: _seconds(_learning_step(o)) for o in can if o != "winograd"})
+    with own_state(), torch.enable_grad():
+        return dict(frozen={o: _seconds(_frozen_step(o)) for o in can},
+                    learning={o: _seconds(_learning_step(o)) for o in can if o != "winograd"})
 
 # %% ../../nbs/train/00b_precision.ipynb #d2e0e2ef
 def _cpu_lines():
@@ -87,11 +100,12 @@ def _cpu_lines():
 def measured_arithmetics(can:tuple # Arithmetics, from `list_precisions`
                         )->dict: # As from `time_arithmetics`
     "Read what was measured on this kind of machine, or measure."
-    key = hashlib.sha256(repr((_cpu_lines(), can, torch.__version__)).encode()).hexdigest()[:20]
+    name = f"arithmetic-{content_key(_cpu_lines(), can, torch.__version__)}"
     try:
-        file = cache_dir()/f"arithmetic-{key}.json"
-        if not file.is_file(): write_json(file, time_arithmetics())
-        return read_json(file, dict, ["frozen", "learning"])
+        with cache_lock(name) as folder:  # so that processes that begin together choose the same
+            file = folder/f"{name}.json"
+            if not file.is_file(): write_json(file, time_arithmetics())
+            return read_json(file, dict, ["frozen", "learning"])
     except RunError: return time_arithmetics()  # no cache folder, or a file that was cut off
 
 # %% ../../nbs/train/00b_precision.ipynb #3667b64b

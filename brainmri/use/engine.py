@@ -21,8 +21,8 @@ from ..store import *
 from ..models.bodies import load_weights
 from ..models.pointing import pointing_map
 from ..models.recipes import Recipe, gate_features, recipe_network
-from ..train.frozen import FrozenNet, fold_batchnorm, own_state, weights_key
-from ..train.precision import pick_precision
+from ..train.frozen import FrozenNet, fold_batchnorm, weights_key
+from ..train.precision import own_state, pick_precision
 from .answers import render_answer
 from .bundle import WEIGHTS, count_channels, seal_onnx
 from .ood import Gate
