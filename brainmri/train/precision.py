@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 from torch.fx import symbolic_trace
-from ..core import ConfigError, RunError, pick
+from ..core import ConfigError, RunError, pick, seeded
 from ..data.cache import cache_lock, content_key
 from ..store import read_json, write_json
 
@@ -86,7 +86,7 @@ def _seconds(f):
 def time_arithmetics()->dict: # "frozen" and "learning" → arithmetic → seconds
     "Time a convolution in each arithmetic that this CPU has instructions for."
     can = [o for o in list_precisions() if o != "bf16" or has_bf16()]
-    with own_state(), torch.enable_grad():
+    with own_state(), torch.enable_grad(), seeded(0, "arithmetics"):  # the caller's random numbers stay as they are
         return dict(frozen={o: _seconds(_frozen_step(o)) for o in can},
                     learning={o: _seconds(_learning_step(o)) for o in can if o != "winograd"})
 
