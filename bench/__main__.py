@@ -12,7 +12,7 @@ import pandas as pd
 
 from . import measure
 from .gpu import gpu
-from .load import load
+from .load import load, long_load
 
 HERE = Path(__file__).parent
 #: Least ratio of the reference loop's seconds to ours, on two CPU cores; on a GPU it is 10 for each.
@@ -244,16 +244,23 @@ def study(a, data):
     return pd.DataFrame([done]), [f"the study took {done['seconds']:.0f} s, the target is {most}"] if done["seconds"] > most else []
 
 
+MANY = 10_000  #: So many images of the whole command, and more, are drawn, and 64 pixels wide
+
+
 def whole(a, data):
     "Where the time of the whole command goes, with one recipe, at several numbers of images; and the reference loop beside it."
     rows = []
     for n in a.whole:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
-            images, n = subset(data, n, Path(tmp)/"images")
-            args = dict(data=str(images), recipe="vgg16_frozen", weights=a.weights, out=f"{tmp}/run")
+            images, size = Path(tmp)/"images", None
+            if n < MANY: n = subset(data, n, images)[1]
+            else:
+                measure.run(["-m", "bench.auditing", json.dumps(dict(what="draw", n=n, folder=str(images)))])
+                size = 64
+            args = dict(data=str(images), recipe="vgg16_frozen", weights=a.weights, out=f"{tmp}/run", img_size=size)
             done = measure.run(["-m", "bench.whole", json.dumps(args)], BRAINMRI_CACHE=f"{tmp}/cache")
-            rows += [dict(images=n, part=k, seconds=v) for k, v in done["seconds"].items()]
-            if n <= a.reference_images: rows.append(dict(images=n, part="reference loop", seconds=reference_seconds(a, images)))
+            rows += [dict(images=n, img_size=size or 224, part=k, seconds=v) for k, v in done["seconds"].items()]
+            if n <= a.reference_images: rows.append(dict(images=n, img_size=224, part="reference loop", seconds=reference_seconds(a, images)))
             print(pd.DataFrame(rows).query("images == @n").to_string(header=False, index=False), flush=True)
     return pd.DataFrame(rows), []
 
@@ -373,14 +380,19 @@ def under_load(a, data):
     return load(data, a.weights)
 
 
+def long_loaded(a, data):
+    "The page after thousands of requests, four at a time, of a network for 64 pixels: what memory it keeps."
+    return long_load(data, a.weights, a.requests)
+
+
 MEASUREMENTS = dict(limit=limit, steps=steps, startup=startup, predict=predict, recipes=recipes, study=study, views=views, precision=precision, learning=learning, growth=growth,
                     whole=whole, folds=folds, audit=audit, shortcuts=shortcuts, labels=labels)
-ASKED_FOR = dict(gpu=gpu, load=under_load, ray=ray)  #: Only when they are named
+ASKED_FOR = dict(gpu=gpu, load=under_load, requests=long_loaded, ray=ray)  #: Only when they are named
 
 
 def main():
     p = argparse.ArgumentParser(prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("what", nargs="*", help=f"measurements, by default all: {', '.join(MEASUREMENTS)}; and gpu, load, ray")
+    p.add_argument("what", nargs="*", help=f"measurements, by default all: {', '.join(MEASUREMENTS)}; and gpu, load, requests, ray")
     p.add_argument("--data", help="folder of class folders; phantoms unless given")
     p.add_argument("--weights", help="file with VGG16's weights; random ones unless given")
     p.add_argument("--out", type=Path, default=Path("bench_results"), help="folder of the tables")
@@ -398,9 +410,10 @@ def main():
     p.add_argument("--sizes", type=int, nargs="*", default=[500, 2895, 20000], help="numbers of images in `growth`")
     p.add_argument("--hashes", type=int, nargs="*", default=[1000, 5000, 20000, 50000], help="numbers of hashes in `audit`")
     p.add_argument("--files", type=int, nargs="*", default=[3000, 50000], help="numbers of drawn files in `audit`")
-    p.add_argument("--whole", type=int, nargs="*", default=[240, 0], help="numbers of images in `whole`, 0 for all of the data")
+    p.add_argument("--whole", type=int, nargs="*", default=[240, 0], help="numbers of images in `whole`, 0 for all of the data; from 10,000 they are drawn")
     p.add_argument("--reference-images", type=int, default=300, help="most images on which `whole` times the reference loop, too")
     p.add_argument("--fold-images", type=int, nargs="*", default=[200, 800], help="numbers of phantoms in `folds`")
+    p.add_argument("--requests", type=int, default=10_000, help="how many in `requests`")
     p.add_argument("--drawn", help="folder in which `growth` keeps its phantoms for the next time")
     p.add_argument("--cache", help="cache folder of `views`, `precision` and `learning`; a new one unless given")
     a = p.parse_args()

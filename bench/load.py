@@ -9,6 +9,7 @@ import pandas as pd
 from . import prediction
 
 LIMIT, REST = 240, 30  #: Seconds that a crowd, and people one after the other, may take
+LONG = 1800  #: Seconds that many thousands of requests may take
 
 
 def serve_forever(folder):
@@ -93,21 +94,42 @@ def row(what, process, f):
     return out
 
 
+def few(url, pictures, times, n, seconds=REST):
+    "What `n` people at once get, `times` times or until the seconds are over."
+    end, found = time.time() + seconds, []
+    while len(found) < times*n and time.time() < end: found += together(url, n, pictures[:1])
+    return found
+
+
+def first_pictures(data):
+    "Three files of a folder of images."
+    from brainmri.data.index import index_images
+    return [Path(o).read_bytes() for o in index_images(data, progress=False).filepath[:3]]
+
+
+def long_load(data, weights=None, requests=10_000, parts=5):
+    "The page after thousands of requests, four at a time, of a network for 64 pixels: what memory it keeps."
+    pictures = first_pictures(data)
+    with tempfile.TemporaryDirectory() as d, serving(prediction.bundle(d, weights, 64)) as (url, process):
+        few(url, pictures, 3, 4)
+        each = requests//parts
+        rows = [row(f"requests {i*each + 1:,} to {(i + 1)*each:,}", process, lambda: few(url, pictures, each//4, 4, LONG/parts))
+                for i in range(parts)]
+    t = pd.DataFrame(rows)
+    first, last = t.memory_mb.iloc[[0, -1]]
+    missed = [f"memory grew from {first:.0f} to {last:.0f} MB"] if last > 1.1*first else []
+    return t, missed + [f"{o.what}: {o.failed} got no answer and no words" for o in t.itertuples() if o.failed]
+
+
 def load(data, weights=None, many=200):
     "The page with one person, with 20 and with 200 at once: seconds, seconds of processor time, memory."
-    from brainmri.data.index import index_images
-    pictures = [Path(o).read_bytes() for o in index_images(data, progress=False).filepath[:3]]
-    rows = []
+    pictures, rows = first_pictures(data), []
     with tempfile.TemporaryDirectory() as d, serving(prediction.bundle(d, weights)) as (url, process):
-        def few(times, n):
-            end, found = time.time() + REST, []
-            while len(found) < times*n and time.time() < end: found += together(url, n, pictures[:1])
-            return found
-        few(3, 1)
-        rows.append(row("1 person, 1 picture, 10 times", process, lambda: few(10, 1)))
+        few(url, pictures, 3, 1)
+        rows.append(row("1 person, 1 picture, 10 times", process, lambda: few(url, pictures, 10, 1)))
         rows.append(row("20 people at once, 3 pictures each", process, lambda: together(url, 20, pictures)))
         rows.append(row("200 people at once, 1 picture each", process, lambda: together(url, 200, pictures[:1])))
-        rows += [row("then others, 4 at a time", process, lambda: few(many//4, 4)) for _ in range(2)]
+        rows += [row("then others, 4 at a time", process, lambda: few(url, pictures, many//4, 4)) for _ in range(2)]
     t = pd.DataFrame(rows)
     missed = [f"{o.what}: p50 {o.p50_s:.2f} s" for o, most in zip(t.itertuples(), (.4, 2.5)) if o.p50_s > most]
     return t, missed + [f"{o.what}: {o.failed} got no answer and no words" for o in t.itertuples() if o.failed]

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np, torch
 
 
-def bundle(folder, weights=None):
+def bundle(folder, weights=None, img_size=224):
     "A folder with a fine-tuned VGG's bundle; its head is random, which changes no time."
+    from dataclasses import replace
     from brainmri.models.bodies import body_weights, save_weights
     from brainmri.models.recipes import get_recipe, recipe_network
     from brainmri.use.bundle import write_bundle
-    r = get_recipe("vgg16_finetune")
+    r = replace(get_recipe("vgg16_finetune"), img_size=img_size)
     state = body_weights(weights)[0]
     save_weights(recipe_network(r, state=state), Path(folder)/"model.safetensors")
     write_bundle(folder, r)
