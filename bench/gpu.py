@@ -3,11 +3,13 @@
     python -m bench gpu --data IMAGES --weights FILE            # on the GPU
     python -m bench gpu --device cpu --minutes 3 --size 64      # the same code on a CPU, as a stand-in
 
-Each check is one row: what, the figure, what was expected, and whether it held. A check for which no time is left
-is a row that says "not measured"."""
-import json, shutil, subprocess, sys, tempfile, threading, time
+Each check is one row: what, the figure, what was expected, and whether it held. A check for which no time is left,
+or that is still running when the time is over, is a row that says "not measured". `--images N` takes so many of the images."""
+import json, shutil, signal, subprocess, sys, tempfile, threading, time
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -57,7 +59,21 @@ def make_training(s, df, recipe="vgg16_finetune", device=None, precision="fp32",
     if kwargs.get("cache", True) and r.body != "pixels":
         features = FeatureCache(df, make_body("vgg16_bn", seed=0, img_size=s.size), "vgg16_bn", s.size, **how)
     learn = make_learner(mri_dls(df, s.size, r.bs, device=device), r, "vgg16_bn", None, seed=0)
+    without_dropout(learn.model)
     return Training(learn, df, r, "vgg16_bn", features, aug_views=0, **how, **kwargs)
+
+
+def without_dropout(model):
+    "Switch off dropout, whose masks a GPU draws otherwise than a CPU."
+    import torch
+    for m in model.modules():
+        if isinstance(m, torch.nn.Dropout): m.p = 0
+
+
+@contextmanager
+def own_cache():
+    "An empty cache folder, so that nothing is read that another device or call computed."
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache, patch.dict("os.environ", BRAINMRI_CACHE=cache): yield
 
 
 def farthest(a, b):
@@ -67,10 +83,11 @@ def farthest(a, b):
 
 
 def same_history(s, recipe, precision):
-    "A training here and on the CPU in float32, epoch by epoch."
+    "A training here and on the CPU in float32, epoch by epoch, each from an empty cache."
+    import torch
     df = small_set(s)
-    here = make_training(s, df, recipe, precision=precision).fit()
-    there = make_training(s, df, recipe, device="cpu").fit()
+    with own_cache(), torch.backends.cudnn.flags(allow_tf32=False): here = make_training(s, df, recipe, precision=precision).fit()
+    with own_cache(): there = make_training(s, df, recipe, device="cpu").fit()
     return farthest(here, there), f"at most {CLOSE[precision]}", farthest(here, there) <= CLOSE[precision]
 
 
@@ -96,7 +113,7 @@ def resumed_is_undisturbed(s):
 def memory_halves_the_batch(s):
     """Memory for less than one batch: the training goes on with fewer images at a time, to the same history.
 
-    It is that of the head, without dropout: dropout, and the BatchNorm of a last stage that learns, see a batch in two halves differently."""
+    It is that of the head, since the BatchNorm of a last stage that learns sees a batch in two halves differently."""
     import torch
     df = small_set(s)
     roomy, short = make_training(s, df), make_training(s, df)
@@ -105,9 +122,6 @@ def memory_halves_the_batch(s):
     short.learn.model.register_forward_pre_hook(narrow)
     short.learn.model[1].register_forward_pre_hook(narrow)
     short._may_run_out = lambda: True
-    for t in (roomy, short):
-        for m in t.learn.model.modules():
-            if isinstance(m, torch.nn.Dropout): m.p = 0
     difference = farthest(roomy.fit_phase(0), short.fit_phase(0))
     return difference, "half the batch, at most 0.05", short.held <= 8 and difference <= .05
 
@@ -122,13 +136,14 @@ def real_memory(s):
     torch.cuda.set_per_process_memory_fraction(min(1., (torch.cuda.memory_reserved() + 6e8)/total))
     try: wide.fit()
     finally: torch.cuda.set_per_process_memory_fraction(1.)
-    return wide.held, "a history, whatever was held at once", len(wide.history) > 0
+    return wide.held, f"fewer than {wide.recipe.bs} images held at once", wide.held < wide.recipe.bs and len(wide.history) > 0
 
 
 def marked_cells(s):
     "The notebook cells marked `#| cuda`."
     if not s.on_gpu: return np.nan, "only on a GPU", None
-    command = ["nbdev_test", "--flags", "cuda", "--path", "nbs/tutorials/gpu_box.ipynb"]
+    call = "import sys; from nbdev.test import nbdev_test; sys.exit(nbdev_test(flags='cuda', path='nbs/tutorials/gpu_box.ipynb'))"
+    command = [sys.executable, "-c", call]  # no script is on PATH where wheels were unpacked into a folder
     done = subprocess.run(command, capture_output=True, text=True, timeout=max(1, s.left()))
     return done.returncode, "0", done.returncode == 0
 
@@ -159,7 +174,7 @@ class Busy:
 
 def whole_study(s):
     "The five recipes in one call from an empty cache: seconds, and the share of time in which the GPU was busy."
-    args = dict(study=str(s.data), weights=s.weights, device=s.device, out=str(s.out/"run"))
+    args = dict(study=str(s.data), weights=s.weights, device=s.device, out=str(s.out/"run"), img_size=None if s.on_gpu else s.size)
     shutil.rmtree(s.out/"run", ignore_errors=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache, Busy() if s.on_gpu else _Idle() as busy:
         done = measure.run(["-m", "bench.training", json.dumps(args)], timeout=max(1, s.left()), BRAINMRI_CACHE=cache)
@@ -171,6 +186,19 @@ class _Idle:
     def __enter__(self): return self
     def __exit__(self, *error): pass
     def share(self): return np.nan
+
+
+def peak_share(s):
+    """Share of the machine's matrix product that the whole study reaches: the operations of its convolutions over its seconds.
+
+    Counted are the frozen body once for each image, and forward and backward the last stage where it learns; new views are not."""
+    if s.study is None: return np.nan, "not measured: the study didn't end", None
+    from brainmri.models.bodies import make_body
+    body, n = make_body("vgg16_bn").eval(), s.study["images"]
+    early = measure.conv_flops(body[0], (3, 224, 224))
+    last = measure.conv_flops(body[1], (512, 14, 14))
+    flops = n*(early + last) + 12*.7*n*3*last  # twelve epochs of the last stage, backward twice as much as forward
+    return flops/s.study["seconds"]/measure.machine_limit(s.device)[0], "no target", None
 
 
 def busy_share(s):
@@ -222,15 +250,26 @@ def predictions(s):
 def checks():
     "Name → check, with the seconds it should have left to begin, in the order of what matters most."
     named = {f"history of {r} in {p} here and on a CPU": (partial(same_history, recipe=r, precision=p), 20)
-             for r in ("ann_baseline", "vgg16_finetune") for p in ("fp32", "bf16")}
+             for r, p in (("ann_baseline", "fp32"), ("vgg16_finetune", "fp32"), ("vgg16_finetune", "bf16"))}  # an ANN never learns in bf16
     named |= {
         "cached against uncached": (cached_is_uncached, 15), "resumed against undisturbed": (resumed_is_undisturbed, 15),
         "out of memory (played)": (memory_halves_the_batch, 15), "out of memory (real)": (real_memory, 15),
         "frozen body, share of the limit": (frozen_share, 20), "whole study, seconds": (whole_study, 60),
-        "whole study, GPU busy": (busy_share, 0), "predictions, images per second": (predictions, 15)}
+        "whole study, GPU busy": (busy_share, 0), "whole study, share of the limit": (peak_share, 5), "predictions, images per second": (predictions, 15)}
     named |= {f"{r}, times as fast as the reference loop": (partial(against_the_loop, recipe=r), 40)
               for r in ("vgg16_frozen", "vgg16_finetune")}
     return named | {"cells marked for a GPU": (marked_cells, 60)}
+
+
+def in_time(s, check, needs):
+    "The result of a check, if it begins and ends before the time is over."
+    if s.left() <= needs: return np.nan, "not measured: no time left", None
+    def over(*_): raise TimeoutError
+    signal.signal(signal.SIGALRM, over)
+    signal.alarm(max(1, int(s.left())))
+    try: return check(s)
+    except (TimeoutError, subprocess.TimeoutExpired): return np.nan, "not measured: the time was over", None
+    finally: signal.alarm(0)
 
 
 def table(s):
@@ -238,7 +277,7 @@ def table(s):
     rows = []
     for name, (check, needs) in checks().items():
         start = time.perf_counter()
-        try: value, expected, held = check(s) if s.left() > needs else (np.nan, "not measured: no time left", None)
+        try: value, expected, held = in_time(s, check, needs)
         except Exception as e: value, expected, held = np.nan, f"{type(e).__name__}: {str(e)[:200]}", False
         except SystemExit as e: value, expected, held = np.nan, str(e)[-200:], False  # a process that failed
         rows.append(dict(what=name, value=value, expected=expected, held=held, seconds=time.perf_counter() - start))

@@ -19,6 +19,7 @@ def best_of(n, f):
 def matmul_rate(dtype=torch.float32, device="cpu", n=2048):
     "Floating-point operations a second of a matrix product of n×n, an addition and a multiplication counting as two."
     if device == "cpu" and dtype == torch.bfloat16: n = 512  # takes long where it is emulated
+    if device != "cpu": n = 8192  # a smaller product ends before it is under way
     a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
     def f():
         a @ b
@@ -30,6 +31,12 @@ def machine_limit(device="cpu"):
     "The faster of the float32 and the bfloat16 matrix product, in operations a second, and both."
     rates = {str(d).removeprefix("torch."): matmul_rate(d, device) for d in (torch.float32, torch.bfloat16)}
     return max(rates.values()), rates
+
+
+def copy_rate(n=2**28):
+    "Bytes a second that this machine's memory takes, read and written, in a copy of `n` float32 numbers."
+    x, y = torch.ones(n), torch.ones(n)
+    return 8*n/best_of(5, lambda: y.copy_(x))
 
 
 def conv_flops(module, shape):

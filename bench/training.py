@@ -82,11 +82,11 @@ def stages(folder):
     return dict(out, total_seconds=sum(v for k, v in out.items() if k.endswith("seconds")), cache_mb=disk/1e6)
 
 
-def study(data, out, weights=None, device=None):
+def study(data, out, weights=None, device=None, img_size=None):
     "`train_all` on `data` at the study's settings."
     import brainmri
     start = time.perf_counter()
-    res = brainmri.train_all(data, weights=weights, device=device, split="random", out=out, progress=False)
+    res = brainmri.train_all(data, weights=weights, device=device, split="random", out=out, img_size=img_size, progress=False)
     seconds = time.perf_counter() - start
     f1 = {f"valid_{r}": v for r, v in zip(res.table.recipe, res.table.valid_macro_f1)}
     settings = {k: res.run.config[k] for k in ("precision", "aug_views")}

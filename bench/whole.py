@@ -6,13 +6,21 @@ from collections import defaultdict
 
 #: What is counted apart: module, class (or none), function → part. Time in a part within a part counts for the inner one.
 PARTS = {
-    ("brainmri.study.study", None, "begin"): "index, audit, split",
+    ("brainmri.study.study", None, "begin"): "the rest",
+    ("brainmri.study.beginning", None, "read_data"): "index",
+    ("brainmri.study.beginning", None, "audit"): "audit",
+    ("brainmri.data.audit", "Audit", "_probed"): "audit: probes for shortcuts",
     ("brainmri.study.beginning", None, "initial_weights"): "starting weights",
+    ("brainmri.train.loop", None, "decoded"): "decoding", ("brainmri.train.features", None, "decoded"): "decoding",
+    ("brainmri.study.training", "Study", "training"): "building networks",
+    ("brainmri.train.loop", "Training", "_note"): "weights and bundles", ("brainmri.study.training", None, "write_bundle"): "weights and bundles",
     ("brainmri.train.features", "FeatureCache", "fill"): "frozen features",
     ("brainmri.train.loop", "Training", "fit_phase"): "training",
     ("brainmri.train.loop", "Training", "answers"): "scores and features for the gate",
     ("brainmri.study.training", "Study", "fit_gate"): "gate",
-    ("brainmri.study.training", "Study", "try_best"): "trials",
+    ("brainmri.study.training", "Study", "try_best"): "trials: the rest", ("brainmri.study.trials", None, "load"): "trials: the rest",
+    ("brainmri.study.trials", None, "robustness"): "trials: worse images", ("brainmri.study.trials", None, "border_test"): "trials: borders",
+    ("brainmri.study.trials", None, "refusals"): "trials: other pictures",
     ("brainmri.study.training", "Study", "finish"): "report and pictures"}
 
 
@@ -39,7 +47,9 @@ def whole(data, recipe, weights, out, **settings):
     "Run `train_all` with one recipe; seconds of its parts."
     import importlib
     shares = Shares("imports")
+    from brainmri.models.recipes import Phase, Recipe, add_recipe
     from brainmri.study.study import train_all
+    add_recipe(Recipe("vgg16_pool_head", "VGG16, fastai's head alone", "pool", (Phase(8, 1e-3, 1e-4, "head"),)))
     for (module, owner, name), part in PARTS.items():
         home = importlib.import_module(module)
         shares.watch(getattr(home, owner) if owner else home, name, part)

@@ -37,7 +37,7 @@ def plan_trials(self:Study,
                 predictor, # From `load`
                 files # From `picture_files`, of some images
                )->tuple: # Images, and strengths
-    "Fit the trials into a twentieth of the training time, or into four seconds."
+    "Fit the artifacts into a twentieth of the training time, or four seconds; eight images are the least."
     if self.config.n_robust: return self.config.n_robust, _STRENGTHS[0]
     seconds = max(4, sum(self.metrics(r)["seconds"] for r in self.recipes)/20)
     predictor.predict(files[:2])  # the first answers take longer

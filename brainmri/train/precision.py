@@ -99,8 +99,8 @@ def _cpu_lines():
 @lru_cache
 def measured_arithmetics(can:tuple # Arithmetics, from `list_precisions`
                         )->dict: # As from `time_arithmetics`
-    "Read what was measured on this kind of machine, or measure."
-    name = f"arithmetic-{content_key(_cpu_lines(), can, torch.__version__)}"
+    "Read what was measured with as many threads on this kind of machine, or measure."
+    name = f"arithmetic-{content_key(_cpu_lines(), can, torch.__version__, torch.get_num_threads())}"
     try:
         with cache_lock(name) as folder:  # so that processes that begin together choose the same
             file = folder/f"{name}.json"
