@@ -409,6 +409,16 @@ def startup(a, data):
     return out, misses + ([f"import brainmri.all takes {ratio:.2f} times as long as fastai, the target is 1.10"] if ratio > 1.1 else [])
 
 
+def tests(a, data):
+    "The README's test command from an empty cache: seconds of each notebook, and of all with two processes at a time."
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
+        done = measure.run(["-m", "bench.testing"], BRAINMRI_CACHE=cache, OMP_NUM_THREADS=1)
+    rows = [dict(what="all", seconds=done["seconds"], peak_mb=done["peak_mb"])]
+    out = pd.DataFrame(rows + [dict(what=name, seconds=float(seconds)) for name, seconds in done["each"]])
+    missed = [f"the tests took {done['seconds']:.0f} s, the target is 300"] if done["seconds"] > 300 else []
+    return out, missed + ([f"the tests took {done['peak_mb']} MB, the target is 6000"] if done["peak_mb"] > 6000 else [])
+
+
 def machine(device):
     "What ran the measurements."
     from brainmri.study.run import environment
@@ -431,12 +441,12 @@ def long_loaded(a, data):
 MEASUREMENTS = dict(limit=limit, bounds=bounds, steps=steps, startup=startup, predict=predict, recipes=recipes, study=study, views=views, precision=precision, learning=learning, growth=growth,
                     whole=whole, folds=folds, audit=audit, shortcuts=shortcuts, labels=labels)
 FEW = dict(recipes=183)  #: Images that are taken unless `--images` says otherwise
-ASKED_FOR = dict(gpu=gpu, load=under_load, requests=long_loaded, ray=ray)  #: Only when they are named
+ASKED_FOR = dict(gpu=gpu, load=under_load, requests=long_loaded, ray=ray, tests=tests)  #: Only when they are named
 
 
 def main():
     p = argparse.ArgumentParser(prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("what", nargs="*", help=f"measurements, by default all: {', '.join(MEASUREMENTS)}; and gpu, load, requests, ray")
+    p.add_argument("what", nargs="*", help=f"measurements, by default all: {', '.join(MEASUREMENTS)}; and gpu, load, requests, ray, tests")
     p.add_argument("--data", help="folder of class folders; phantoms unless given")
     p.add_argument("--weights", help="file with VGG16's weights; random ones unless given")
     p.add_argument("--out", type=Path, default=Path("bench_results"), help="folder of the tables")
