@@ -2,12 +2,12 @@
 
     python -m reliability                  # every trial but the long ones
     python -m reliability hostile kill     # some of them
-    python -m reliability --quick hostile  # a part of each, for a first look
+    python -m reliability --quick hostile  # a part of each, for a first look, in a folder of its own
 
 A trial is a module of this package with a function `run(quick)` that returns a table, a row a case: `case` says what was tried, `found` what
 happened, `held` whether that is as it must be. Each table is written to OUT/NAME.csv and a line for each trial to OUT/summary.csv, which the
 page explanations/reliability of the site reads. The exit status is 1 if anything didn't hold."""
-import argparse, importlib, sys, time
+import argparse, importlib, sys, tempfile, time
 from pathlib import Path
 
 import pandas as pd
@@ -35,10 +35,12 @@ def main():
     p = argparse.ArgumentParser(prog="python -m reliability", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("trials", nargs="*", help=f"which ones: {', '.join(TRIALS)}; {' and '.join(LONG)} only if they are named")
     p.add_argument("--quick", action="store_true", help="a part of each")
-    p.add_argument("--out", type=Path, default=HERE.parent/"nbs"/"results"/"reliability", help="folder of the tables")
+    p.add_argument("--out", type=Path, help="folder of the tables; by default that of the page, and with --quick a new one")
     a = p.parse_args()
     unknown = [o for o in a.trials if o not in TRIALS]
     if unknown: p.error(f"there is no trial {', '.join(unknown)}: expected some of {', '.join(TRIALS)}")
+    a.out = a.out or (Path(tempfile.mkdtemp(prefix="reliability-")) if a.quick else HERE.parent/"nbs"/"results"/"reliability")
+    print(f"Tables: {a.out}", flush=True)
     a.out.mkdir(parents=True, exist_ok=True)
     lines = [try_one(o, a.quick, a.out) for o in a.trials or [t for t in TRIALS if t not in LONG]]
     file = a.out/"summary.csv"

@@ -204,6 +204,8 @@ def _set_up(self:Training, learn, part):
 @patch
 def _callbacks(self:Training):
     o, cbs = self.options, [*L(self.options.cbs)]
+    for cb in cbs:
+        if getattr(cb, "log_preds", False): cb.log_preds = False  # what learns sees activations, not pictures
     if self.processes > 1: cbs.append(ShareOfBatch())
     if o.early_stop:
         cbs.append(EarlyStoppingCallback("f1_score", comp=np.greater, patience=o.early_stop))

@@ -75,22 +75,26 @@ def _learning_step(precision):
     return step
 
 # %% ../../nbs/train/00b_precision.ipynb #69c57063
-def _seconds(f):
-    "The shortest of four calls; the first alone if that took long."
-    times = []
-    while len(times) < 4 and sum(times) < .25:
-        start = time.perf_counter()
-        f()
-        times.append(time.perf_counter() - start)
-    return min(times)
+def _in_turn(steps):
+    "Name → the two shortest of five calls; a function that takes long is called once."
+    times = {name: [] for name in steps}
+    for _ in range(5):
+        for name, f in steps.items():
+            if sum(times[name]) >= .25: continue
+            start = time.perf_counter()
+            f()
+            times[name].append(time.perf_counter() - start)
+    return {name: sorted(o)[:2] for name, o in times.items()}
 
 # %% ../../nbs/train/00b_precision.ipynb #c3f9b7da
-def time_arithmetics()->dict: # "frozen" and "learning" → arithmetic → seconds
+def time_arithmetics()->dict: # "frozen" and "learning" → arithmetic → seconds; "steady": do they count?
     "Time a convolution in each arithmetic."
     can = list_precisions()
     with own_state(), torch.enable_grad(), seeded(0, "arithmetics"):  # the caller's random numbers stay as they are
-        return dict(frozen={o: _seconds(_frozen_step(o)) for o in can},
-                    learning={o: _seconds(_learning_step(o)) for o in can if o != "winograd"})
+        frozen = _in_turn({o: _frozen_step(o) for o in can})
+        learning = _in_turn({o: _learning_step(o) for o in can if o != "winograd"})
+    steady = all(o[-1] < 1.5*o[0] for o in (*frozen.values(), *learning.values()))
+    return dict(frozen={k: o[0] for k, o in frozen.items()}, learning={k: o[0] for k, o in learning.items()}, steady=steady)
 
 # %% ../../nbs/train/00b_precision.ipynb #d2e0e2ef
 def _cpu_lines():
@@ -106,8 +110,12 @@ def measured_arithmetics(can:tuple # Arithmetics, from `list_precisions`
     try:
         with cache_lock(name) as folder:  # so that processes that begin together choose the same
             file = folder/f"{name}.json"
-            if not file.is_file(): write_json(file, time_arithmetics())
-            return read_json(file, dict, ["frozen", "learning"])
+            kept = read_json(file, dict, ["frozen", "learning", "steady"]) if file.is_file() else None
+            if kept and kept["steady"]: return kept
+            found = time_arithmetics()
+            if kept and not found["steady"]: return kept
+            write_json(file, found)
+            return found
     except RunError: return time_arithmetics()  # no cache folder, or a file that was cut off
 
 # %% ../../nbs/train/00b_precision.ipynb #3667b64b
