@@ -26,8 +26,8 @@ from ..data.registry import recognize
 
 # %% ../../nbs/study/02_external.ipynb #dcbc574c
 from ..evaluate.calibrate import coverages
-from ..evaluate.metrics import judge, unpaired_difference
-from .records import Run, read_predictions
+from ..evaluate.metrics import judge, macro_f1, unpaired_difference
+from .records import Run, read_predictions, single_views
 from .render import paragraphs, sentences, table_html
 from .report import write_card, write_report
 from ..use.predict import Predictor
@@ -82,13 +82,13 @@ def _repr_html_(self:External):
 def _compare(run, recipe, new, probs):
     "Compare with the run's own images, and collect facts for the sentences."
     part, classes = run.part(recipe), run.classes
-    far, own = ~new.tested, read_predictions(run, recipe, part)
+    far, own = ~new.tested, single_views(read_predictions(run, recipe, part))  # as those from elsewhere
     missing = [c for c in classes if c not in set(new.label[far])]
     here = new.y[far], probs[far].argmax(1), new.group[far]
     drop = None if missing else unpaired_difference(here, (own.y, own.pred, own.group), classes)
     where = "test" if part == "test" else "validation"
-    return dict(drop=drop, missing=missing, tested=int(new.tested.sum()), where=where,
-                own_f1=run.metrics[recipe][part]["macro_f1"], title=run.titles[recipe])
+    return dict(drop=drop, missing=missing, tested=int(new.tested.sum()), where=where, single="single_0" in own,
+                own_f1=macro_f1(own.y, own.pred, classes), title=run.titles[recipe])
 
 # %% ../../nbs/study/02_external.ipynb #cb1cf4e2
 def _keep(folder, found, new, probs, classes):

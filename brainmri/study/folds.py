@@ -15,10 +15,10 @@ from ..evaluate.metrics import judge, macro_f1
 from ..store import read_json, write_csv, write_json
 
 # %% auto #0
-__all__ = ['FoldedStudy']
+__all__ = ['FoldedStudy', 'mean_history']
 
 # %% ../../nbs/study/05b_folds.ipynb #069ae668
-from .records import choose, comparison_table, read_recipe, read_run
+from .records import choose, comparison_table, read_recipe, read_run, single_views
 from .figures import image_figures
 from .report import write_card, write_report
 from .results import Results
@@ -90,6 +90,15 @@ def train_recipes(self:FoldedStudy):
         study.say(f"Fold {fold} of {len(self.numbers)}" + (f", dealt anew ({repeat})" if repeat > 1 else ""))
         study.train_recipes()
 
+# %% ../../nbs/study/05b_folds.ipynb #21b8f750
+def mean_history(histories # One table per fold, as `read_history` gives them
+                )->pd.DataFrame: # One row per epoch, and in `folds` how many folds it averages
+    "Average the histories of folds, each phase by itself."
+    counted = [o.assign(epoch=o.groupby("phase").cumcount()) for o in histories]  # within the phase
+    rows = pd.concat(counted).groupby(["phase", "epoch"])
+    found = rows.mean().assign(folds=rows.size()).reset_index()
+    return found.assign(epoch=range(1, len(found) + 1))[[*histories[0], "folds"]]
+
 # %% ../../nbs/study/05b_folds.ipynb #77bfc3a1
 @patch
 def pool(self:FoldedStudy,
@@ -102,10 +111,10 @@ def pool(self:FoldedStudy,
     p = pd.concat([o[2].assign(fold=i) for i, o in zip(self.numbers, found)], ignore_index=True)
     p = p if is_open else p[p.split == "valid"]
     parts = {part: self.judged(p[p.split == part]) for part in ("valid", "test")}
-    held = p[p.split == ("test" if is_open else "valid")]
+    held = single_views(p[p.split == ("test" if is_open else "valid")])
     fitted = fit_calibration(held.y.to_numpy(), held.filter(like="prob_").to_numpy(), self.classes)
     write_csv(folder/"predictions.csv", p)
-    history = pd.concat([o[1] for o in found]).groupby("epoch", as_index=False).mean().astype(dict(phase=int))
+    history = mean_history([o[1] for o in found])
     write_csv(folder/"history.csv", history)
     each = [dict(fold=i, valid_macro_f1=m["valid"]["macro_f1"], test_macro_f1=m["test"] and m["test"]["macro_f1"])
             for i, m in zip(self.numbers, metrics)]

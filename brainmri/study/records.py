@@ -17,7 +17,7 @@ from ..evaluate.calibrate import calibrate, conformal_sets, cross_calibrate
 from ..evaluate.metrics import mcnemar, paired_difference
 
 # %% auto #0
-__all__ = ['RUN_TABLES', 'read_run_table', 'read_recipe', 'Run', 'read_run', 'read_history', 'read_predictions',
+__all__ = ['RUN_TABLES', 'read_run_table', 'read_recipe', 'Run', 'read_run', 'read_history', 'read_predictions', 'single_views',
            'comparison_table', 'chosen_by', 'choose', 'leaders', 'compare', 'tied', 'parameter_table']
 
 # %% ../../nbs/study/00_records.ipynb #d535524f
@@ -154,6 +154,15 @@ def read_predictions(run:Run, # From `read_run`
     df = df[df.split == split].sort_values("filepath", kind="stable", ignore_index=True)
     groups = run.index.set_index("filepath").get("group", pd.Series(dtype=object))
     return df.assign(group=df.filepath.map(groups).fillna(df.filepath))
+
+# %% ../../nbs/study/00_records.ipynb #b2494ba5
+def single_views(predictions # From `read_predictions`
+                )->pd.DataFrame: # The same, with pred and prob_CLASS … for the images alone
+    "Take the answers for the images alone, where the run averaged views."
+    alone = predictions.filter(regex=r"^single_\d+$").dropna(axis=1).to_numpy()
+    if not alone.size: return predictions
+    probs = dict(zip(predictions.filter(regex="^prob_"), alone.T))
+    return predictions.assign(pred=alone.argmax(1), **probs)
 
 # %% ../../nbs/study/00_records.ipynb #15d0c515
 @patch(as_prop=True)

@@ -294,10 +294,11 @@ def _views(predictor, rows, view, seed):
 
 @patch
 def _averaged(self:Results, name, rows):
-    "Probabilities for images, averaged over as many views as the run averages."
+    "Probabilities averaged over the run's views, and with `tta` those for the images alone."
     predictor, config = self.predictor(name), self.run.config
+    alone = predictor.raw(picture_files(rows))
     views = [_views(predictor, rows, o, config["seed"]) for o in range(config.get("tta") or 0)]
-    return np.mean([predictor.raw(picture_files(rows)), *views], axis=0)
+    return np.mean([alone, *views], axis=0), alone if views else None
 
 # %% ../../nbs/study/05_results.ipynb #8883b59a
 @patch
@@ -316,8 +317,8 @@ def open_test(self:Results,
         if changed := changed_files(there):
             raise RunError(f"{counted(len(changed), 'image')} changed since the run, such as {changed[0]}: restore them, "
                            "or validate on the new ones.")
-        probs = self._averaged(name, there)
-        keep_predictions(self.path/name/"predictions.csv", rows, probs, self.run.classes)
+        probs, alone = self._averaged(name, there)
+        keep_predictions(self.path/name/"predictions.csv", rows, probs, self.run.classes, alone)
         scores = judge(rows["y"].values, probs, rows["group"].values, classes=self.run.classes)
         write_json(file, {**read_json(file), "test": scores})
         write_csv(self.path/"comparison.csv", read_run(self.path).table)

@@ -120,10 +120,12 @@ def note_opening(folder, # Of the run
 def keep_predictions(file, # predictions.csv
                      rows, # Rows with filepath, split and y
                      probs, # Probabilities, (rows, classes)
-                     classes # Class names, in the order of `y`
+                     classes, # Class names, in the order of `y`
+                     alone=None # With `tta`, the probabilities for the images alone: columns single_0, single_1 …
                     ):
     "Write the probabilities of one part of the split, and keep the other part in the file."
     columns = {f"prob_{c}": probs[:, i] for i, c in enumerate(classes)}
+    if alone is not None: columns |= {f"single_{i}": o for i, o in enumerate(alone.T)}
     table = rows[["filepath", "split", "y"]].assign(pred=probs.argmax(1), **columns)
     old = read_run_table(file) if Path(file).exists() else table.head(0)
     others = old[~old.split.isin(table.split)]

@@ -142,14 +142,16 @@ def score(self:Study,
           t:Training, # Trained
           part:str, # "valid" or "test"
           folder # Where its predictions.csv is
-         )->tuple: # Scores for metrics.json, class numbers, probabilities
+         )->tuple: # Scores for metrics.json, class numbers, probabilities for the images alone
     "Score a network on one part of the split, and keep its predictions."
     if part == "test": t.df = self.index  # opens the test set
     rows = np.flatnonzero(t.df["split"].values == part)
-    images, probs = t.df.iloc[rows], t.probs(rows) if part == "test" else t.valid_probs()
-    keep_predictions(folder/"predictions.csv", images, probs, self.classes)
+    views = dict.fromkeys([self.config.tta or 0, 0])
+    probs = [t.probs(rows, o) if part == "test" else t.valid_probs(o) for o in views]
+    images = t.df.iloc[rows]
+    keep_predictions(folder/"predictions.csv", images, probs[0], self.classes, *probs[1:])
     y = images["y"].values
-    return judge(y, probs, images["group"].values, self.classes), y, probs
+    return judge(y, probs[0], images["group"].values, self.classes), y, probs[-1]
 
 # %% ../../nbs/study/05a_training.ipynb #766cb510
 @patch
@@ -201,7 +203,7 @@ def _keep(self:Study, r, t, history=None):
     "Score and calibrate a trained network or an average, and write its records."
     folder = self.folder/r.name
     valid, y, probs = self.score(t, "valid", folder)
-    fitted = fit_calibration(y, t.valid_probs(0) if self.config.tta else probs, self.classes)
+    fitted = fit_calibration(y, probs, self.classes)
     if r.parts: history, about = self._average(r, fitted, valid, y, probs)
     else:
         self.write_bundle(t, fitted, valid)
@@ -229,9 +231,9 @@ class _Average:
     def __init__(self, parts):
         self.parts, self.df = parts, parts[0].df
     def valid_probs(self, tta=None): return np.mean([t.valid_probs(tta) for t in self.parts], axis=0)
-    def probs(self, rows):
+    def probs(self, rows, tta=None):
         for t in self.parts: t.df = self.df
-        return np.mean([t.probs(rows) for t in self.parts], axis=0)
+        return np.mean([t.probs(rows, tta) for t in self.parts], axis=0)
 
 # %% ../../nbs/study/05a_training.ipynb #977eb4c9
 @patch

@@ -313,10 +313,11 @@ def answers(self:Training,
 # %% ../../nbs/train/04_loop.ipynb #1a3c9173
 @patch
 def probs(self:Training,
-          rows # Row positions in `df`, of any split
+          rows, # Row positions in `df`, of any split
+          tta:int=None # Augmented views to average; the option's by default, 0 for the images alone
          )->np.ndarray: # (len(rows), classes), float64, each row sums to 1
     "Compute probabilities for `rows`; with `tta`, averaged over augmented views."
-    return self.answers(rows)[0]
+    return self.answers(rows, tta)[0]
 
 # %% ../../nbs/train/04_loop.ipynb #48f8a841
 @patch
