@@ -5,14 +5,15 @@
 # %% ../../nbs/train/03_callbacks.ipynb #07364f6e
 from __future__ import annotations
 import time
-from copy import deepcopy
+from copy import copy, deepcopy
 import numpy as np, torch
-from fastai.basics import Callback, Learner, get_model
+from fastai.basics import Callback, L, Learner, get_model
 from fastai.callback.tracker import TrackerCallback
 from ..models.recipes import Phase
 
 # %% auto #0
-__all__ = ['SCHEDULES', 'BestWeights', 'LearnInBF16', 'CycleViews', 'fit_flat', 'fit_one_cycle', 'Stopwatch', 'history_columns']
+__all__ = ['SCHEDULES', 'BestWeights', 'LearnInBF16', 'CycleViews', 'fit_flat', 'fit_one_cycle', 'without_pictures', 'Stopwatch',
+           'history_columns']
 
 # %% ../../nbs/train/03_callbacks.ipynb #416dd4a9
 class BestWeights(TrackerCallback):
@@ -73,6 +74,16 @@ def fit_one_cycle(learn:Learner, # From `Training.stage`
     learn.fit_one_cycle(phase.epochs, lr, wd=phase.wd, **how)
 
 SCHEDULES = dict(study=fit_flat, fine_tune=fit_one_cycle)  #: How the learning rate of a phase runs
+
+# %% ../../nbs/train/03_callbacks.ipynb #0c9a11e2
+def without_pictures(cbs # fastai callbacks, or None
+                    )->list: # The same; those that log pictures with predictions are copied
+    "Switch off the logging of pictures with predictions."
+    def quiet(cb):
+        cb = copy(cb)
+        cb.log_preds = False
+        return cb
+    return [quiet(o) if getattr(o, "log_preds", False) else o for o in L(cbs)]
 
 # %% ../../nbs/train/03_callbacks.ipynb #2465a1d3
 class Stopwatch(Callback):

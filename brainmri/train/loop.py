@@ -203,9 +203,7 @@ def _set_up(self:Training, learn, part):
 # %% ../../nbs/train/04_loop.ipynb #448a4f76
 @patch
 def _callbacks(self:Training):
-    o, cbs = self.options, [*L(self.options.cbs)]
-    for cb in cbs:
-        if getattr(cb, "log_preds", False): cb.log_preds = False  # what learns sees activations, not pictures
+    o, cbs = self.options, without_pictures(self.options.cbs)
     if self.processes > 1: cbs.append(ShareOfBatch())
     if o.early_stop:
         cbs.append(EarlyStoppingCallback("f1_score", comp=np.greater, patience=o.early_stop))
