@@ -78,6 +78,7 @@ class Guard:
             if event == "subprocess.Popen" and Path(args[0]).name in _ASKED: self.asked.add(Path(args[0]).name)
             elif event in _WATCHED: caught(f"{event} {str(args)[:120]}")
         def refused(*args, **kwargs): caught("pickle")
+        import multiprocessing.reduction  # keeps the real one: joblib's pool of threads wakes itself by a pickled None
         class Unpickler(pickle.Unpickler): load = refused
         pickle.loads, pickle.load, pickle.Unpickler = refused, refused, Unpickler
         sys.addaudithook(hook)

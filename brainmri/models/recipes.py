@@ -193,7 +193,7 @@ def phase_key(recipe:Recipe, # As it will be trained
 def adam(params, **kwargs): # Parameters or groups, and `torch.optim.Adam`'s options
     "PyTorch's Adam behind fastai's optimizer interface."
     from fastai.optimizer import OptimWrapper
-    return OptimWrapper(params, opt=partial(torch.optim.Adam, fused=True), **kwargs)
+    return OptimWrapper(params, opt=partial(torch.optim.Adam, fused=True, foreach=False), **kwargs)  # loggers can't log None
 
 def learner_args()->dict: # Keyword arguments of fastai's `Learner`
     "Loss, optimizer and metrics of all recipes; frozen layers keep their BatchNorm statistics."
