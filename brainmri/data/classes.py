@@ -64,9 +64,10 @@ def classes_of(df # A table with a column `label`
 
 # %% ../../nbs/data/00_classes.ipynb #53af6135
 def healthy_class(classes # Class names
-                 )->str: # The name of the class without a tumor, or None
-    "Find the class of slices without a tumor, if there is one."
-    return HEALTHY if HEALTHY in classes else None
+                 )->str: # The name of the class without a tumor, in the set's own spelling, or None
+    "Find the class of slices without a tumor, if there is exactly one."
+    found = [c for c in classes if known_class(c) == HEALTHY]
+    return found[0] if len(found) == 1 else None
 
 # %% ../../nbs/data/00_classes.ipynb #29f864f9
 _COLORS = dict(glioma="#D55E00", meningioma="#0072B2", pituitary="#009E73", tumor="#D55E00", notumor="#999999")

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from itertools import chain
 import numpy as np  # pandas is imported where a table is made: a bundle answers without it
 from ..core import ConfigError, DataError, pick
-from ..data.classes import STUDY_CLASSES
+from ..data.classes import STUDY_CLASSES, healthy_class
 
 # %% auto #0
 __all__ = ['METRICS', 'class_numbers', 'confusion', 'class_rates', 'confusion_f1', 'macro_f1', 'classification_table',
-           'most_confused', 'say_confusions', 'group_numbers', 'group_confusions', 'bootstrap_draws', 'interval_of',
-           'bootstrap_interval', 'scores', 'Metric', 'add_metric', 'class_auc', 'count_confusions', 'measure',
-           'class_probs', 'measures', 'judge', 'paired_difference', 'unpaired_difference', 'mcnemar']
+           'most_confused', 'say_confusions', 'say_healthy', 'group_numbers', 'group_confusions', 'bootstrap_draws',
+           'interval_of', 'bootstrap_interval', 'scores', 'Metric', 'add_metric', 'class_auc', 'count_confusions',
+           'measure', 'class_probs', 'measures', 'judge', 'paired_difference', 'unpaired_difference', 'mcnemar']
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #916735c8
 def class_numbers(y, # Class number of each image
@@ -106,6 +106,18 @@ def say_confusions(y, # Class number of each image
     said = [f"{count} {actual} called {predicted} ({share:.0%} of that class)"
             for actual, predicted, count, share in rows]
     return f"Most often confused: {'; '.join(said)}." if said else f"All {len(y)} images are right."
+
+# %% ../../nbs/evaluate/00_metrics.ipynb #acb27ce9
+def say_healthy(y, # Class number of each image
+                pred, # Predicted class numbers
+                classes=STUDY_CLASSES # Class names, in order
+               )->str: # One sentence; empty if no class is the healthy one
+    "Count healthy images that were called something else, and others that were called healthy."
+    name = healthy_class(classes)
+    if name is None: return ""
+    k, cm = list(classes).index(name), confusion(y, pred, classes)
+    n, found, right = cm[k].sum(), cm[:, k].sum(), cm[k, k]
+    return f"Of {n} {name} images {n - right} got another class; of {cm.sum() - n} others {found - right} got {name}."
 
 # %% ../../nbs/evaluate/00_metrics.ipynb #06eb9eeb
 def group_numbers(groups, # Group of each image; None: each image is its own

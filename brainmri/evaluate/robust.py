@@ -178,7 +178,6 @@ def _border_table(df, found, other, classes):
     rows = [_row(df, pred, found[BORDERS[0]], classes) for pred in found.values()]
     table = pd.DataFrame(rows, index=pd.Index(BORDERS, name="border"))
     table.loc[BORDERS[3], "drawn"] = (found[BORDERS[3]] == df.y.to_numpy()[other]).mean()
-    table.attrs["classes"] = df.y.nunique()
     return table
 
 # %% ../../nbs/evaluate/03_robust.ipynb #43a77836
@@ -201,7 +200,8 @@ def _verdict(n, drawn, wrong, changed, classes):
     return f"Nothing here says that the network reads the border: {pull}. {limit}"
 
 # %% ../../nbs/evaluate/03_robust.ipynb #6e9080c9
-def say_border(table:pd.DataFrame # From `border_test`
+def say_border(table:pd.DataFrame, # From `border_test`
+               n_classes:int # Classes of its images, among which the donors were drawn
               )->str: # A few sentences; the intervals are 95 %
     "Say whether the border matters to the network, and whether it is read."
     clean, blank, same, other = [table.loc[o] for o in BORDERS]
@@ -212,7 +212,7 @@ def say_border(table:pd.DataFrame # From `border_test`
     return (f"Of {n} images, blanking the border changed the label of {changed[0][0]}; macro-F1 went from {f1(clean)} "
             f"to {f1(blank)}. The border of another image of the same class changed {changed[1][0]}, that of another "
             f"class {changed[2][0]}, and {_share(drawn, n)[0]} then got the class of the image that lent the border. "
-            f"{_verdict(n, drawn, wrong, changed, table.attrs.get('classes', 4))} The intervals of shares take the "
+            f"{_verdict(n, drawn, wrong, changed, n_classes)} The intervals of shares take the "
             "images for independent; with several of one patient they are wider.")
 
 # %% ../../nbs/evaluate/03_robust.ipynb #d50fdcb9

@@ -129,7 +129,7 @@ class Tokens(nn.Module):
         self.positions = net.encoder.pos_embedding
     def forward(self, x):
         x = self.conv_proj(x).flatten(2).transpose(1, 2)
-        return torch.cat([self.class_token.expand(len(x), -1, -1), x], 1) + self.positions
+        return torch.cat([self.class_token.expand(x.shape[0], -1, -1), x], 1) + self.positions
 
 # %% ../../nbs/models/00_bodies.ipynb #39afdb11
 class FirstToken(nn.Module):

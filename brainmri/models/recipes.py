@@ -193,7 +193,8 @@ def phase_key(recipe:Recipe, # As it will be trained
 def adam(params, **kwargs): # Parameters or groups, and `torch.optim.Adam`'s options
     "PyTorch's Adam behind fastai's optimizer interface."
     from fastai.optimizer import OptimWrapper
-    return OptimWrapper(params, opt=partial(torch.optim.Adam, fused=True, foreach=False), **kwargs)  # loggers can't log None
+    opt = partial(torch.optim.Adam, fused=True, foreach=False)  # None, its default, is refused by loggers
+    return OptimWrapper(params, opt=opt, **kwargs)
 
 def learner_args()->dict: # Keyword arguments of fastai's `Learner`
     "Loss, optimizer and metrics of all recipes; frozen layers keep their BatchNorm statistics."

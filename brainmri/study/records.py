@@ -133,9 +133,10 @@ def part(self:Run,
 def body(self:Run,
          recipe:str # One of its recipes
         )->str: # Such as "vgg16_bn"; "pixels" for a network on flattened pixels
-    "Get the body of a recipe's network."
+    "Get the body of a recipe's network; of an average, those of its parts."
     trained = self.config.get("trained", {}).get(recipe, {})
-    return trained.get("body") or self.config.get("body")
+    of_parts = dict.fromkeys(map(self.body, trained.get("parts") or ()))
+    return " and ".join(of_parts) or trained.get("body") or self.config.get("body")
 
 # %% ../../nbs/study/00_records.ipynb #b3c3bef1
 def read_history(run:Run, # From `read_run`

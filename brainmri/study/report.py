@@ -25,7 +25,7 @@ from ..data.split import leakage, plot_split, split_summary
 
 # %% ../../nbs/study/01_report.ipynb #0060b996
 from ..evaluate.calibrate import calibration_error, coverage_table
-from ..evaluate.metrics import confusion, say_confusions
+from ..evaluate.metrics import confusion, say_confusions, say_healthy
 from ..evaluate.patients import patient_scores, patient_table, say_errors
 from .figures import plot_comparison, plot_confusion, plot_history, plot_reliability
 from .records import Run, choose, chosen_by, compare, parameter_table, read_predictions, read_run, read_run_table
@@ -192,8 +192,9 @@ def recipe_facts(run:Run, # From `read_run`
     low = right["mean"].idxmin()
     least = dict(label=run.classes[low], share=right["mean"][low], images=right["size"][low])
     calibration = dict(temperature=t, before=before, after=after)
+    says = say_confusions(p.y, p.pred, classes=run.classes), say_healthy(p.y, p.pred, run.classes)
     return dict(errors=say_errors(patient_table(p, run.classes)), images=len(p), groups=p.group.nunique(),
-                calibration=calibration, least=least, mistakes=say_confusions(p.y, p.pred, classes=run.classes))
+                calibration=calibration, least=least, mistakes=" ".join(says).strip())
 
 # %% ../../nbs/study/01_report.ipynb #069921c3
 def settings_table(run:Run # From `read_run`
@@ -240,12 +241,13 @@ def report_context(run:Run # From `read_run`
                   )->dict: # The context of report and card
     "Collect tables, sentences and records of a run."
     facts, data = run_facts(run), run.config["data"]
+    single = [r for r in run.metrics if not run.config.get("trained", {}).get(r, {}).get("parts")]
     best, scores = facts["best"], [m[o] for m in run.metrics.values() for o in ("valid", "test") if m[o]]
     tables = run_tables(run, facts["versus"]) | audit_tables(run.audit) | split_tables(run.index)
     tables |= recipe_tables(run, best)
     context = facts | recipe_facts(run, best) | dict(
         audit=run.audit, synthetic=data.get("synthetic"), folder=Path(str(data.get("path"))).name,
-        bodies=sorted({run.body(r) for r in run.metrics} - {"pixels"}), limits=sentences("limits.txt.jinja", run=run),
+        bodies=sorted({*map(run.body, single)} - {"pixels"}), limits=sentences("limits.txt.jinja", run=run),
         perfect=[s["n"] for s in scores if s["accuracy"] == 1], tables=tables,
         trials=read_trials(run.path/best), external=read_external(run))
     tables["claim"] = claim_table(context)

@@ -72,7 +72,7 @@ def try_borders(self:Study,
     try: table = border_test(predictor, rows, **options)
     except DataError as e: return f"It couldn't be: {e}"
     write_csv(folder/"border.csv", table, index=True)
-    return say_border(table)
+    return say_border(table, rows.y.nunique())
 
 # %% ../../nbs/study/05c_trials.ipynb #c1068900
 @patch

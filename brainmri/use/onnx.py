@@ -55,12 +55,17 @@ def export_onnx(bundle, # Folder of a bundle
     ours = load(bundle, precision="fp32")
     path = Path(path or Path(bundle)/"model.onnx")
     with atomic(path) as tmp:
-        write_onnx(ours.engine, ours.bundle, tmp)
-        engine = OnnxEngine(tmp)
-        probability, distance = parity(ours, Predictor(engine, engine.bundle))
+        try:
+            write_onnx(ours.engine, ours.bundle, tmp)
+            engine = OnnxEngine(tmp)
+            probability, distance = parity(ours, Predictor(engine, engine.bundle))
+        except (BrainMRIError, OSError): raise
+        except Exception as e:  # exporter and runtime may raise anything for a layer that they don't know
+            raise RunError(f"{bundle} can't be exported to ONNX ({one_line(e, 100)}).") from None
         if probability < PARITY and distance < 10*PARITY: return path
         found = f"probabilities differ from PyTorch's by {probability:.1e}, distances by {distance:.1e}"
-        raise RunError(f"The ONNX file of {bundle} was not kept: {found}. Try other versions of torch and onnx.")
+        raise RunError(f"The ONNX file of {bundle} was not kept: {found}. Random weights can cause this by "
+                       "rounding alone; otherwise try other versions of torch and onnx.")
 
 # %% ../../nbs/use/05_onnx.ipynb #7e960be1
 def find_card(folder:Path, # Of a bundle
