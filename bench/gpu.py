@@ -194,9 +194,9 @@ def peak_share(s):
     Counted are the frozen body once for each image, and forward and backward the last stage where it learns; new views are not."""
     if s.study is None: return np.nan, "not measured: the study didn't end", None
     from brainmri.models.bodies import make_body
-    body, n = make_body("vgg16_bn").eval(), s.study["images"]
-    early = measure.conv_flops(body[0], (3, 224, 224))
-    last = measure.conv_flops(body[1], (512, 14, 14))
+    body, n, size = make_body("vgg16_bn").eval(), s.study["images"], 224 if s.on_gpu else s.size
+    early = measure.conv_flops(body[0], (3, size, size))
+    last = measure.conv_flops(body[1], (512, size//16, size//16))
     flops = n*(early + last) + 12*.7*n*3*last  # twelve epochs of the last stage, backward twice as much as forward
     return flops/s.study["seconds"]/measure.machine_limit(s.device)[0], "no target", None
 

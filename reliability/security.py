@@ -103,7 +103,7 @@ def guarded():
         b.make_phantoms("images", n=60, seed=1, duplicates=2, progress=False)
         df = b.index_images("images")
     with guard.at("the audit"): write_audit(b.audit(df, progress=False), "audit.html")
-    with guard.at("training"): res = b.train_all("images", recipes=["ann_optimized", "vgg16_frozen"], preset="quick", img_size=64, epochs=2, n_robust=0, split="random", out="run", progress=False)
+    with guard.at("training"): res = b.train_all("images", recipes=["ann_optimized", "vgg16_frozen"], preset="quick", weights=None, img_size=64, epochs=2, n_robust=0, split="random", out="run", progress=False)
     with guard.at("prediction"): found = b.load(res.path/"vgg16_frozen").predict("images", progress=False)
     with guard.at("explanation"): next(p for p in found if not p.failed).explain()._repr_html_()
     with guard.at("report and model card"):
@@ -229,7 +229,7 @@ def evil_images(folder):
     make_phantoms(folder/"plain", n=80, seed=2, progress=False)
     df = index_images(folder/"plain")[["filepath", "label"]]
     markup = [o + ".png" for o in (SCRIPT, IMG, SVG)]
-    names = [*(f"{o}.png" for o in FORMULAS if not re.search("[;\r\n]=", o)), *markup, *(f"{o}{SCRIPT}/{i}.png" for i, o in enumerate("=+-@"))]
+    names = [*(f"{o}.png" for o in FORMULAS if not re.search("[;\t\r\n]=", o)), *markup, *(f"{o}{SCRIPT}/{i}.png" for i, o in enumerate("=+-@"))]
     copies, broken = {f"{SCRIPT}copy{i}.png": df.filepath.iloc[i] for i in range(2)}, [f"{SCRIPT}broken.png", f"{IMG}broken.png", "=1+1broken.png"]
     rows, at = [], iter(np.random.default_rng(0).permutation(len(df)))
     for name in names:

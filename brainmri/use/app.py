@@ -207,6 +207,7 @@ def serve(bundle, # A folder or an .onnx file, as `load` takes it, or a `Predict
     app = make_app(bundle)
     fonts = dict(font=["system-ui", "sans-serif"], font_mono=["monospace"])  # named, not fetched
     limits = dict(max_file_size=MAX_UPLOAD, app_kwargs=dict(middleware=guards(host)))
+    limits["state_session_capacity"] = 500  # visitors that gradio remembers, 40 kB each; by default 10,000
     quiet = dict(quiet=True, inbrowser=False, inline=False, show_error=False, footer_links=[])
     try: _, url, _ = app.launch(server_name=host, server_port=port or _free_port(host), share=False, ssr_mode=False,
                                 theme=_gradio().themes.Default(**fonts), prevent_thread_lock=True, **quiet, **limits)
