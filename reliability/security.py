@@ -229,7 +229,7 @@ def evil_images(folder):
     make_phantoms(folder/"plain", n=80, seed=2, progress=False)
     df = index_images(folder/"plain")[["filepath", "label"]]
     markup = [o + ".png" for o in (SCRIPT, IMG, SVG)]
-    names = [*(f"{o}.png" for o in FORMULAS if not re.search("[;\t\r\n]=", o)), *markup, *(f"{o}{SCRIPT}/{i}.png" for i, o in enumerate("=+-@"))]
+    names = [*(f"{o}.png" for o in FORMULAS if not re.search("^\t|[;\r\n]=", o)), *markup, *(f"{o}{SCRIPT}/{i}.png" for i, o in enumerate("=+-@"))]
     copies, broken = {f"{SCRIPT}copy{i}.png": df.filepath.iloc[i] for i in range(2)}, [f"{SCRIPT}broken.png", f"{IMG}broken.png", "=1+1broken.png"]
     rows, at = [], iter(np.random.default_rng(0).permutation(len(df)))
     for name in names:
