@@ -24,13 +24,16 @@ class BestWeights(TrackerCallback):
         self.state = None
     def before_fit(self):
         super().before_fit()
-        if np.isfinite(self.best): self._keep()  # it is what the last phase left
+        self.state = deepcopy(self._now()) if np.isfinite(self.best) else None  # what the last phase left
     def after_epoch(self):
         super().after_epoch()
         if self.new_best: self._keep()
     def after_fit(self):
         if self.state is not None: get_model(self.learn.model).load_state_dict(self.state)
-    def _keep(self): self.state = deepcopy(get_model(self.learn.model).state_dict())
+    def _now(self): return get_model(self.learn.model).state_dict()
+    def _keep(self):
+        if self.state is None: self.state = deepcopy(self._now())
+        for k, v in self._now().items(): self.state[k].copy_(v)  # new memory would cost time
 
 # %% ../../nbs/train/03_callbacks.ipynb #fe580c88
 class LearnInBF16(Callback):
