@@ -177,8 +177,8 @@ def fold_paths(self:Run)->list: # Folders; none for a run without folds
 def calibrated(self:Run,
                recipe:str # One of its recipes
               )->tuple: # Predictions, calibrated probabilities, level → conformal sets
-    "Calibrate the answers that judge a recipe; with folds, from the other folds."
-    p, m = read_predictions(self, recipe, self.part(recipe)), self.metrics[recipe]
+    "Calibrate a recipe's answers for the images alone; with folds, from the other folds."
+    p, m = single_views(read_predictions(self, recipe, self.part(recipe))), self.metrics[recipe]
     probs = p.filter(like="prob_").to_numpy()
     if self.fold_paths and self.part(recipe) == "test":
         return p, *cross_calibrate(p.y, probs, p.fold, self.classes)

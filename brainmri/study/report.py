@@ -185,8 +185,8 @@ def recipe_facts(run:Run, # From `read_run`
                  recipe:str # One of its recipes
                 )->dict: # Part of the context of report and card
     "Collect what is said of one recipe, beside its tables."
-    p, calibrated, _ = run.calibrated(recipe)
-    t, probs = run.metrics[recipe]["temperature"], p.filter(like="prob_").to_numpy()
+    p, (alone, calibrated, _) = read_predictions(run, recipe, run.part(recipe)), run.calibrated(recipe)
+    t, probs = run.metrics[recipe]["temperature"], alone.filter(like="prob_").to_numpy()
     before, after = (calibration_error(p.y, o) for o in (probs, calibrated))
     right = (p.pred == p.y).groupby(p.y).agg(["mean", "size"])
     low = right["mean"].idxmin()
