@@ -21,7 +21,8 @@ _SPELLINGS = dict(
     meningioma="meningioma meningiomas me menin",
     pituitary="pituitary pituitaries pi pituitaryadenoma pituitaryadenomas adenoma",
     tumor="tumor tumors tumour tumours yes positive braintumor braintumour",
-    notumor="notumor notumors notumour nontumor no healthy normal none negative nobraintumor nobraintumour",
+    notumor="notumor notumors notumour nontumor no healthy normal none negative nobraintumor nobraintumour"
+            " control controls healthycontrol healthycontrols nondemented",
 )
 _CLASS_OF = {spelling: name for name, spellings in _SPELLINGS.items() for spelling in spellings.split()}
 
