@@ -225,7 +225,8 @@ def _near(folder, name, listings):
     def spelled(o): return unicodedata.normalize("NFC", o).casefold()
     if folder not in listings:
         listings[folder] = defaultdict(list)
-        for o in os.listdir(folder) if os.path.isdir(folder) else []: listings[folder][spelled(o)].append(o)
+        with contextlib.suppress(OSError):  # it is no folder, or may not be opened
+            for o in os.listdir(folder): listings[folder][spelled(o)].append(o)
     found = listings[folder].get(spelled(name), [])
     return found[0] if len(found) == 1 else None
 

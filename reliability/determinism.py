@@ -21,7 +21,7 @@ def state():
 
 
 def run(quick):
-    import matplotlib.pyplot
+    import matplotlib.pyplot, torchvision  # torchvision's import sets an environment variable and a filter of warnings
     from brainmri.core import BrainMRIError
     from brainmri.study.study import train_all
     found = Cases()

@@ -12,8 +12,8 @@ from .image import MAX_PIXELS, as_shown, deep_color, is_deep, is_picture, open_i
 from .image import refuse, to_8_bits, to_rgb, told
 
 # %% auto #0
-__all__ = ['MAX_VOXELS', 'MAX_SLICES', 'check_size', 'gray_range', 'to_gray', 'is_standardized', 'shown_together', 'as_grays',
-           'square_pixels', 'read_picture', 'read_tiff', 'read_numpy']
+__all__ = ['MAX_VOXELS', 'MAX_SLICES', 'check_size', 'thinned', 'gray_range', 'to_gray', 'is_standardized', 'shown_together',
+           'as_grays', 'square_pixels', 'read_picture', 'read_tiff', 'read_numpy']
 
 # %% ../../nbs/data/02b_gray.ipynb #ec99bfa8
 MAX_VOXELS = 120_000_000  #: Files of more pixels than this, over all their slices, are refused
@@ -31,16 +31,23 @@ def check_size(name, # The file, as the user knows it
     refuse(name, found, f"expected at most {most}, and {MAX_SLICES} slices")
 
 # %% ../../nbs/data/02b_gray.ipynb #44baf756
+def thinned(arrays # Of any shape
+           )->list: # Of one axis
+    "Take all numbers of `arrays`, or every so many of more than 20 million."
+    step = 1 + sum(o.size for o in arrays)//20_000_000
+    return [o.ravel()[::step].copy() for o in arrays]  # a view would hold on to the rest
+
 def gray_range(parts # Arrays of numbers
               )->tuple: # What is black, and what is white
     "Find the 0.2nd and 99.8th percentile of the finite numbers in `parts`, without a fill."
-    step = 1 + sum(o.size for o in parts)//20_000_000  # of very many, a part decides
-    x = np.concatenate([np.zeros(0, np.float32), *(o.ravel()[::step] for o in parts)])
-    x = x[np.isfinite(x)]
+    x = np.concatenate([np.zeros(0, np.float32), *(o.ravel() for o in parts)])
+    finite = np.isfinite(x)
+    if not finite.all(): x = x[finite]
     if not x.size: return 0., 0.
-    rest = x[x > x.min()]
-    if x.min() < 0 and rest.size and rest.min() >= 0: x = rest
-    lo, hi = (float(np.percentile(x, q, method=m)) for q, m in ((.2, "lower"), (99.8, "higher")))
+    rest = x[x > x.min()] if x.min() < 0 else x
+    if rest.size and rest.min() >= 0: x = rest
+    lo, hi = (float(np.percentile(x, q, method=m, overwrite_input=True))
+              for q, m in ((.2, "lower"), (99.8, "higher")))
     return (lo, hi) if hi > lo else (float(x.min()), float(x.max()))
 
 # %% ../../nbs/data/02b_gray.ipynb #325659ac
@@ -50,8 +57,13 @@ def to_gray(x, # Numbers, in an array of any shape
            )->np.ndarray: # uint8
     "Turn numbers into grays; what isn't a number is black."
     if not hi > lo: return np.zeros(x.shape, np.uint8)
-    y = np.nan_to_num((x - float(lo))/(hi - lo), nan=0., posinf=1., neginf=0.)
-    return (y.clip(0, 1)*255 + .5).astype(np.uint8)
+    y = x - float(lo)
+    y /= hi - lo
+    np.nan_to_num(y, copy=False, nan=0., posinf=1., neginf=0.)
+    y.clip(0, 1, out=y)
+    y *= 255
+    y += .5
+    return y.astype(np.uint8)
 
 # %% ../../nbs/data/02b_gray.ipynb #e63a3e76
 def is_standardized(arrays # Of numbers
@@ -64,11 +76,12 @@ def is_standardized(arrays # Of numbers
 
 # %% ../../nbs/data/02b_gray.ipynb #ffc722b5
 def shown_together(arrays:list # Of numbers of any kind
-                  )->list: # Arrays of uint8
+                  ): # Yields arrays of uint8
     "Turn arrays into grays in one range."
-    if is_standardized(arrays): arrays = [np.where(o == 0, np.nan, o) for o in arrays]
-    lo, hi = gray_range(arrays)
-    return [to_gray(o, lo, hi) for o in arrays]
+    blank = is_standardized(arrays)
+    def seen(x): return np.where(x == 0, np.nan, x) if blank else x
+    lo, hi = gray_range([seen(o) for o in thinned(arrays)])
+    for o in arrays: yield to_gray(seen(o), lo, hi)
 
 # %% ../../nbs/data/02b_gray.ipynb #814709ea
 def as_grays(arrays:list, # Of numbers of any kind
@@ -78,7 +91,7 @@ def as_grays(arrays:list, # Of numbers of any kind
     if all(o.dtype == bool for o in arrays): return [o*np.uint8(255) for o in arrays]
     whole = all(o.dtype.kind in "iu" and o.dtype != np.int8 for o in arrays)
     are_grays = whole and all(o.min() >= 0 and o.max() < 2**16 for o in arrays)
-    return to_8_bits(arrays, name) if are_grays else shown_together(arrays)
+    return to_8_bits(arrays, name) if are_grays else list(shown_together(arrays))
 
 # %% ../../nbs/data/02b_gray.ipynb #fe59f723
 def square_pixels(a:np.ndarray, # uint8, (h, w) or (h, w, 3)

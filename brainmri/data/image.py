@@ -31,7 +31,8 @@ def refuse(name, # The file, as the user knows it
 def full_scale(arrays # Arrays of whole numbers from 0 to 65535
               )->int: # 255, 1023, 4095 or 65535
     "Find what is white: the largest number of the fewest bits that hold nearly all pixels."
-    counts = sum(np.bincount(a.ravel(), minlength=2**16) for a in arrays).cumsum()
+    parts = (o for a in arrays for o in np.array_split(a.ravel(), 1 + a.size//10**6))  # bincount takes 8 bytes each
+    counts = sum(np.bincount(o, minlength=2**16) for o in parts).cumsum()
     most = np.searchsorted(counts, .9999*counts[-1])
     return next(2**bits - 1 for bits in (8, 10, 12, 16) if most < 2**bits)
 
@@ -47,7 +48,8 @@ def to_8_bits(arrays, # Arrays of whole numbers from 0 to 65535
     top, every = full_scale(arrays), np.arange(hi + 1)
     stretched = not any((a % 257).any() for a in arrays)  # 8 bits as 16, however dark
     table = every//257 if stretched else np.minimum((every*255 + top//2)//top, 255)
-    return [table.astype(np.uint8)[a] for a in arrays]
+    table = table.astype(np.uint8)
+    return [np.stack([table[row] for row in a]) for a in arrays]  # so does an index
 
 # %% ../../nbs/data/02_image.ipynb #c71b6c6b
 def to_rgb(im:Image.Image, # An image of any mode
@@ -206,11 +208,11 @@ def deep_color(data:bytes, # A PNG or TIFF for which `is_deep`
               )->np.ndarray: # uint8, (h, w, 3)
     "Decode 16-bit color on the scale of 16-bit gray, with transparency over black."
     high, kind = _half(data, page, name, False)
-    if kind == "LA": a = high.view(">u2").astype(int)[..., [0, 0, 0, 1]]
-    else: a = high.astype(int)*256 + _half(data, page, name, True)[0]
+    if kind == "LA": a = high.view(">u2").astype(np.uint16)[..., [0, 0, 0, 1]]
+    else: a = high.astype(np.uint16)*256 + _half(data, page, name, True)[0]
     shown = to_8_bits([a[..., :3]], name)[0]
     if kind not in ("LA", "RGBA"): return shown  # opaque, or multiplied already
-    return (shown*(a[..., 3:]/65535) + .5).astype(np.uint8)
+    return ((shown*a[..., 3:].astype(np.uint32) + 32767)//65535).astype(np.uint8)
 
 # %% ../../nbs/data/02_image.ipynb #36f03adf
 _one_large = threading.RLock()

@@ -153,8 +153,11 @@ def _kind_problems(data):
     expected = "expected a folder of class folders, a CSV with filepath,label[,group], a DataFrame, or 'kaggle:owner/name'"
     if not isinstance(data, (str, os.PathLike)): yield f"Found {type(data).__name__}: {expected}."
     path = Path(data).expanduser()
-    if str(data).startswith("kaggle:") or path.is_dir(): return
-    if not path.exists():
+    if str(data).startswith("kaggle:"): return
+    try: found = path.exists()
+    except OSError as e: yield f"{path} can't be read ({e.strerror}): check its permissions."
+    if path.is_dir(): return
+    if not found:
         if path.is_symlink(): yield f"{path} is a link to nothing: check where it points."
         yield f"{path} does not exist{_nearest(path)}: check its name; {expected}."
     if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
@@ -255,7 +258,10 @@ def index_images(data, # A folder of class folders or figshare's .mat files, a C
     "Make a checked table of images, sorted by class and path; `problems` lists the files left out."
     rows = find_rows(data, channels)
     unread, skipped = (rows.attrs.get(k) or [] for k in ("unread", "skipped"))  # they have no label
-    names = choose_classes(rows.label, classes)
+    try: names = choose_classes(rows.label, classes)
+    except ConfigError as e:
+        source = "The table" if isinstance(data, pd.DataFrame) else data
+        raise ConfigError(f"{source}: {e}") from None
     rows = rows[rows.label.isin(names)]
     usable, bad = _checked(rows, margin, workers, progress)
     bad = unread + bad

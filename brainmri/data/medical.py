@@ -8,7 +8,7 @@ import contextlib, importlib, io, itertools, logging, math, threading, warnings
 from pathlib import Path
 import numpy as np
 from ..core import ConfigError, ImageError, need_package
-from .gray import as_grays, check_size, gray_range, square_pixels, to_gray
+from .gray import as_grays, check_size, gray_range, square_pixels, thinned, to_gray
 from .image import full_scale, refuse, to_8_bits
 
 # %% auto #0
@@ -186,12 +186,16 @@ def gray_frames(ds, # A pydicom `Dataset`
                 frames:list # Its frames, one number a pixel
                ): # Yields arrays of uint8
     "Turn frames into grays as a header says; those without a window share one range."
-    headers = [frame_header(ds, k) for k in range(len(frames))]
-    parts = [(is_padding(x, ds), in_units(x, h), h) for x, h in zip(frames, headers)]
-    lo, hi = gray_range([y[~pad] for pad, y, h in parts if not has_window(h)])
-    for pad, y, h in parts:
+    pairs = [(x, frame_header(ds, k)) for k, x in enumerate(frames)]
+    alike = [(x, h) for x, h in pairs if not has_window(h)]
+    some = zip(thinned([x for x, _ in alike]), [h for _, h in alike])
+    lo, hi = gray_range([in_units(x, h)[~is_padding(x, ds)] for x, h in some])
+    for x, h in pairs:  # one after the other, since they are large
+        y = in_units(x, h)
         a = to_gray(through_window(y, h), 0, 1) if has_window(h) else to_gray(y, lo, hi)
-        yield np.where(pad, np.uint8(0), 255 - a if is_negative(ds) else a)
+        if is_negative(ds): a = 255 - a
+        a[is_padding(x, ds)] = 0
+        yield a
 
 # %% ../../nbs/data/02c_medical.ipynb #361b14f7
 def color_frames(ds, # A pydicom `Dataset`

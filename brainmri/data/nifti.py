@@ -47,9 +47,13 @@ def upright_volume(data:bytes, # The contents of a .nii file
     "Read a NIfTI, with its axes running to the right, to the front, and up."
     import nibabel as nib
     image = _open(data, name)
-    a, slope, inter = image.dataobj.get_unscaled(), image.dataobj.slope, image.dataobj.inter
-    if (slope, inter) != (1, 0): a = a.astype(np.float32)*np.float32(slope) + np.float32(inter)
-    a = a.reshape([*a.shape, 1, 1][:3])
+    stored = image.dataobj
+    a = np.ndarray(stored.shape, stored.dtype, data, stored.offset, order="F")  # not a copy
+    if (stored.slope, stored.inter) != (1, 0):
+        a = a.astype(np.float32)
+        a *= np.float32(stored.slope)
+        a += np.float32(stored.inter)
+    a = a.reshape([*a.shape, 1, 1][:3], order="F")
     turned = nib.as_closest_canonical(nib.spatialimages.SpatialImage(a, image.affine))
     mm = nib.affines.voxel_sizes(turned.affine).tolist()
     return np.asarray(turned.dataobj), mm, image.header
@@ -67,7 +71,7 @@ def _grays(cuts, header):
     "Slices as grays, in the range that the header asks for."
     lo, hi = float(header["cal_min"]), float(header["cal_max"])
     everything = (float(cuts.min()), float(cuts.max()))
-    if hi > lo and (lo, hi) != everything: return [to_gray(o, lo, hi) for o in cuts]
+    if hi > lo and (lo, hi) != everything: return (to_gray(o, lo, hi) for o in cuts)
     return shown_together(list(cuts))
 
 # %% ../../nbs/data/02e_nifti.ipynb #f0b265e2

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import numpy as np
 import pandas as pd
 from ..core import ConfigError, DataError, DataWarning
-from ..core import counted, find_file, listed, one_line, pick, refuse_first
+from ..core import counted, find_file, has_content, listed, one_line, pick, refuse_first
 from .classes import known_class, name_classes
 
 # %% auto #0
@@ -117,6 +117,7 @@ _TOO_LARGE = ("is too large for a table of images: expected one row for each, an
 def _decoded(path):
     "The text of a file, whatever program wrote it."
     if os.path.getsize(path) > MAX_TABLE["bytes"]: raise DataError(f"{path} {_TOO_LARGE}")
+    if not has_content(path): raise DataError(f"{path} can't be read as a CSV (it is empty): expected a row for each image.")
     data = Path(path).read_bytes()
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"): return data.decode("utf-16", "replace")
     try: return data.decode("utf-8-sig")

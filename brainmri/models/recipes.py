@@ -170,6 +170,7 @@ def check_network(recipe, # With its body and image size
     if check_recipe(recipe).parts or recipe.body in any_size and size >= 32: return recipe
     said = f"The recipe {recipe.name!r} can't be built on {recipe.body!r}"
     try:
+        get_body(recipe.body)  # PyTorch 2.6 can't import torchvision on "meta"
         with torch.device("meta"): net = recipe_network(recipe, recipe.body, channels=channels).eval()
         device = next((o.device for o in net[0].parameters()), "meta")
         if str(device) != "meta": net[1].to_empty(device=device)  # some bodies can't do without memory

@@ -18,7 +18,7 @@ __all__ = ['EndToEnd', 'TorchEngine', 'Pooled', 'Averaged', 'average', 'open_eng
 # %% ../../nbs/use/02_engine.ipynb #9f5687e9
 from ..core import *
 from ..store import *
-from ..models.bodies import load_weights
+from ..models.bodies import get_body, load_weights
 from ..models.pointing import pointing_map
 from ..models.recipes import Recipe, gate_features, recipe_network
 from ..train.frozen import FrozenNet, fold_batchnorm, weights_key
@@ -247,6 +247,7 @@ def open_engine(folder, # Holds model.safetensors
     try:
         recipe = Recipe.from_dict(bundle["recipe"])
         n_classes, side = len(bundle["classes"]), bundle["img_size"]
+        get_body(bundle["body"])  # PyTorch 2.6 can't import torchvision on "meta"
         with torch.device("meta"): model = recipe_network(
             recipe, bundle["body"], n_classes, side, channels=count_channels(bundle)).float()
     except Exception as e:
