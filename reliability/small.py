@@ -1,7 +1,7 @@
 """What the trials share: the rows of a table, and a small run in a process of its own: python -m reliability.small '{"images": ..., "out": ...}'.
 
 Prints "ready" when the packages are loaded, and at the end the run's table as one line of JSON."""
-import json, os, signal, subprocess, sys, threading, time
+import contextlib, json, os, signal, subprocess, sys, threading, time
 from pathlib import Path
 
 #: What the run consists of: an ANN and a VGG of two phases, on images small enough that it takes seconds.
@@ -44,7 +44,7 @@ class Run:
         "Wait until `file` is there, or the run has ended."
         while not file.exists() and self.process.poll() is None: time.sleep(.002)
     def kill(self):
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError): os.killpg(self.process.pid, signal.SIGKILL)  # it may have ended
         self.process.wait()
     def result(self, timeout=300):
         "Exit status, the table or None, the last line of the error stream, and seconds since it was ready."
