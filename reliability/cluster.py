@@ -111,9 +111,11 @@ def accelerated(d, quick, note):
 
 def trained(d, quick, note):
     "`train_many` with a worker killed, against the same trainings one after another."
+    import torch
     from brainmri.store import read_json
     from brainmri.study.cluster import train_many
     from brainmri.study.study import train_all
+    torch.set_num_threads(1)  # as a task of Ray has; two threads add in another order
     recipes = ["ann_baseline", "ann_optimized"] if quick else ["ann_optimized", "vgg16_finetune"]
     seeds = 2
     common = dict(preset="quick", weights=None, img_size=64, epochs=2, split="random", progress=False)
