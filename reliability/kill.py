@@ -10,9 +10,7 @@ from pathlib import Path
 
 import numpy as np, pandas as pd
 
-from .small import Cases, Run as _Run, phantoms
-
-def Run(*args, **kwargs): return _Run(*args, precision="fp32", **kwargs)  # a new cache would measure the fastest anew
+from .small import Cases, Run, phantoms
 
 
 def unreadable(folder):
