@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from numbers import Integral
 from pathlib import PurePath
+from fastcore.basics import GetAttr
 from fastcore.foundation import L
 from fastcore.meta import delegates
 from ..core import ConfigError, one_line, pick, refuse_first, stable_seed
@@ -185,9 +186,9 @@ def _held(o):
     usual = dict(func=None)
     for c in reversed(type(o).__mro__):
         if "__init__" in vars(c): usual |= {k: v.default for k, v in inspect.signature(c.__init__).parameters.items()}
-    names = [*usual]
-    if hasattr(o, "forward"): names += [k for k in vars(o) if k[0] != "_" and k != "training"]  # a loss holds no state
-    found = {k: getattr(o, k, None) for k in names if k != "self"}
+    own, names = vars(o) if isinstance(o, GetAttr) else dir(o), [*usual]  # a callback also finds what its learner has
+    if hasattr(type(o), "forward"): names += [k for k in vars(o) if k[0] != "_" and k != "training"]  # a loss holds no state
+    found = {k: getattr(o, k, None) for k in names if k in own}
     without = {k: ["None", "[]", "{}", str(_described(usual.get(k), 1))] for k in found}
     return {k: v for k, v in found.items() if not inspect.ismethod(v) and str(_described(v, 1)) not in without[k]}
 

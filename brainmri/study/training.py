@@ -4,7 +4,8 @@
 
 # %% ../../nbs/study/05a_training.ipynb #a740bda9
 from __future__ import annotations
-import gc
+import ctypes, gc
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 import numpy as np
@@ -278,6 +279,10 @@ def _repeat(self:Study, r, seed):
     write_json(self.folder/r.name/"metrics.json", {**metrics, "seeds": repeats})
 
 # %% ../../nbs/study/05a_training.ipynb #4f0b7965
+def _return_memory():
+    "Give freed memory back to the system: glibc keeps what lies between pieces in use."
+    with suppress(Exception): ctypes.CDLL(None).malloc_trim(0)  # other C libraries have no such function
+
 @patch
 def _train_and_free(self:Study, r):
     "Train a recipe, and free the memory of its learners, which refer to themselves."
@@ -288,6 +293,7 @@ def _train_and_free(self:Study, r):
     finally:
         gc.collect()
         gc.unfreeze()
+        _return_memory()
 
 _PARTS = dict(head="the head", last="the last stage and the head", all="all layers")
 

@@ -187,7 +187,7 @@ def stage(self:Training,
     args["splitter"] = lambda o: list(filter(None, map(params, o)))
     args["metrics"] += L(self.options.metrics)
     dls, (_, top) = self.loaders(phase.train), self.cut(phase.train)
-    return self._set_up(Learner(dls, top, cbs=[*cbs, *self._callbacks()], **args), phase.train)
+    return self._set_up(Learner(dls, top, cbs=[*cbs, *self._callbacks(phase)], **args), phase.train)
 
 # %% ../../nbs/train/04_loop.ipynb #147010f6
 @patch
@@ -202,11 +202,11 @@ def _set_up(self:Training, learn, part):
 
 # %% ../../nbs/train/04_loop.ipynb #448a4f76
 @patch
-def _callbacks(self:Training):
-    o, cbs = self.options, without_pictures(self.options.cbs)
-    if self.processes > 1: cbs.append(ShareOfBatch())
-    if o.early_stop:
-        cbs.append(EarlyStoppingCallback("f1_score", comp=np.greater, patience=o.early_stop))
+def _callbacks(self:Training, phase):
+    o, cbs = self.options, [ShareOfBatch()] if self.processes > 1 else []
+    if not phase.epochs: return cbs  # a solved head has no training to follow
+    cbs += without_pictures(o.cbs)
+    if o.early_stop: cbs.append(EarlyStoppingCallback("f1_score", comp=np.greater, patience=o.early_stop))
     if self.held < self.recipe.bs: cbs.append(GradientAccumulation(self.recipe.bs))
     return cbs
 
