@@ -18,8 +18,8 @@ from fastcore.basics import patch
 from fastcore.foundation import L
 from fastcore.meta import delegates
 from fastai.basics import CrossEntropyLossFlat, DataLoaders, Learner, Pipeline, TensorImage, noop, params
-from fastai.callback.tracker import EarlyStoppingCallback
-from fastai.callback.training import GradientAccumulation
+from fastai.callback.all import EarlyStoppingCallback, GradientAccumulation, ProgressCallback
+from fastai.callback.progress import ShowGraphCallback
 from torch import nn
 
 # %% ../../nbs/train/04_loop.ipynb #d1b6b6bb
@@ -197,7 +197,7 @@ def _set_up(self:Training, learn, part):
         elif part != "head": learn.add_cb(LearnInBF16())
     if self.options.progress: return learn
     learn.logger = noop
-    if hasattr(learn, "progress"): learn.remove_cb(learn.progress)
+    learn.remove_cbs([ProgressCallback, ShowGraphCallback])
     return learn
 
 # %% ../../nbs/train/04_loop.ipynb #448a4f76
