@@ -278,11 +278,12 @@ def _repeat(self:Study, r, seed):
     repeats = [*metrics.get("seeds", []), dict(seed=seed, valid_macro_f1=valid, test_macro_f1=None)]
     write_json(self.folder/r.name/"metrics.json", {**metrics, "seeds": repeats})
 
-# %% ../../nbs/study/05a_training.ipynb #4f0b7965
+# %% ../../nbs/study/05a_training.ipynb #c4f8e683
 def _return_memory():
     "Give freed memory back to the system: glibc keeps what lies between pieces in use."
     with suppress(Exception): ctypes.CDLL(None).malloc_trim(0)  # other C libraries have no such function
 
+# %% ../../nbs/study/05a_training.ipynb #4f0b7965
 @patch
 def _train_and_free(self:Study, r):
     "Train a recipe, and free the memory of its learners, which refer to themselves."
@@ -304,7 +305,7 @@ def ignored(self:Study,
            )->list: # Names of settings
     "List the settings that have no effect on a recipe, since its head is solved."
     if not r.phases or any(p.epochs for p in r.phases): return []
-    return [o for o in ("batch_tfms", "loss_func", "early_stop") if getattr(self.config, o) is not None]
+    return [o for o in ("batch_tfms", "loss_func", "early_stop", "cbs") if getattr(self.config, o) is not None]
 
 # %% ../../nbs/study/05a_training.ipynb #bc35e604
 @patch
