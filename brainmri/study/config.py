@@ -183,7 +183,7 @@ def _held(o):
     "What an object was made with, as far as it differs from the defaults."
     if isinstance(o, partial): return dict(f=o.func, args=o.args, **o.keywords)
     if hasattr(o, "__code__"): return dict(code=_code_key(o))
-    usual = dict(func=None)
+    usual = dict(func=None, distrib=None)  # MixUp keeps only the distribution made from its alpha
     for c in reversed(type(o).__mro__):
         if "__init__" in vars(c): usual |= {k: v.default for k, v in inspect.signature(c.__init__).parameters.items()}
     own, names = vars(o) if isinstance(o, GetAttr) else dir(o), [*usual]  # a callback also finds what its learner has
