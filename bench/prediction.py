@@ -8,7 +8,8 @@ import numpy as np, torch
 def bundle(folder, weights=None, img_size=224):
     "A folder with a fine-tuned VGG's bundle; its head is random, which changes no time."
     from dataclasses import replace
-    from brainmri.models.bodies import body_weights, save_weights
+    from brainmri.models.bodies import body_weights
+    from brainmri.models.weights import save_weights
     from brainmri.models.recipes import get_recipe, recipe_network
     from brainmri.use.bundle import write_bundle
     r = replace(get_recipe("vgg16_finetune"), img_size=img_size)

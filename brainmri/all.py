@@ -43,6 +43,7 @@ from .data.regions import *
 
 # %% ../nbs/all.ipynb #88645c4f
 from .models.bodies import *
+from .models.weights import *
 from .models.pointing import *
 from .models.heads import *
 from .models.recipes import *

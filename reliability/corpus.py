@@ -502,7 +502,7 @@ def _tables(c):
 
 def write_untrained(folder, img_size=16):
     "A bundle of an ANN that has learned nothing, with a gate that lets everything pass."
-    from brainmri.models.bodies import save_weights
+    from brainmri.models.weights import save_weights
     from brainmri.models.recipes import get_recipe, recipe_network
     folder = Path(folder)
     recipe = replace(get_recipe("ann_baseline"), img_size=img_size)

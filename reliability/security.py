@@ -171,7 +171,8 @@ def refused(f, kind=None):
 def weights(folder):
     import torch
     from brainmri.core import WeightsError
-    from brainmri.models.bodies import imagenet_file, read_weights
+    from brainmri.models.bodies import imagenet_file
+    from brainmri.models.weights import read_weights
     from brainmri.use.predict import load
     from brainmri.use.bundle import bundle_checksum, file_hash
     from torchvision.models import VGG16_BN_Weights

@@ -17,7 +17,8 @@ from brainmri.evaluate.calibrate import calibrate, calibration_error, conformal_
 from brainmri.evaluate.localize import localization, localization_summary, say_localization
 from brainmri.evaluate.metrics import bootstrap_interval, macro_f1
 from brainmri.evaluate.patients import patient_scores, patient_table
-from brainmri.models.bodies import body_weights, load_weights, make_body
+from brainmri.models.bodies import body_weights, make_body
+from brainmri.models.weights import load_weights
 from brainmri.models.recipes import Recipe, recipe_network
 from brainmri.store import read_json, write_csv, write_json
 from brainmri.study.records import compare, read_predictions, read_run

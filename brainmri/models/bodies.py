@@ -10,20 +10,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 # %% auto #0
-__all__ = ['unroll', 'plain_layers', 'Body', 'add_body', 'list_bodies', 'fit_channels', 'first_convolution', 'take_channels',
-           'get_body', 'Tokens', 'FirstToken', 'torchvision_layers', 'imagenet_file', 'timm_layers', 'build_network',
-           'last_stage', 'cut_network', 'make_body', 'settle_batchnorm', 'read_weights', 'check_weights',
-           'body_weights', 'count_params', 'save_weights', 'load_weights']
+__all__ = ['unroll', 'plain_layers', 'Body', 'add_body', 'list_bodies', 'take_channels', 'get_body', 'Tokens', 'FirstToken',
+           'torchvision_layers', 'imagenet_file', 'timm_layers', 'build_network', 'last_stage', 'cut_network',
+           'make_body', 'settle_batchnorm', 'check_weights', 'body_weights', 'count_params']
 
 # %% ../../nbs/models/00_bodies.ipynb #8f67476e
 from ..core import *
 from ..store import *
 from ..data.channels import cycled
+from .weights import first_convolution, fit_channels, load_tensors, read_weights
 
 # %% ../../nbs/models/00_bodies.ipynb #e0d41b9c
 def unroll(modules # Layers, sequences of layers, or lists of them
@@ -73,20 +71,6 @@ def list_bodies()->list: # Names; besides, there is "timm:NAME" for any network 
     from torchvision import models
     branched = ("googlenet", "inception_v3")  # no chains of layers; timm's are
     return [*_bodies, *(o for o in models.list_models(module=models) if o not in branched)]
-
-# %% ../../nbs/models/00_bodies.ipynb #56862bb6
-def fit_channels(weight:torch.Tensor, # Of a first convolution, (out, channels, h, w)
-                 n:int # Channels that it shall take
-                )->torch.Tensor: # (out, n, h, w)
-    "Adapt the weights of a first convolution to another number of channels."
-    have = weight.shape[1]
-    if n == 1: return weight.sum(1, keepdim=True)
-    return weight.repeat(1, -(-n//have), 1, 1)[:, :n]*(have/n)
-
-def first_convolution(net:nn.Module # Any network
-                     )->tuple: # Its name and the layer; None and None
-    "Find the layer that takes the channels of a picture."
-    return next(((k, m) for k, m in net.named_modules() if isinstance(m, nn.Conv2d)), (None, None))
 
 # %% ../../nbs/models/00_bodies.ipynb #815e96b2
 def take_channels(net:nn.Module, # It is changed
@@ -230,14 +214,6 @@ def _lite_weights(download):
 _bodies["efficientnet_lite0"] = Body("efficientnet_lite0", _lite_net, _lite_layers, (127/255,)*3, (128/255,)*3,
                                      _lite_weights)
 
-# %% ../../nbs/models/00_bodies.ipynb #f19493ca
-def _for_channels(net, state):
-    "`state` with as many channels in its first convolution as in that of `net`."
-    name, conv = first_convolution(net)
-    weight = state.get(f"{name}.weight")
-    if weight is None or weight.shape == conv.weight.shape: return state
-    return {**state, f"{name}.weight": fit_channels(weight, conv.in_channels)}
-
 # %% ../../nbs/models/00_bodies.ipynb #fce26791
 def build_network(body="vgg16_bn", # A name
                   state:dict=None, # Tensors from `body_weights`; random if None
@@ -251,19 +227,8 @@ def build_network(body="vgg16_bn", # A name
     with seeded(seed, body.name):
         net = body.network(img_size)
         if body.name.startswith("vgg") and next(net.parameters()).is_meta: _draw_vgg(net, top)
-    if state: _loaded(net, _for_channels(net, state), "The weights file", strict=False)
+    if state: load_tensors(net, state, "The weights file", fit=True, strict=False)
     return net
-
-# %% ../../nbs/models/00_bodies.ipynb #297baf0c
-def _loaded(model, tensors, source, **kwargs):
-    "Load tensors, or raise `WeightsError` if they are of another network."
-    like = model.state_dict()
-    try:
-        for k, v in tensors.items():
-            if k in like and v.dtype != like[k].dtype: raise RuntimeError(f"{k} is {v.dtype}")
-        return model.load_state_dict(tensors, **kwargs)
-    except RuntimeError as e:
-        raise WeightsError(f"{source} doesn't fit this network: {one_line(e, 300)}.") from None
 
 # %% ../../nbs/models/00_bodies.ipynb #99f89a87
 def _draw_vgg(net, top):
@@ -308,8 +273,8 @@ def cut_network(net:nn.Module, # From `build_network`
         empty, shape = nn.Sequential(), (channels, img_size, img_size)
         return nn.Sequential(empty, nn.Sequential()), nn.Sequential(), [shape, shape]
     layers, own, outputs = _unrolled(body, net.eval(), 96 if body.any_size else img_size, channels)
-    start = last_stage(layers, outputs)
-    parts, ends = [layers[:start], layers[start:]], (outputs[start-1], outputs[-1])
+    start = last_stage(layers, outputs[1:])
+    parts, ends = [layers[:start], layers[start:]], (outputs[start], outputs[-1])
     _move_channels(parts, *map(_channels_last, ends))
     shapes = [tuple(_channels_first(x).shape[1:]) for x in ends]
     early_last = nn.Sequential(*(nn.Sequential(*o) for o in parts))
@@ -325,7 +290,7 @@ def _move_channels(parts, between, after):
 
 # %% ../../nbs/models/00_bodies.ipynb #03cf3e95
 def _unrolled(body, net, side, n):
-    "The layers of `net`, and what each makes of an image, if together they are `net`."
+    "The layers of `net`, and an image and what each makes of it, if together they are `net`."
     image = torch.linspace(-2, 2, n*side**2, device=next(net.parameters()).device).sin().view(1, n, side, side)
     try:
         expected, outputs = net(image), [image]
@@ -334,7 +299,7 @@ def _unrolled(body, net, side, n):
         found = nn.Sequential(*own)(outputs[-1])
         same = found.is_meta or (found - expected).abs().max() <= 1e-4*expected.abs().max()
     except Exception: same = False  # a network may raise anything for images that it doesn't take
-    if same and outputs[-1].dim() in (3, 4): return layers, own, outputs[1:]
+    if same and outputs[-1].dim() in (3, 4): return layers, own, outputs
     raise ConfigError(f"{body.name} is no chain of layers that takes images of {side} pixels: "
                       "give `train_all` another body or img_size, or write its layers down with `add_body`.")
 
@@ -361,28 +326,13 @@ def settle_batchnorm(net:nn.Module, # From `build_network`, randomly initialized
     for m, momentum in norms.items(): m.momentum = momentum
     return net.eval()
 
-# %% ../../nbs/models/00_bodies.ipynb #68402aa7
-def read_weights(path # A .safetensors, .pth or .pt file
-                )->dict: # Names to float32 tensors
-    "Read the tensors of a weights file; no code in it runs."
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise WeightsError(f"There is no weights file {path}: give an existing .safetensors or .pth file, "
-                           "'imagenet' or None, and correct BRAINMRI_WEIGHTS if it names that file.")
-    try:
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-        state = state.get("state_dict", state)
-        return {k.removeprefix("module."): v.float() if v.is_floating_point() else v for k, v in state.items()}
-    except Exception as e:  # a damaged file makes its reader raise whatever it likes
-        raise WeightsError(f"{path} can't be read as tensors ({one_line(e, 100)}): save a state_dict.") from None
-
 # %% ../../nbs/models/00_bodies.ipynb #75e1ea00
 def check_weights(state:dict, # Names to tensors
                   body="vgg16_bn", # A name
                   source="The weights file" # For the message
                  )->None:
     "Raise `WeightsError` unless `state` holds all weights of a body in their shapes."
-    missing = _loaded(get_body(body).network(224), state, source, strict=False, assign=True).missing_keys
+    missing = load_tensors(get_body(body).network(224), state, source, True, strict=False, assign=True).missing_keys
     lost = [k for k in missing if k.split(".")[0] not in _CLASSIFIER and not k.endswith("num_batches_tracked")]
     if lost: raise WeightsError(f"{source} lacks {lost[0]!r}: it is no {body}. "
                                 f"Its names begin with {', '.join(sorted(state)[:2])}.")
@@ -415,23 +365,3 @@ def count_params(model # A PyTorch module
     total = sum(p.numel() for p in model.parameters())
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return dict(total=total, trainable=trainable, frozen=total - trainable)
-
-# %% ../../nbs/models/00_bodies.ipynb #ad3c69f9
-def save_weights(model:nn.Module, # Any network
-                 path # The .safetensors file to write
-                )->Path: # `path`
-    "Write the weights and statistics of `model`, atomically."
-    tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    with atomic(path) as tmp: save_file(tensors, tmp)
-    return Path(path)
-
-# %% ../../nbs/models/00_bodies.ipynb #920ca194
-def load_weights(model:nn.Module, # Like the one that was saved; on "meta" it takes the tensors themselves
-                 path # A file from `save_weights`
-                )->nn.Module: # `model`
-    "Load `path` into `model`; a missing, damaged or foreign file raises `WeightsError`."
-    try: tensors = load_file(path)
-    except (FileNotFoundError, SafetensorError) as e:
-        raise WeightsError(f"{path} is missing or damaged ({e}): restore it or train again.") from None
-    _loaded(model, tensors, path, assign=any(p.is_meta for p in model.parameters()))
-    return model

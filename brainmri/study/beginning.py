@@ -29,7 +29,8 @@ from ..data.regions import find_regions, is_map
 from ..data.split import split_images
 
 # %% ../../nbs/study/04a_beginning.ipynb #fa63f59e
-from ..models.bodies import body_weights, build_network, get_body, make_body, read_weights
+from ..models.bodies import body_weights, build_network, get_body, make_body
+from ..models.weights import read_weights
 from ..models.bodies import settle_batchnorm
 from ..models.recipes import STUDY_RECIPES, Recipe, check_network, get_recipe, list_recipes
 from .config import PRESETS, RunConfig, to_record

@@ -30,7 +30,8 @@ from ..evaluate.plots import MRIInterpretation
 from ..evaluate.robust import border_test, refusals, robustness, sample_rows
 
 # %% ../../nbs/study/05_results.ipynb #eb47ecc0
-from ..models.bodies import get_body, load_weights
+from ..models.bodies import get_body
+from ..models.weights import load_weights
 from ..models.recipes import Recipe, make_learner
 from .external import External, validate_run
 from .figures import plot_comparison, plot_reliability

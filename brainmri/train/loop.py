@@ -32,7 +32,8 @@ from ..data.loaders import ArrayDL
 from ..data.regions import find_regions, is_map
 
 # %% ../../nbs/train/04_loop.ipynb #5abd81ab
-from ..models.bodies import get_body, load_weights, save_weights
+from ..models.bodies import get_body
+from ..models.weights import load_weights, save_weights
 from ..models.heads import solve_layer
 from ..models.pointing import GuidedPool
 from ..models.recipes import Phase, gate_features, get_recipe, learner_args, phase_key, set_phase

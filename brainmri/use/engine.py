@@ -18,7 +18,8 @@ __all__ = ['EndToEnd', 'TorchEngine', 'Pooled', 'Averaged', 'average', 'open_eng
 # %% ../../nbs/use/02_engine.ipynb #9f5687e9
 from ..core import *
 from ..store import *
-from ..models.bodies import get_body, load_weights
+from ..models.bodies import get_body
+from ..models.weights import load_weights
 from ..models.pointing import pointing_map
 from ..models.recipes import Recipe, gate_features, recipe_network
 from ..train.frozen import FrozenNet, fold_batchnorm, weights_key
