@@ -242,6 +242,15 @@ def create_batches(self:ArrayDL,
         at = np.asarray(b)
         yield self.fetch(self.row_ids[at]), TensorCategory(self.y[send(at, self.y.device)])
 
+@patch
+def new(self:ArrayDL,
+        shuffle:bool=False, # A new order in every epoch?
+        bs:int=None, # Rows in a batch; as many as before unless given
+        **kwargs # What else fastai says; the rows and all else stay
+       )->ArrayDL: # Another loader
+    "Make a loader of the same rows, as fastai does to predict."
+    return ArrayDL(self.fetch, self.row_ids, self.y.cpu(), bs or self.bs, shuffle, self.device, self.vocab)
+
 # %% ../../nbs/data/11_loaders.ipynb #fff0fdfa
 def show_crop(df, # A table from `index_images`
               margin:int=CROP_MARGIN # Pixels cut from each side

@@ -20,13 +20,13 @@ __all__ = ['CAM_CAVEAT', 'POINTING_SCALE', 'cam_layer', 'grad_cam', 'full_frame'
            'Explanations', 'network_inputs', 'image_cams', 'image_points', 'say_measured', 'name_outputs', 'explain']
 
 # %% ../../nbs/evaluate/02_explain.ipynb #1cd6e874
-from ..core import CROP_MARGIN, ConfigError, ImageError, pick, save_png, subplots, thread_map, track
+from ..core import CROP_MARGIN, IMAGENET_MEAN, IMAGENET_STD, ConfigError, ImageError, pick, save_png, subplots, thread_map, track
 from ..data.cache import normalize, to_float
 from ..data.classes import STUDY_CLASSES
-from ..data.channels import each_channel, open_picture, picture_array, shown_picture
+from ..data.channels import cycled, each_channel, open_picture, picture_array, shown_picture
 from ..data.image import any_image
 from .calibrate import softmax
-from ..models.pointing import point, pointing_map
+from ..models.pointing import evaluating, point, pointing_map
 from ..train.precision import own_state
 
 # %% ../../nbs/evaluate/02_explain.ipynb #9cbc683c
@@ -50,13 +50,12 @@ _one_at_a_time = threading.Lock()
 def _still(model, hooks):
     device = next(model.parameters()).device
     with _one_at_a_time, own_state(device), torch.enable_grad():
-        modes = [(m, m.training) for m in model.modules()]
         asks = [(p, p.requires_grad) for p in model.parameters()]
         handles = [m.register_forward_hook(hook) for m, hook in hooks.items()]
-        try: yield model.eval().requires_grad_(False)
+        try:
+            with evaluating(model): yield model.requires_grad_(False)
         finally:
             for o in handles: o.remove()
-            for m, mode in modes: m.training = mode
             for p, ask in asks: p.requires_grad_(ask)
 
 # %% ../../nbs/evaluate/02_explain.ipynb #2242b303
@@ -248,7 +247,8 @@ def network_inputs(images, # Files or PIL images
                    progress:bool=False # Show a progress bar?
                   ): # Yields tensors (n, 3, img_size, img_size)
     "Turn images into a network's inputs, one batch at a time."
-    inputs = inputs or (lambda a: normalize(to_float(a)))
+    def usual(a): return normalize(to_float(a), *(cycled(o, a.shape[-1]) for o in (IMAGENET_MEAN, IMAGENET_STD)))
+    inputs = inputs or usual
     def square(image): return picture_array(image, img_size, margin)
     for i in track(range(0, len(images), bs), "maps", progress):
         yield inputs(np.stack(thread_map(square, images[i:i+bs], progress=False)))

@@ -4,13 +4,14 @@
 
 # %% ../../nbs/models/00a_pointing.ipynb #a8a4af2e
 from __future__ import annotations
+import contextlib
 import torch
 from fastcore.basics import patch
 from torch import nn
 from torch.nn.functional import avg_pool2d
 
 # %% auto #0
-__all__ = ['cell_network', 'PointingMap', 'surroundings', 'places', 'GuidedPool', 'pointing_map', 'point']
+__all__ = ['cell_network', 'PointingMap', 'surroundings', 'places', 'GuidedPool', 'pointing_map', 'evaluating', 'point']
 
 # %% ../../nbs/models/00a_pointing.ipynb #1328ef44
 def cell_network(n_in:int, # Numbers that describe a cell
@@ -110,9 +111,18 @@ def pointing_map(model:nn.Module # `nn.Sequential(body, head)`
     "The map that a network learned from boxes."
     return next((m for m in model.modules() if isinstance(m, PointingMap)), None)
 
+@contextlib.contextmanager
+def evaluating(model:nn.Module # Any network
+              ): # Yields it
+    "Put a network into evaluation mode in the block; each layer comes out as it went in."
+    modes = {m: m.training for m in model.modules()}
+    try: yield model.eval()
+    finally:
+        for m, mode in modes.items(): m.training = mode
+
 @torch.no_grad()
 def point(model:nn.Module, # `nn.Sequential(body, head)` with a `PointingMap`
           x:torch.Tensor # Its input, (n, 3, height, width), normalized
          )->torch.Tensor: # (n, h, w), 0 to 1
     "Say for each cell of the images how much of it is tumor, of whichever class."
-    return pointing_map(model)(model[0](x)).sum(1).float()
+    with evaluating(model): return pointing_map(model)(model[0](x)).sum(1).float()

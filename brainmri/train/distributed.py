@@ -4,7 +4,7 @@
 
 # %% ../../nbs/train/02_distributed.ipynb #c1a277af
 from __future__ import annotations
-import atexit, contextlib, json, re
+import atexit, contextlib, json, os, re
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -154,8 +154,11 @@ def wait_for_all()->None:
 def without_others():
     "Let the process of the block work as if it were the only one."
     _ALONE.append(True)
+    told = os.environ.pop("WORLD_SIZE", None)  # fastai would gather losses from all processes
     try: yield
-    finally: _ALONE.pop()
+    finally:
+        _ALONE.pop()
+        if told: os.environ["WORLD_SIZE"] = told
 
 # %% ../../nbs/train/02_distributed.ipynb #b38aee37
 @contextlib.contextmanager
@@ -221,6 +224,7 @@ def whole_norm(m, # BatchNorm
               )->torch.Tensor: # The share, normalized
     "Apply BatchNorm with the mean and variance of the whole batch."
     if not m.training: return type(m).forward(m, x)
+    kind, x = x.dtype, x.to(m.running_mean.dtype)  # sums in bfloat16 would be coarse
     dims, shape = [0, *range(2, x.dim())], (-1, *[1]*(x.dim() - 2))
     n = _Sum.apply(x.new_tensor(x.numel()/x.shape[1]))
     mean = _Sum.apply(x.sum(dims))/n
@@ -229,7 +233,7 @@ def whole_norm(m, # BatchNorm
     m.num_batches_tracked += 1
     m.running_mean.lerp_(mean.detach(), m.momentum)
     m.running_var.lerp_((var*n/(n - 1)).detach(), m.momentum)
-    return centered*((var + m.eps).rsqrt()*m.weight).view(shape) + m.bias.view(shape)
+    return (centered*((var + m.eps).rsqrt()*m.weight).view(shape) + m.bias.view(shape)).to(kind)
 
 # %% ../../nbs/train/02_distributed.ipynb #51d1a015
 class ShareOfBatch(Callback):
@@ -239,10 +243,16 @@ class ShareOfBatch(Callback):
     def before_batch(self): self.whole = min(self.dl.batch, self.dl.images - self.iter*self.dl.batch)
     def after_loss(self):
         if not self.training: return
-        self.learn.loss_grad = self.loss_grad*(find_bs(self.yb)*self.dl.world_size/self.whole)
+        self.learn.loss_grad = self.loss_grad*(self._share()*self.dl.world_size)
         self.learn.loss = self.loss_grad.detach()  # fastai shows its mean over the processes
     def after_fit(self):
         for m in self.changed: del m.forward
+    def _share(self):
+        "How much of the batch this process has; images count as the loss weighs their classes."
+        weight = getattr(getattr(self.loss_func, "func", None), "weight", None)
+        if weight is None: return find_bs(self.yb)/self.whole
+        own = weight[self.yb[0]].sum()
+        return own/_Sum.apply(own)
 
 # %% ../../nbs/train/02_distributed.ipynb #531a0e04
 def _see_whole_batches(cb):

@@ -27,7 +27,7 @@ def list_precisions(device="cpu" # Where the network will run
     "List the arithmetics that a device and the installed packages can do."
     kind = torch.device(device).type
     can = dict(fp32=True, winograd=kind == "cpu" and find_spec("ncnn"), bf16=kind == "cpu")
-    if kind == "cuda": can["bf16"] = torch.cuda.is_bf16_supported()
+    if kind == "cuda": can["bf16"] = torch.cuda.is_bf16_supported(including_emulation=False)
     return [o for o in PRECISIONS if can[o]]
 
 # %% ../../nbs/train/00b_precision.ipynb #e88f3ffd
