@@ -28,7 +28,8 @@ def ours(folder, recipe, weights, device, aug_views):
     from brainmri.core import pick_device
     from brainmri.data.loaders import mri_dls
     from brainmri.models.bodies import get_body, make_body
-    from brainmri.models.recipes import get_recipe, make_learner
+    from brainmri.models.learner import make_learner
+    from brainmri.models.recipes import get_recipe
     from brainmri.train.features import FeatureCache
     from brainmri.train.loop import Training
     from brainmri.train.precision import learns_in_bf16, pick_precision

@@ -47,7 +47,8 @@ def make_training(s, df, recipe="vgg16_finetune", device=None, precision="fp32",
     from dataclasses import replace
     from brainmri.data.loaders import mri_dls
     from brainmri.models.bodies import make_body
-    from brainmri.models.recipes import get_recipe, make_learner
+    from brainmri.models.learner import make_learner
+    from brainmri.models.recipes import get_recipe
     from brainmri.train.features import FeatureCache
     from brainmri.train.loop import Training
     device = device or s.device

@@ -38,7 +38,7 @@ def training(df, r, state=None, device="cpu", precision="auto", seed=42, aug_vie
     "The `Training` of a recipe with a VGG's body, from cached features."
     from brainmri.data.loaders import mri_dls
     from brainmri.models.bodies import make_body
-    from brainmri.models.recipes import make_learner
+    from brainmri.models.learner import make_learner
     from brainmri.train.features import FeatureCache
     from brainmri.train.loop import Training
     body = make_body(BODY, state, img_size=r.img_size)

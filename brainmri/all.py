@@ -47,6 +47,7 @@ from .models.weights import *
 from .models.pointing import *
 from .models.heads import *
 from .models.recipes import *
+from .models.learner import *
 from .train.precision import *
 from .train.frozen import *
 from .train.winograd import *

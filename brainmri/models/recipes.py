@@ -6,7 +6,6 @@
 from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 import torch
 from fastcore.basics import patch
 from torch import nn
@@ -18,9 +17,8 @@ from .bodies import build_network, cut_network, get_body
 from .heads import BothStages, list_heads, make_head
 
 # %% auto #0
-__all__ = ['STUDY_RECIPES', 'Phase', 'Recipe', 'list_recipes', 'get_recipe', 'check_recipe', 'add_recipe', 'recipe_network',
-           'check_network', 'phase_key', 'adam', 'learner_args', 'layer_groups', 'set_phase', 'make_learner',
-           'gate_features']
+__all__ = ['STUDY_RECIPES', 'LEARNS_FROM', 'Phase', 'Recipe', 'list_recipes', 'get_recipe', 'check_recipe', 'add_recipe',
+           'recipe_network', 'check_network', 'phase_key', 'gate_features']
 
 # %% ../../nbs/models/02_recipes.ipynb #a2b157ad
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def get_recipe(name # One of `list_recipes()`, or a `Recipe`
     return check_recipe(name) if isinstance(name, Recipe) else _registry[pick(name, _registry, "recipe")]
 
 # %% ../../nbs/models/02_recipes.ipynb #1146b8ae
-_DEPTH = dict(head=2, last=1, all=0)
+LEARNS_FROM = dict(head=2, last=1, all=0)  #: What a `Phase` trains → the first of the three layer groups that learns
 _OTHER_FOLDERS = re.compile(r"shared|figures|external|(fold|seed|repeat)-\d+|.*[/\\].*|\..*")  # of a run
 
 # %% ../../nbs/models/02_recipes.ipynb #f60672fa
@@ -117,7 +115,7 @@ def _problems(recipe):
     pick(recipe.head, list_heads(), "head")
     pixels, solved = recipe.body == "pixels", recipe.head in ("probe", "guided")
     if recipe.body and not pixels: get_body(recipe.body)
-    depth = [_DEPTH[pick(p.train, _DEPTH, "part")] for p in recipe.phases]
+    depth = [LEARNS_FROM[pick(p.train, LEARNS_FROM, "part")] for p in recipe.phases]
     if not depth: yield "has no phases"
     if pixels != (recipe.head in ("baseline", "optimized")): yield f"can't have the head {recipe.head!r}"
     if pixels and any(depth): yield "sees pixels alone, so its phases can only train 'all'"
@@ -189,51 +187,6 @@ def phase_key(recipe:Recipe, # As it will be trained
     solved_last = not recipe.phases[i].epochs and i == len(recipe.phases) - 1  # learns from validation images, too
     alike = asdict(replace(recipe, name="", title="", phases=recipe.phases[:i+1]))
     return content_key("phase", alike, solved_last)
-
-# %% ../../nbs/models/02_recipes.ipynb #f2802705
-def adam(params, **kwargs): # Parameters or groups, and `torch.optim.Adam`'s options
-    "PyTorch's Adam behind fastai's optimizer interface."
-    from fastai.optimizer import OptimWrapper
-    opt = partial(torch.optim.Adam, fused=True, foreach=False)  # None, its default, is refused by loggers
-    return OptimWrapper(params, opt=opt, **kwargs)
-
-def learner_args()->dict: # Keyword arguments of fastai's `Learner`
-    "Loss, optimizer and metrics of all recipes; frozen layers keep their BatchNorm statistics."
-    from fastai.basics import CrossEntropyLossFlat, F1Score, accuracy
-    return dict(loss_func=CrossEntropyLossFlat(), opt_func=adam, metrics=[F1Score(average="macro"), accuracy],
-                train_bn=False, wd_bn_bias=True)
-
-# %% ../../nbs/models/02_recipes.ipynb #e4df102b
-def layer_groups(model:nn.Sequential # From `recipe_network`
-                )->list: # Three lists of parameters
-    "Split a network's parameters by where they are: before the last stage, in it, in the head."
-    return [list(o.parameters()) for o in (*model[0], model[1])]
-
-# %% ../../nbs/models/02_recipes.ipynb #5c0e7a12
-def set_phase(learn:"Learner", # From `make_learner`
-              phase:Phase # Which part is to learn
-             )->"Learner": # `learn`
-    "Freeze and unfreeze the layers of `learn` as `phase` asks."
-    learn.freeze_to(_DEPTH[pick(phase.train, _DEPTH, "part")])
-    return learn
-
-# %% ../../nbs/models/02_recipes.ipynb #fde8cc68
-def make_learner(dls, # Loaders of images, normalized as the body wants it
-                 recipe, # A recipe or its name
-                 body="vgg16_bn", # The run's body, for recipes that name none
-                 state:dict=None, # The body's initial weights, from `body_weights`; random if None
-                 img_size:int=None, # Side of the images; the recipe's unless given
-                 seed:int=42, # Of random weights
-                 channels:int=3, # Of the images
-                 **kwargs # For fastai's `Learner`
-                )->"Learner": # With its body frozen as the first phase asks
-    "Make a fastai `Learner` for a recipe, with as many outputs as `dls` has classes."
-    from fastai.basics import L, Learner
-    from fastai.callback.training import BnFreeze
-    net = recipe_network(recipe, body, len(dls.vocab), img_size, state, seed, channels)
-    cbs = [BnFreeze(), *L(kwargs.pop("cbs", None))]
-    learn = Learner(dls, net, splitter=layer_groups, cbs=cbs, **{**learner_args(), **kwargs})
-    return set_phase(learn, get_recipe(recipe).phases[0])
 
 # %% ../../nbs/models/02_recipes.ipynb #e45fcff8
 def gate_features(x:torch.Tensor # Pixels (n, channels, h, w), maps (n, c, h, w), or tokens (n, tokens, c)

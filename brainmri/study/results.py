@@ -32,7 +32,8 @@ from ..evaluate.robust import border_test, refusals, robustness, sample_rows
 # %% ../../nbs/study/05_results.ipynb #eb47ecc0
 from ..models.bodies import get_body
 from ..models.weights import load_weights
-from ..models.recipes import Recipe, make_learner
+from ..models.learner import make_learner
+from ..models.recipes import Recipe
 from .external import External, validate_run
 from .figures import plot_comparison, plot_reliability
 from .records import choose, read_predictions, read_run, read_run_table, tied

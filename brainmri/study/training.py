@@ -25,7 +25,8 @@ from ..data.split import sealed
 from ..evaluate.calibrate import fit_calibration
 from ..evaluate.metrics import judge
 from ..models.bodies import count_params, make_body
-from ..models.recipes import Recipe, phase_key, set_phase
+from ..models.learner import set_phase
+from ..models.recipes import Recipe, phase_key
 
 # %% ../../nbs/study/05a_training.ipynb #9f3cb19c
 from .config import PRESETS, RunConfig

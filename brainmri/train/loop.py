@@ -36,7 +36,8 @@ from ..models.bodies import get_body
 from ..models.weights import load_weights, save_weights
 from ..models.heads import solve_layer
 from ..models.pointing import GuidedPool
-from ..models.recipes import Phase, gate_features, get_recipe, learner_args, phase_key, set_phase
+from ..models.learner import learner_args, set_phase
+from ..models.recipes import Phase, gate_features, get_recipe, phase_key
 from .callbacks import *
 from .distributed import *
 from .features import FeatureCache, augmented
