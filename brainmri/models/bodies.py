@@ -4,7 +4,7 @@
 
 # %% ../../nbs/models/00_bodies.ipynb #5b02c405
 from __future__ import annotations
-import os, re
+import os, re, warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -337,6 +337,19 @@ def check_weights(state:dict, # Names to tensors
     if lost: raise WeightsError(f"{source} lacks {lost[0]!r}: it is no {body}. "
                                 f"Its names begin with {', '.join(sorted(state)[:2])}.")
 
+# %% ../../nbs/models/00_bodies.ipynb #ccea9035
+def _named_file(body):
+    "Tensors and source of the file that BRAINMRI_WEIGHTS names; None if it is of another body."
+    path, find = os.environ.get("BRAINMRI_WEIGHTS"), get_body(body).weights
+    if not path: return None
+    state, name = read_weights(path), Path(path).name
+    try: check_weights(state, body, name)
+    except WeightsError as e:
+        if not (find and find(False)): raise
+        warnings.warn(f"{e} The ImageNet weights of {body} are used.", DataWarning, stacklevel=3)
+        return None
+    return state, f"pretrained weights from {name}"
+
 # %% ../../nbs/models/00_bodies.ipynb #51b30d22
 def body_weights(weights="imagenet", # "auto", "imagenet", a path, or None
                  body="vgg16_bn", # A name
@@ -346,12 +359,12 @@ def body_weights(weights="imagenet", # "auto", "imagenet", a path, or None
     if weights is None: return None, "random weights: no pretrained features"
     if not isinstance(weights, (str, os.PathLike)):
         raise ConfigError(f"weights={weights!r}: expected 'auto', 'imagenet', 'phantoms', the path of a file, or None.")
-    asked = weights
     if weights in ("auto", "imagenet"):
+        if named := _named_file(body): return named
         find = get_body(body).weights
-        weights = os.environ.get("BRAINMRI_WEIGHTS") or (find and find(download))
-    if weights is None and find is None and asked == "imagenet":
-        raise WeightsError(f"There are no ImageNet weights for {body}: give a file, or weights='auto' or None.")
+        if find is None and weights == "imagenet":
+            raise WeightsError(f"There are no ImageNet weights for {body}: give a file, or weights='auto' or None.")
+        weights = find and find(download)
     if weights is None: return None, "random weights: no pretrained features on this disk"
     state, source = weights, "timm"
     if not isinstance(weights, dict): state, source = read_weights(weights), Path(weights).name
