@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from ..core import CROP_MARGIN, ConfigError, DataError, DataWarning, ImageError
 from ..core import counted, listed, refuse_first, thread_map, walk_folders
-from .channels import locate_files, name_channels, open_channels, picture_files
+from .channels import content_sha, locate_files, name_channels, open_channels, picture_files
 from .classes import STUDY_CLASSES, as_labels, classes_of, known_class
 from .figshare import figshare_table
 from .image import READABLE, holds_slices, open_image, read_file, refuse
@@ -229,8 +229,7 @@ def _check_channels(files, margin):
     try: bad or open_channels(files)
     except ImageError as e: bad = [e.found]
     if bad: return dict(filepath=first["filepath"], problem=bad[0], done="left out")
-    sha = hashlib.sha256("".join(f"{k}:{o['sha']} " for k, o in facts.items()).encode()).hexdigest()
-    return first | dict(bytes=sum(o["bytes"] for o in facts.values()), sha=sha)
+    return first | dict(bytes=sum(o["bytes"] for o in facts.values()), sha=content_sha(files))
 
 # %% ../../nbs/data/03_index.ipynb #a09f7eef
 def changed_files(df # A table from `index_images`
