@@ -87,6 +87,12 @@ _NO_IMAGE, _MASK, _NO_CLASS = "is no image", "is in a folder of masks", "is in n
 _REASONS = {_NO_IMAGE: f"only {READABLE} are read", _MASK: "they are in folders of masks",
             _NO_CLASS: "they are in no class folder; `problems(df)` lists them"}
 
+def _why(path, root):
+    "Why a file below `root` is no image of a class."
+    if not holds_slices(path): return _NO_IMAGE
+    return _MASK if _is_mask(path, root) else _NO_CLASS
+
+# %% ../../nbs/data/03_index.ipynb #3d5a17f3
 def _beside(root, own):
     "The images below `root` that are in none of the folders `own`."
     homes = {root, *(up for o in own for up in o.parents if up.is_relative_to(root))}
@@ -94,11 +100,6 @@ def _beside(root, own):
     beside = [o for o in sorted(beside) if os.access(o, os.R_OK) and not o.is_symlink()]  # a link leads anywhere
     files = [next(walk_folders(o)) for o in sorted(homes)] + [found for o in beside for found in walk_folders(o)]
     return [Path(folder)/o for folder, names in files for o in names if holds_slices(Path(folder)/o)]
-
-def _why(path, root):
-    "Why a file below `root` is no image of a class."
-    if not holds_slices(path): return _NO_IMAGE
-    return _MASK if _is_mask(path, root) else _NO_CLASS
 
 # %% ../../nbs/data/03_index.ipynb #1151101e
 def _is_figshare(root, folders):
