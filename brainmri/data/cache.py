@@ -189,6 +189,7 @@ def decoded(df, # A table from `index_images`
     next(squares, None)  # joblib warns of a generator that isn't read to its end
     return cache
 
+# %% ../../nbs/data/10_cache.ipynb #8b1e4c70
 def _square(files, sha, img_size, margin):
     "A picture as its network sees it, unless its files hold something else than the cache's key says."
     square = picture_array(files, img_size, margin)

@@ -51,6 +51,7 @@ def fold_images(df, # A table with filepath, label, y and group, such as `find_g
         raise ConfigError(f"folds={folds}: expected a whole number, 2 or more, or the name of a column.")
     return df.assign(fold=_dealt(df, folds, seed, how))
 
+# %% ../../nbs/data/09a_folds.ipynb #8b1e4c71
 def _units(df, how):
     "Numbers of what isn't parted: the rows of one file, and a group."
     return join_groups(len(df), [df.filepath, df.group] if how == "grouped" else [df.filepath])
