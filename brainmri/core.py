@@ -102,7 +102,12 @@ def size_text(n # Bytes
 def stable_seed(*key # Anything that prints
                )->int: # Between 0 and 2³²−1
     "Make a seed from `key` that is the same in every process, unlike `hash()`."
-    return int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:4], "little")
+    return int.from_bytes(hashlib.sha256(repr(_as_python(key)).encode()).digest()[:4], "little")
+
+def _as_python(o):
+    "A key with Python's numbers: numpy's print in another way."
+    if type(o) in (list, tuple): return type(o)(map(_as_python, o))
+    return o.item() if getattr(o, "shape", None) == () else o
 
 # %% ../nbs/00_core.ipynb #5eede401
 def seeded_rng(*key # Anything that prints
@@ -141,7 +146,7 @@ def pick_device(device=None # "cpu", "cuda", "cuda:1", …; the GPU if there is 
         why = str(e).splitlines()[0][:100]
         said = f"There is no device {str(device)!r} here ({why}): expected 'cpu' or 'cuda'."
         raise ConfigError(said) from None
-    return str(device)
+    return str(torch.device(device))  # 0 is "cuda:0"
 
 # %% ../nbs/00_core.ipynb #b2c053f0
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

@@ -24,7 +24,7 @@ def full_disk(path # What is written in the block, for the message
         code = getattr(e, "errno", None)
         if code in (errno.ENOSPC, errno.EDQUOT) or not code and "No space left" in str(e):
             raise RunError(f"The disk is full: {path} can't be written. Free some space and repeat the call.") from None
-        if code in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
+        if code in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
             raise RunError(f"{path} can't be written: name another place, or change its permissions.") from None
         raise
 

@@ -19,7 +19,7 @@ from ..core import ConfigError, DataError, counted, one_line, seeded_rng, subplo
 from ..store import plain
 from .classes import HEALTHY, classes_of, known_class
 from .duplicates import pack_hashes, perceptual_hashes, pixel_hash
-from .groups import exporter_copies, join_groups, known_groups, near_duplicates
+from .groups import attach_groups, exporter_copies, join_groups, known_groups, near_duplicates
 from .image import open_image
 from . import index
 from .index import match_split
@@ -72,7 +72,8 @@ def audit(df, # A table from `index_images`, or anything that it takes
     "Find provenance, groups, copies, doubtful labels and shortcuts in a set of images."
     for k, v in dict(bits=bits, probes=probes).items():
         if v < 0: raise ConfigError(f"{k}={v}: expected a whole number, 0 or more.")
-    if not isinstance(df, pd.DataFrame) or "filepath" not in df:
+    if not isinstance(df, pd.DataFrame) or not {"filepath", "label", "y", *index.FACTS} <= set(df):
+        df, group = attach_groups(df, group)
         df = index.index_images(df, progress=progress)
     patients = known_groups(df, group)  # a wrong column shows before minutes of hashing
     if not df.index.is_unique: df = df.reset_index(drop=True)
@@ -106,7 +107,7 @@ def grouped(self:Audit,
     near = "near duplicates, turned ones too" if self.turned else "near duplicates"
     by = f"{', '.join(named)} and {near}" if named else near
     return replace(self, groups=pd.Series(groups, self.df.index, name="group"), grouped_by=by,
-                   patients=np.array(list(known), dtype=object), asked=asked)
+                   patients=pd.Series(list(known), dtype=object).to_numpy(), asked=asked)
 
 # %% ../../nbs/data/08_audit.ipynb #a2975805
 DOUBT_PROBES = ("intensity", "no_center", "thumbnail")  #: What the model that doubts labels sees
@@ -163,7 +164,7 @@ def conflicts(self:Audit)->list: # Arrays of row positions
 # %% ../../nbs/data/08_audit.ipynb #f022b8a1
 @patch(as_prop=True)
 def problems(self:Audit)->list: # Dicts with filepath, problem and done
-    "Files that couldn't be used."
+    "Files that aren't used."
     return index.problems(self.df).to_dict("records")
 
 # %% ../../nbs/data/08_audit.ipynb #89a71edf
@@ -216,7 +217,7 @@ def summary(self:Audit)->pd.DataFrame: # Indexed by what is counted: n and what 
     repeated = sum(len(o) - 1 for o in self.copies)
     rows = {
         "images": (len(self.df), "usable, in the table"),
-        "left out": (len(self.problems), "unreadable, too small or animated files"),
+        "left out": (len(self.problems), "files that aren't used: unreadable, too small, or no image of a class"),
         "exact copies": (repeated, "images whose very pixels occur before"),
         "near duplicates": (sum(near), share),
         "clusters": (len(near), f"sets of these, the largest of {max(near, default=0)}"),
@@ -278,7 +279,7 @@ def repeats(self:Audit)->list: # Sentences
 def warnings(self:Audit)->list: # Sentences; empty if nothing is wrong
     "Say what is wrong with the set. Doubtful labels aren't in it: they are for looking at."
     bad, moved = self.problems, self.relabeled
-    said = [f"{counted(len(bad), 'file')} that can't be used, such as {o['filepath']}" for o in bad[:1]]
+    said = [f"{counted(len(bad), 'file')} that aren't used, such as {o['filepath']}" for o in bad[:1]]
     said += self.repeats() + self.joined() + coincidences(self.provenance)
     said += [f"{counted(len(moved), 'recognized image')} with another label than in the collection, "
              f"such as {o}" for o in moved.filepath[:1]]

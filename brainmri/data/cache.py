@@ -11,7 +11,7 @@ from filelock import FileLock
 from joblib import Parallel, delayed
 from ..core import *
 from ..store import *
-from .channels import n_channels, picture_array, picture_files
+from .channels import content_sha, n_channels, picture_array, picture_files
 
 # %% auto #0
 __all__ = ['content_key', 'RowCache', 'cache_lock', 'cache_limit', 'list_caches', 'need_room', 'pixel_cache', 'decoded',
@@ -181,12 +181,21 @@ def decoded(df, # A table from `index_images`
     todo = cache.missing(np.arange(len(df)) if rows is None else rows)
     if processes is None: processes = len(todo) >= 5000
     work = Parallel(-1, prefer="processes" if processes else "threads", return_as="generator")
-    squares = work(delayed(picture_array)(o, img_size, margin) for o in picture_files(df.iloc[todo]))
+    rows = df.iloc[todo]
+    squares = work(delayed(_square)(*o, img_size, margin) for o in zip(picture_files(rows), rows["sha"]))
     chunks = [todo[i:i+64] for i in range(0, len(todo), 64)]
     for idx in track(chunks, "decoding", progress):
         cache.put(idx, list(itertools.islice(squares, len(idx))))
     next(squares, None)  # joblib warns of a generator that isn't read to its end
     return cache
+
+# %% ../../nbs/data/10_cache.ipynb #8b1e4c70
+def _square(files, sha, img_size, margin):
+    "A picture as its network sees it, unless its files hold something else than the cache's key says."
+    square = picture_array(files, img_size, margin)
+    if content_sha(files) == sha: return square
+    raise DataError(f"{listed(files.values()) if isinstance(files, dict) else files} was changed since "
+                    "it was indexed: index the images again.")
 
 # %% ../../nbs/data/10_cache.ipynb #24f42a16
 def to_float(a, # uint8 images, (n, h, w, channels): an array, or a tensor on any device

@@ -4,7 +4,7 @@
 
 # %% ../../nbs/data/02f_channels.ipynb #a3f0db88
 from __future__ import annotations
-import itertools, os, warnings
+import hashlib, itertools, os, warnings
 from dataclasses import replace
 from pathlib import Path
 import numpy as np, pandas as pd
@@ -12,13 +12,13 @@ from PIL import Image
 
 # %% auto #0
 __all__ = ['SEQUENCES', 'CHANNEL_PREFIX', 'MOST_CHANNELS', 'find_channels', 'name_channels', 'channels_of', 'n_channels',
-           'file_columns', 'picture_files', 'locate_files', 'open_channels', 'picture_array', 'open_picture',
-           'each_channel', 'shown_picture', 'cycled', 'pick_channels', 'list_channels', 'slice_volumes']
+           'file_columns', 'picture_files', 'content_sha', 'locate_files', 'open_channels', 'picture_array',
+           'open_picture', 'each_channel', 'shown_picture', 'cycled', 'pick_channels', 'list_channels', 'slice_volumes']
 
 # %% ../../nbs/data/02f_channels.ipynb #b1e44225
 from ..core import CROP_MARGIN, ConfigError, DataError, DataWarning, ImageError
 from ..core import listed, refuse_first
-from .image import from_array, image_array, is_picture, open_image, refuse
+from .image import from_array, image_array, is_picture, open_image, read_file, refuse
 from .slices import Slice, read_slices
 from .tables import TABLE_SUFFIXES, bare_name, cell_text, find_column, locate
 from .tables import patient_column, read_table, table_columns
@@ -118,6 +118,13 @@ def picture_files(df # A table
     names = channels_of(df)
     if not names: return list(df["filepath"])
     return [dict(zip(names, files)) for files in zip(*(df[CHANNEL_PREFIX + o] for o in names))]
+
+def content_sha(files # Of a picture, as `picture_files` lists them
+               )->str: # 64 hexadecimal digits
+    "Hash what the files of a picture hold."
+    if isinstance(files, dict): data = "".join(f"{k}:{content_sha(o)} " for k, o in files.items()).encode()
+    else: data = read_file(files)
+    return hashlib.sha256(data).hexdigest()
 
 # %% ../../nbs/data/02f_channels.ipynb #280b72fd
 def locate_files(df, # A table with filepath and perhaps label

@@ -6,8 +6,9 @@
 from __future__ import annotations
 import numpy as np
 import pandas as pd
-from ..core import DataError, counted, listed, pick, refuse_first, stable_seed
+from ..core import ConfigError, DataError, counted, listed, pick, refuse_first, stable_seed
 from .classes import classes_of, name_classes
+from .groups import join_groups
 from .split import TRAINING_SHARES, grouped_split, lost_parts, plot_parts, warn_of_crossing
 from .tables import cell_text
 
@@ -41,10 +42,19 @@ def fold_images(df, # A table with filepath, label, y and group, such as `find_g
                )->pd.DataFrame: # A copy with the column fold
     "Deal the images of a table into folds, or take those that a column names."
     pick(how, ("grouped", "random"), "way to deal folds")
-    fold = _given_folds(df, folds, how) if isinstance(folds, str) else _dealt(df, folds, seed, how)
-    return df.assign(fold=fold)
+    needed = ["filepath", "label", "y"] + ["group"]*(how == "grouped")
+    lacking = [c for c in needed if c not in df]
+    if lacking: raise DataError(f"The table has no column {' and '.join(lacking)}: expected one from `index_images`, "
+                                "with a column group from `find_groups`.")
+    if isinstance(folds, str): return df.assign(fold=_given_folds(df, folds, how))
+    if not (isinstance(folds, (int, np.integer)) and folds > 1):
+        raise ConfigError(f"folds={folds}: expected a whole number, 2 or more, or the name of a column.")
+    return df.assign(fold=_dealt(df, folds, seed, how))
 
-def _units(df, how): return df.group if how == "grouped" else np.arange(len(df))
+# %% ../../nbs/data/09a_folds.ipynb #8b1e4c71
+def _units(df, how):
+    "Numbers of what isn't parted: the rows of one file, and a group."
+    return join_groups(len(df), [df.filepath, df.group] if how == "grouped" else [df.filepath])
 
 # %% ../../nbs/data/09a_folds.ipynb #3478e84d
 def _dealt(df, k, seed, how):

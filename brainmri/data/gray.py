@@ -128,8 +128,9 @@ def read_tiff(data:bytes, # The contents of a file
     "Read the pages of a TIFF."
     with told(name, data), Image.open(io.BytesIO(data), formats=["TIFF"]) as im:
         check_size(name, *im.size, im.n_frames)
-        pages = [_page(data, o, k, name) for k, o in enumerate(ImageSequence.Iterator(im))
-                 if not o.tag_v2.get(254, 0) & 5]  # a small copy, or a mask
+        every = ImageSequence.Iterator(im)
+        whole = [k for k, o in enumerate(every) if not o.tag_v2.get(254, 0) & 5]  # no small copy, and no mask
+        pages = [_page(data, every[k], k, name) for k in whole or range(im.n_frames)]
     if all(o.ndim == 2 for o in pages): return as_grays(pages, name), {}
     return [o if o.ndim == 3 else as_grays([o], name)[0] for o in pages], {}
 

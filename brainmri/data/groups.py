@@ -106,7 +106,8 @@ def known_groups(df, # A table from `index_images`
         "If it means something else, rename it, or put the patient in a column group.", DataWarning, stacklevel=3)
     found, name = _patients(df, group)
     found = pd.Series([_patient(o) for o in found], df.index, dtype=object)
-    if column not in (None, name): _check_column(df[column], found, name)
+    told = taken and not df.attrs.get("grouped")  # else `split_images` made the column group from it
+    if column not in (None, name): _check_column(df[column].astype(object).map(_patient), found, name, told)
     return found, name
 
 # %% ../../nbs/data/06_groups.ipynb #1ec399c5
@@ -160,10 +161,13 @@ def attach_groups(data, # Whatever `index_images` takes
     return (data.assign(**{"a given column": list(group)}), "a given column") if follows else (data, group)
 
 # %% ../../nbs/data/06_groups.ipynb #476d7719
-def _check_column(values, found, name):
-    "Warn if the patient column `values` joins images that the groups `found` part."
+def _check_column(values, found, name, told):
+    "Warn if the column `values` joins images that the groups `found` part, or, if `told`, that it isn't used."
     def parted(o): return len(o) > 1 and (o.isna().any() or o.nunique() > 1)
-    n = found.groupby(values.astype(object)).agg(parted).sum()
+    n = found.groupby(values).agg(parted).sum()
+    if told and not n: warnings.warn(
+        f"The column {name} is taken for the groups, and {values.name} isn't used: "
+        f"group by {values.name!r} if that is the patient.", DataWarning, stacklevel=4)
     if n: warnings.warn(
         f"The column {values.name} isn't used, and {name} parts {counted(n, 'value')} of it: "
         f"group by {values.name!r} to keep them together, or drop the column.", DataWarning, stacklevel=4)

@@ -4,12 +4,13 @@
 
 # %% ../../nbs/data/03_index.ipynb #0ab2aeec
 from __future__ import annotations
-import difflib, hashlib, os, re, warnings
+import contextlib, difflib, hashlib, os, re, unicodedata, warnings
+from functools import partial
 from pathlib import Path
 import pandas as pd
 from ..core import CROP_MARGIN, ConfigError, DataError, DataWarning, ImageError
 from ..core import counted, listed, refuse_first, thread_map, walk_folders
-from .channels import locate_files, name_channels, open_channels, picture_files
+from .channels import content_sha, locate_files, name_channels, open_channels, picture_files
 from .classes import STUDY_CLASSES, as_labels, classes_of, known_class
 from .figshare import figshare_table
 from .image import READABLE, holds_slices, open_image, read_file, refuse
@@ -23,10 +24,14 @@ __all__ = ['FACTS', 'find_images', 'class_folders', 'name_problems', 'find_rows'
 # %% ../../nbs/data/03_index.ipynb #2c67856c
 def find_images(folder # Any folder
                )->tuple: # Paths of files that hold slices, and paths of the others
-    "List the files in a folder and below it."
+    "List the files in a folder and below it; what is in a folder of masks holds no slices."
     files = [Path(d)/o for d, names in walk_folders(folder) for o in names]
-    held = [holds_slices(o) for o in files]
+    held = [holds_slices(o) and not _is_mask(o, folder) for o in files]
     return [o for o, yes in zip(files, held) if yes], [o for o, yes in zip(files, held) if not yes]
+
+def _is_mask(path, top):
+    "Is a file in a folder of masks, somewhere below `top`?"
+    return not MASK_FOLDERS.isdisjoint(o.lower() for o in path.relative_to(top).parts[:-1])
 
 # %% ../../nbs/data/03_index.ipynb #160ed537
 def class_folders(root # A folder
@@ -41,6 +46,7 @@ def class_folders(root # A folder
     rows = [(o, o.name, match_split(part.name)) for part in parts for o in _subfolders(part)]
     if not parts: rows = [(o, o.name, None) for o in subs]
     rows = [row for row in rows if row[1].lower() not in MASK_FOLDERS]
+    rows = [(path, unicodedata.normalize("NFC", name), part) for path, name, part in rows]  # Macs write é as e and ´
     return pd.DataFrame(rows, columns=["path", "name", "folder"])
 
 # %% ../../nbs/data/03_index.ipynb #f11f5548
@@ -65,15 +71,35 @@ def _from_folder(root):
     contents = [find_images(o) for o in folders.path]
     folders["files"] = pd.Series([files for files, _ in contents], folders.index, object)
     folders["n"] = folders.files.map(len)
-    others = [o for _, found in contents for o in found]
     if _is_figshare(root, folders): return figshare_table(root)
+    others = [o for _, found in contents for o in found] + _beside(root, folders.path)
+    others = {o: _why(o, root) for o in others}
     refuse_first(_folder_problems(root, folders, others))
-    for said in _left_out(folders, others): warnings.warn(f"{root}: {said}", DataWarning, stacklevel=4)
+    for said in _left_out(root, folders, others): warnings.warn(f"{root}: {said}", DataWarning, stacklevel=4)
     rows = folders[folders.n > 0].explode("files").rename(columns=dict(files="filepath", name="label"))
     if folders.folder.isna().all(): rows = rows.drop(columns="folder")
     rows = rows.drop(columns=["path", "n"]).astype(dict(filepath=str)).reset_index(drop=True)
-    rows.attrs["skipped"] = [dict(filepath=str(o), problem="is no image", done="skipped") for o in others]
+    rows.attrs["skipped"] = [dict(filepath=str(o), problem=why, done="skipped") for o, why in others.items()]
     return rows
+
+# %% ../../nbs/data/03_index.ipynb #3d5a17f0
+_NO_IMAGE, _MASK, _NO_CLASS = "is no image", "is in a folder of masks", "is in no class folder"
+_REASONS = {_NO_IMAGE: f"only {READABLE} are read", _MASK: "they are in folders of masks",
+            _NO_CLASS: "they are in no class folder; `problems(df)` lists them"}
+
+def _why(path, root):
+    "Why a file below `root` is no image of a class."
+    if not holds_slices(path): return _NO_IMAGE
+    return _MASK if _is_mask(path, root) else _NO_CLASS
+
+# %% ../../nbs/data/03_index.ipynb #3d5a17f3
+def _beside(root, own):
+    "The images below `root` that are in none of the folders `own`."
+    homes = {root, *(up for o in own for up in o.parents if up.is_relative_to(root))}
+    beside = {o for home in homes for o in _subfolders(home)} - homes - {*own}
+    beside = [o for o in sorted(beside) if os.access(o, os.R_OK) and not o.is_symlink()]  # a link leads anywhere
+    files = [next(walk_folders(o)) for o in sorted(homes)] + [found for o in beside for found in walk_folders(o)]
+    return [Path(folder)/o for folder, names in files for o in names if holds_slices(Path(folder)/o)]
 
 # %% ../../nbs/data/03_index.ipynb #1151101e
 def _is_figshare(root, folders):
@@ -86,19 +112,22 @@ def _is_figshare(root, folders):
 def _folder_problems(root, folders, others):
     empty = folders[folders.n == 0]
     known = empty.path[empty.name.map(known_class).notna()]
-    kinds = f"expected {READABLE}; found {listed(o.name for o in others) or 'none'}"
+    found = {why: listed(o.name for o in others if others[o] == why) for why in _REASONS}
+    kinds = f"expected {READABLE}; found {found[_NO_IMAGE] or 'none'}"
     if len(known): yield f"No images in {listed(known)}: {kinds}."
     names = listed(folders.name, 8) or "no folders"
+    if found[_NO_CLASS]: kinds = f"put {found[_NO_CLASS]} into folders, one for each class"
     if len(empty) == len(folders): yield f"{root} has no class folders with images: found {names}; {kinds}."
     yield from name_problems(folders.files.explode().dropna(), root)
 
 # %% ../../nbs/data/03_index.ipynb #7640dc9a
-def _left_out(folders, others):
+def _left_out(root, folders, others):
     "Sentences about what is no class or no image, and about names that look misspelt."
     empty = folders.name[folders.n == 0]
     if len(empty): yield f"ignored the folders {listed(empty, 10)}, which hold no images."
-    names = listed(o.name for o in others)
-    if others: yield f"skipped {counted(len(others), 'file')} ({names}): only {READABLE} are read."
+    for reason, said in _REASONS.items():
+        files = [o.relative_to(root) for o, why in others.items() if why == reason]
+        if files: yield f"skipped {counted(len(files), 'file')} ({listed(files)}): {said}."
     for name in sorted({o for o in folders.name if not known_class(o)}):
         near = difflib.get_close_matches(name.lower(), STUDY_CLASSES, 1, .8)
         if near: yield f"{name!r} is taken as a class of its own. If it means {near[0]!r}, rename it."
@@ -152,8 +181,9 @@ def _kind_problems(data):
     "What `data` is, if it's no folder, CSV or name of a Kaggle set."
     expected = "expected a folder of class folders, a CSV with filepath,label[,group], a DataFrame, or 'kaggle:owner/name'"
     if not isinstance(data, (str, os.PathLike)): yield f"Found {type(data).__name__}: {expected}."
-    path = Path(data).expanduser()
     if str(data).startswith("kaggle:"): return
+    try: path = Path(data).expanduser()
+    except RuntimeError: yield f"{data} names no folder: there is no user of this name; {expected}."
     try: found = path.exists()
     except OSError as e: yield f"{path} can't be read ({e.strerror}): check its permissions."
     if path.is_dir(): return
@@ -168,7 +198,8 @@ def _nearest(path):
     "What `path` may have meant, in words."
     up = next(o for o in path.absolute().parents if o.is_dir())
     name = path.absolute().relative_to(up).parts[0]
-    near = difflib.get_close_matches(name, os.listdir(up), n=1)
+    near = []
+    with contextlib.suppress(PermissionError): near = difflib.get_close_matches(name, os.listdir(up), n=1)
     return f" (did you mean {up/near[0]}?)" if near else ""
 
 # %% ../../nbs/data/03_index.ipynb #a00d3e61
@@ -199,14 +230,13 @@ def _check_channels(files, margin):
     try: bad or open_channels(files)
     except ImageError as e: bad = [e.found]
     if bad: return dict(filepath=first["filepath"], problem=bad[0], done="left out")
-    sha = hashlib.sha256("".join(f"{k}:{o['sha']} " for k, o in facts.items()).encode()).hexdigest()
-    return first | dict(bytes=sum(o["bytes"] for o in facts.values()), sha=sha)
+    return first | dict(bytes=sum(o["bytes"] for o in facts.values()), sha=content_sha(files))
 
 # %% ../../nbs/data/03_index.ipynb #a09f7eef
 def changed_files(df # A table from `index_images`
                  )->list: # Paths
     "List the images whose files don't hold any more what they held."
-    now = thread_map(check_image, picture_files(df), progress=False)
+    now = thread_map(partial(check_image, margin=0), picture_files(df), progress=False)
     return [o["filepath"] for o, sha in zip(now, df["sha"]) if o.get("sha") != sha]
 
 # %% ../../nbs/data/03_index.ipynb #4848df76

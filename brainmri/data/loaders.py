@@ -22,14 +22,13 @@ __all__ = ['BorderCrop', 'mild_affine', 'warp', 'view_numbers', 'MildAugment', '
 
 # %% ../../nbs/data/11_loaders.ipynb #ffeee87e
 from ..core import *
-from ..store import *
 from .cache import send, to_float
 from .channels import CHANNEL_PREFIX, channels_of, cycled, locate_files
 from .channels import n_channels, name_channels, picture_array
 from .classes import STUDY_CLASSES, known_class, name_classes
 from .image import crop_border, image_array, open_image
 from .look import show_grid
-from .tables import find_column, given_names, read_parts, read_table, repeat_problems
+from .tables import cell_text, find_column, given_names, read_parts, read_table, repeat_problems
 
 # %% ../../nbs/data/11_loaders.ipynb #a0489e7f
 class BorderCrop(Transform):
@@ -124,22 +123,25 @@ def training_rows(df, # A table with columns for file, label and split
     refuse_first(repeat_problems(df, "The table"))
     kept = np.flatnonzero(df["split"] != "test")
     rows = read_table(df.iloc[kept], "filepath", "label").set_axis(kept)
-    return rows.assign(label=_named(rows.label, _table_classes(df) if classes is None else list(classes)))
+    return rows.assign(label=_named(rows.label, _table_classes(df) if classes is None else _texts(classes)))
 
 # %% ../../nbs/data/11_loaders.ipynb #676cef58
 def _named(labels, classes):
     "The class of each label, or `DataError`."
     named = given_names(labels, classes) or {}
     names = {o: named.get(o, known_class(o) if known_class(o) in classes else o) for o in labels}
-    odd = sorted(set(names.values()) - {str(o) for o in classes})
+    odd = sorted(set(names.values()) - set(classes))
     if odd: raise DataError(f"The table has the labels {listed(odd)}; expected {', '.join(classes)}.")
     return pd.Categorical(labels.map(names), classes)
 
 def _table_classes(df):
-    label = df[find_column("label", df.columns) or "label"]
+    label = df[find_column("label", df.columns)]
     named = hasattr(label, "cat") and label.cat.categories.dtype != int
-    if named: return [str(o) for o in label.cat.categories]
-    return list(dict.fromkeys(name_classes(map(str, label)).values()))
+    if named: return _texts(label.cat.categories)
+    found = set(_texts(label)) - {""}  # the labels of test rows may be taken out
+    return list(dict.fromkeys(name_classes(found).values()))
+
+def _texts(labels): return [cell_text(o) for o in labels]
 
 # %% ../../nbs/data/11_loaders.ipynb #9eb876ba
 class NumberLabels(Categorize):
@@ -179,6 +181,7 @@ def mri_block(classes=None, # Class names in the order of their numbers; the tab
              )->DataBlock: # For a table with filepath, label and split
     "Make a fastai `DataBlock` with the study's preprocessing."
     import fastai.vision.learner  # tells fastai how to show batches, results and losses of pictures
+    classes = classes and _texts(classes)
     always = [IntToFloatTensor, *([MildAugment()] if augment else [])]
     if mean is not None:
         always.append(Normalize.from_stats(cycled(mean, channels), cycled(std, channels)))

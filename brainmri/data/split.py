@@ -29,7 +29,7 @@ def grouped_split(y, # The class of each image
                   seed=42 # Breaks ties
                  )->np.ndarray: # The part of each image
     "Deal whole groups out, so that each class comes near its `shares` in every part."
-    g = pd.factorize(np.asarray(groups))[0]
+    g = join_groups(len(y), [groups])  # an image without a group is one of its own
     counts = pd.crosstab(g, pd.factorize(np.asarray(y), sort=True)[0]).to_numpy(dtype=float)
     shuffled = seeded_rng(seed, "split").permutation(len(counts))
     order = shuffled[np.argsort(-counts[shuffled].sum(1), kind="stable")]
@@ -98,8 +98,8 @@ def _enough(counts, need, what):
 def _random(df, seed):
     "The study's split: stratified by class, blind to groups."
     from sklearn.model_selection import train_test_split
-    _enough(df.groupby("label", observed=True).size(), 7, "image")
     once = df.drop_duplicates("filepath")  # the rows of an oversampled image stay together
+    _enough(once.groupby("label", observed=True).size(), 7, "image")
     train, rest = train_test_split(once, test_size=0.3, stratify=once.y, random_state=seed)
     valid, test = train_test_split(rest, test_size=0.5, stratify=rest.y, random_state=seed)
     parts = dict(train=train, valid=valid, test=test)

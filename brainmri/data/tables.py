@@ -95,7 +95,7 @@ _MISSING = {"", "nan", "na", "n/a", "#n/a", "<na>", "nat", "null"}  # "None" is 
 def cell_text(o # A cell
              )->str: # "" where there is nothing
     "Write a cell as text, in the same way whatever it was stored as."
-    if o is None or o is pd.NA or isinstance(o, float) and o != o: return ""
+    if o is None: return ""
     text = unicodedata.normalize("NFC", str(o)).strip()
     if text.lower() in _MISSING: return ""
     if text.lower() in ("true", "false"): return text.capitalize()
@@ -214,7 +214,7 @@ def _renamed(df, roles, what):
     there = listed(df.columns, 8) or "nothing"
     if lacking: raise DataError(f"{what} has no column {' and '.join(lacking)}: "
                                 f"expected {_columns(roles)}; found {there}.")
-    if "split" not in found and split_column(df): found["split"] = split_column(df)
+    if split := split_column(df): found["split"] = split
     taken = [f"{c} for {role}" for role, c in found.items() if _is_a_guess(role, c, df)]
     if taken: warnings.warn(f"{what}: taken {listed(taken)}.", DataWarning, stacklevel=5)
     df = df.rename(columns={c: role for role, c in found.items()})
@@ -275,9 +275,11 @@ def given_names(labels, # As text
                 classes # As for `choose_classes`
                )->dict: # Label → name; None if `classes` only chooses
     "Match labels with the names that `classes` gives them."
+    if not isinstance(classes, int) and not len(classes):
+        raise ConfigError("classes is empty: expected at least one class, or None for all.")
     numbers = {o: _number(o) for o in name_classes(labels)}
     if isinstance(classes, Mapping): given = {_number(k): str(v) for k, v in classes.items()}
-    elif isinstance(classes, str) or not all(map(str.isdecimal, numbers.values())): return None
+    elif isinstance(classes, (str, int)) or not all(map(str.isdecimal, numbers.values())): return None
     elif not {cell_text(o) for o in classes}.isdisjoint(numbers): return None
     else: given = {str(i): str(o) for i, o in enumerate(classes)}
     refuse_first(_naming_problems(numbers, given, classes), ConfigError)
@@ -301,12 +303,17 @@ MASK_FOLDERS = { #: Names of folders that hold no images
 
 def _places(df, base):
     "Folders and relative paths that `df` may mean, besides `base` and its column filepath."
-    near = [*base.iterdir(), *base.parent.iterdir()]
-    inside = sorted(o for o in near if o.name[0] != "." and o.name.lower() not in MASK_FOLDERS and o.is_dir())
+    near = [*_content(base), *_content(base.parent)]
+    inside = sorted(o for o in near if o.name[0] != "." and o.name.lower() not in MASK_FOLDERS and os.path.isdir(o))
     named = df.filepath.to_numpy(dtype=object)
     in_class = [f"{label}/{o}" for label, o in zip(df.label, named)] if "label" in df else named
     homes = {os.path.realpath(o): o for o in [base, base.parent, Path("."), *inside]}.values()
     return [(home, paths) for paths in (named, in_class) for home in homes]
+
+def _content(folder):
+    "The paths in a folder; none if it may not be listed."
+    try: return list(folder.iterdir())
+    except OSError: return []
 
 # %% ../../nbs/data/02d_tables.ipynb #34b2cd45
 def _find_all(paths, home, listings):
