@@ -185,8 +185,7 @@ def stage(self:Training,
     "Make a fastai `Learner` for what `phase` trains."
     set_phase(self.learn, phase)
     self.frozen = {}  # made anew, since the weights below may have changed
-    args = {**learner_args(), "loss_func": self.loss_func()}
-    args["splitter"] = lambda o: list(filter(None, map(params, o)))
+    args = learner_args() | dict(loss_func=self.loss_func(), splitter=lambda o: list(filter(None, map(params, o))))
     args["metrics"] += L(self.options.metrics)
     dls, (_, top) = self.loaders(phase.train), self.cut(phase.train)
     return self._set_up(Learner(dls, top, cbs=[*cbs, *self._callbacks(phase)], **args), phase.train)
@@ -355,8 +354,7 @@ def _resume(self:Training, folder):
     same_weights(self.learn.model)
     if self.processes == 1: self.held = min(self.held, note["held"])
     self.best.best, self.seconds, self.history = note["best"], note["seconds"], note["history"]
-    shape = -1, len(self.rows["valid"]), len(classes_of(self.df))  # older notes have no first axis
-    self.held_out = note["held_out"] and np.reshape(note["held_out"], shape)
+    self.held_out = note["held_out"] and np.array(note["held_out"])
     return note["phases"]
 
 # %% ../../nbs/train/04_loop.ipynb #9b8aa30d
