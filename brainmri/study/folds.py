@@ -161,7 +161,7 @@ def open_test(self:FoldedStudy):
     if opened: note_opening(self.folder, opened, "best by validation over all folds", best[0])
     for repeat, fold in self.places:
         names = {*best, *([chosen[fold]] if chosen and repeat == 1 else [])}
-        self.study(repeat, fold).open_test([r.name for r in self.recipes if r.name in names])
+        self.study(repeat, fold).open_test(names)
     for r in self.recipes: self.pool(r.name)
     if chosen: self.note_nested(chosen)
 
