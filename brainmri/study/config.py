@@ -6,7 +6,7 @@
 __all__ = ['PRESETS', 'RunConfig', 'Preset', 'settle', 'to_record', 'takes_settings', 'make_config']
 
 # %% ../../nbs/study/03a_config.ipynb #92015a2a
-import dis, hashlib, inspect, sys
+import dis, hashlib, inspect, os, sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -115,6 +115,7 @@ class RunConfig:
         for name in ("recipes", "classes", "channels"):
             v = getattr(self, name)
             if isinstance(v, str): put(name, [o.strip() for o in v.split(",")])
+        if isinstance(self.boxes, (str, PurePath)): put("boxes", os.path.expanduser(self.boxes))
         for name in (*_LIMITS, "class_weights"):
             v = getattr(self, name)
             if hasattr(v, "tolist") and not hasattr(v, "items"): put(name, v.tolist())
