@@ -91,7 +91,7 @@ def train_recipes(self:FoldedStudy):
         study.train_recipes()
 
 # %% ../../nbs/study/05b_folds.ipynb #21b8f750
-def mean_history(histories # One table per fold, as `read_history` gives them
+def mean_history(histories # One table per fold, as in `Run.histories`
                 )->pd.DataFrame: # One row per epoch, and in `folds` how many folds it averages
     "Average the histories of folds, each phase by itself."
     counted = [o.assign(epoch=o.groupby("phase").cumcount()) for o in histories]  # within the phase
