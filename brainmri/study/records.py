@@ -137,6 +137,22 @@ def body(self:Run,
     of_parts = dict.fromkeys(map(self.body, trained.get("parts") or ()))
     return " and ".join(of_parts) or trained.get("body") or self.config.get("body")
 
+@patch
+def networks(self:Run,
+             recipe:str # One of its recipes
+            )->list: # Of dicts: body, img_size, phases …; empty ones if unknown
+    "List how the network of a recipe was trained; of an average, those of its parts."
+    trained = self.config.get("trained", {}).get(recipe, {})
+    return [o for part in trained.get("parts") or () for o in self.networks(part)] or [trained]
+
+@patch
+def in_epochs(self:Run,
+              recipe:str # One of its recipes
+             )->bool: # False for a solved head
+    "Was a recipe trained in epochs, of which the best was kept?"
+    phases = [p for o in self.networks(recipe) for p in o.get("phases") or ()]
+    return not phases or any(p["epochs"] for p in phases)
+
 # %% ../../nbs/study/00_records.ipynb #0b5e27e4
 def read_predictions(run:Run, # From `read_run`
                      recipe:str, # One of its recipes
