@@ -97,16 +97,21 @@ def read_data(data, # As for `index_images`; None for phantoms
     if data is None: return _phantoms(config)
     df = index_images(data, classes=config.classes, channels=config.channels, progress=config.progress)
     path = "table" if isinstance(data, pd.DataFrame) else str(data)
-    places = () if path == "table" else (Path(path), Path(path).parent)
-    synthetic = any((o/"phantoms.json").is_file() for o in places)
+    places = [] if path == "table" else [Path(path), Path(path).parent]
+    beside = {Path(o).parent.parent for o in df.filepath}
+    synthetic = any(map(_has_phantoms, places)) or all(map(_has_phantoms, beside))
     return df, dict(name=Path(path.replace(":", "-")).name or "data", path=path, n=len(df), synthetic=synthetic)
 
 # %% ../../nbs/study/04a_beginning.ipynb #e47d0ea3
+def _has_phantoms(folder): return (folder/"phantoms.json").is_file()
+
 def _phantoms(config):
+    if config.channels: raise ConfigError(
+        f"channels={','.join(config.channels)} are columns of a table, and there are no data: give a table, or leave them out.")
     folder = cache_dir()/f"phantoms-{N_PHANTOMS}-{config.split_seed}"
     with cache_lock(folder.name):  # once, for all runs
         make_phantoms(folder, n=N_PHANTOMS, seed=config.split_seed, progress=config.progress)
-    df = index_images(folder, progress=config.progress)
+    df = index_images(folder, classes=config.classes, progress=config.progress)
     return df, dict(name="phantoms", path=None, n=len(df), synthetic=True)
 
 # %% ../../nbs/study/04a_beginning.ipynb #33174d9b
@@ -225,7 +230,7 @@ def open_folder(folder:Path, # Of a run, or of one of its folds
         follow_images(folder, df)
     for o in folder.rglob(".*.tmp"): o.unlink()  # left half-written by a killed process
     write_json(folder/"config.json", record)
-    write_csv(folder/"index.csv", df.drop(columns=[c for c in df if c.startswith("_")]))
+    write_csv(folder/"index.csv", df)
     write_json(folder/"audit.json", audit)
     write_json(folder/"environment.json", environment(config.device, config.precision))
 

@@ -43,8 +43,12 @@ def worker_env()->dict: # For Ray's `runtime_env`
 # %% ../../nbs/study/08_cluster.ipynb #55cfcfdb
 def _train_one(common, own):
     "Train one recipe from one seed, as a task, and return its metrics."
-    res = train_all(**common, **own)
-    return read_json(res.path/own["recipes"][0].name/"metrics.json")
+    asked, = own["recipes"]
+    top = 0 if asked.parts else own["test_top"]  # else a part could be opened in place of its average
+    res = train_all(**common, **own | dict(test_top=top))
+    file = res.path/asked.name/"metrics.json"
+    if top < own["test_top"] and not read_json(file)["test"]: res.open_test(asked.name, "best by validation")
+    return read_json(file)
 
 def _gather(ray, refs):
     "Get the results of tasks, or raise a task's own error."
@@ -87,7 +91,9 @@ def _common(data, config, settings):
     return dict(data=data, audited=found, split_seed=config.seed, progress=False, **own)
 
 # %% ../../nbs/study/08_cluster.ipynb #0ce09f03
-@delegates(train_all, but=["split_seed", "audited", "resume"])
+_DECIDED = ["split_seed", "audited", "resume"]
+
+@delegates(train_all, but=_DECIDED)
 def train_many(data=None, # Images, as for `train_all`
                out="runs/many", # Folder of the run folders and of comparison.csv
                *,
@@ -100,6 +106,8 @@ def train_many(data=None, # Images, as for `train_all`
                **kwargs
               )->pd.DataFrame: # One row per recipe, as in `Results.table`
     "Train recipes from several seeds on a Ray cluster, and open the test set for the leaders."
+    given = [o for o in _DECIDED if o in kwargs]
+    if given: raise ConfigError(f"train_many decides {given[0]} by itself: leave it out; `seed` is also that of the split.")
     if "group" in kwargs: data, kwargs["group"] = attach_groups(data, kwargs["group"])
     settings = make_config(dict(n_seeds=n_seeds, seed=seed, progress=progress, **kwargs))
     config, ray = settle(settings, data is not None, "cpu"), need_ray()

@@ -6,7 +6,7 @@
 __all__ = ['PRESETS', 'RunConfig', 'Preset', 'settle', 'to_record', 'takes_settings', 'make_config']
 
 # %% ../../nbs/study/03a_config.ipynb #92015a2a
-import inspect
+import dis, hashlib, inspect, os, sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -114,7 +114,8 @@ class RunConfig:
         if str(self.folds).isdigit(): put("folds", int(self.folds))  # from the command line
         for name in ("recipes", "classes", "channels"):
             v = getattr(self, name)
-            if isinstance(v, str): put(name, v.split(","))
+            if isinstance(v, str): put(name, [o.strip() for o in v.split(",")])
+        if isinstance(self.boxes, (str, PurePath)): put("boxes", os.path.expanduser(self.boxes))
         for name in (*_LIMITS, "class_weights"):
             v = getattr(self, name)
             if hasattr(v, "tolist") and not hasattr(v, "items"): put(name, v.tolist())
@@ -169,7 +170,7 @@ def _described(o, deep=4):
     if isinstance(o, Mapping): return {str(k): _described(v, deep) for k, v in o.items()}
     if isinstance(o, (list, tuple, L)): return [_described(v, deep) for v in o]
     if hasattr(o, "tolist"):
-        values = plain(o)
+        values = plain(o) if getattr(o, "nbytes", 0) < 10**5 else _bytes_key(o)
         return values if len(str(values)) < 200 else _key(values)
     name = getattr(o, "__name__", None) or type(o).__name__
     held = _held(o) if deep else {}
@@ -177,6 +178,11 @@ def _described(o, deep=4):
     return f"{name}({parts})" if parts else name
 
 def _key(values): return f"{stable_seed(values):08x}"
+
+def _bytes_key(o):
+    "Hash a large array, such as a layer of a network that a loss holds."
+    array = o.detach().cpu().double().numpy() if hasattr(o, "detach") else o.__array__()
+    return hashlib.sha256(array.tobytes()).hexdigest()[:8]
 
 # %% ../../nbs/study/03a_config.ipynb #6397866a
 def _held(o):
@@ -186,11 +192,48 @@ def _held(o):
     usual = dict(func=None, distrib=None)  # MixUp keeps only the distribution made from its alpha
     for c in reversed(type(o).__mro__):
         if "__init__" in vars(c): usual |= {k: v.default for k, v in inspect.signature(c.__init__).parameters.items()}
-    own, names = vars(o) if isinstance(o, GetAttr) else dir(o), [*usual]  # a callback also finds what its learner has
-    if hasattr(type(o), "forward"): names += [k for k in vars(o) if k[0] != "_" and k != "training"]  # a loss holds no state
+    own, names = vars(o) if isinstance(o, GetAttr) else dir(o), [*usual, *_kept(o)]  # a callback also finds what its learner has
+    if hasattr(type(o), "forward"): names += _parts_of_loss(o)
     found = {k: getattr(o, k, None) for k in names if k in own}
     without = {k: ["None", "[]", "{}", str(_described(usual.get(k), 1))] for k in found}
-    return {k: v for k, v in found.items() if not inspect.ismethod(v) and str(_described(v, 1)) not in without[k]}
+    held = {k: v for k, v in found.items() if not inspect.ismethod(v) and str(_described(v, 1)) not in without[k]}
+    return held | ({"code": _class_key(o)} if _own_classes(o) else {})
+
+def _parts_of_loss(o):
+    "What a loss holds, since it has no state: attributes, tensors and other losses."
+    inside = [k for kind in ("_parameters", "_buffers", "_modules") for k in vars(o).get(kind, ())]
+    return [k for k in vars(o) if k[0] != "_" and k != "training"] + inside
+
+# %% ../../nbs/study/03a_config.ipynb #b7c1d2e4
+def _own_classes(o):
+    "The classes of an object that no installed package defines."
+    def is_own(c):
+        file = getattr(sys.modules.get(c.__module__), "__file__", None)
+        return c.__module__.split(".")[0] not in sys.stdlib_module_names and "-packages" not in str(file)
+    return [c for c in type(o).__mro__ if is_own(c)]
+
+def _functions(v):
+    "The functions behind a name in a class; a transform dispatches on types."
+    found = [m.implementation for m in getattr(v, "methods", ())] or [getattr(v, "__func__", v)]
+    return [f for f in found if hasattr(f, "__code__")]
+
+# %% ../../nbs/study/03a_config.ipynb #b7c1d2e5
+_FIXED = int, float, str, tuple, partial
+
+def _kept(o):
+    "Names under which own classes keep what an object was made with; a list of a callback may be its state."
+    first, later = set(), set()
+    for name, v in (item for c in _own_classes(o) for item in vars(c).items()):
+        stored = [i.argval for f in _functions(v) for i in dis.get_instructions(f) if i.opname == "STORE_ATTR"]
+        (first if name == "__init__" else later).update(stored)
+    def is_fixed(v): return isinstance(v, _FIXED) or hasattr(v, "__code__")
+    return [k for k in sorted(first - later) if not isinstance(o, GetAttr) or is_fixed(vars(o).get(k))]
+
+def _class_key(o):
+    "Hash the code of an object's own classes, and the constants in them."
+    held = {k: v for c in reversed(_own_classes(o)) for k, v in vars(c).items()}
+    codes = {k: [_code_key(f) for f in _functions(v)] for k, v in held.items()}
+    return _key([codes, {k: _described(v, 1) for k, v in held.items() if k[:2] != "__" and isinstance(v, _FIXED)}])
 
 # %% ../../nbs/study/03a_config.ipynb #aa85e870
 def _code_key(f):

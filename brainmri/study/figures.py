@@ -66,7 +66,7 @@ def _finish_history(ax, starts):
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 # %% ../../nbs/study/00b_figures.ipynb #023817d0
-def plot_history(history, # One row per epoch, from `read_history`
+def plot_history(history, # One row per epoch, from `Run.histories`
                  title:str="" # Above the figure
                 )->plt.Figure: # Losses on the left, macro-F1 on the right
     "Draw losses and validation macro-F1 of each epoch."

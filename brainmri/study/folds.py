@@ -91,7 +91,7 @@ def train_recipes(self:FoldedStudy):
         study.train_recipes()
 
 # %% ../../nbs/study/05b_folds.ipynb #21b8f750
-def mean_history(histories # One table per fold, as `read_history` gives them
+def mean_history(histories # One table per fold, as in `Run.histories`
                 )->pd.DataFrame: # One row per epoch, and in `folds` how many folds it averages
     "Average the histories of folds, each phase by itself."
     counted = [o.assign(epoch=o.groupby("phase").cumcount()) for o in histories]  # within the phase
@@ -161,7 +161,7 @@ def open_test(self:FoldedStudy):
     if opened: note_opening(self.folder, opened, "best by validation over all folds", best[0])
     for repeat, fold in self.places:
         names = {*best, *([chosen[fold]] if chosen and repeat == 1 else [])}
-        self.study(repeat, fold).open_test([r.name for r in self.recipes if r.name in names])
+        self.study(repeat, fold).open_test(names)
     for r in self.recipes: self.pool(r.name)
     if chosen: self.note_nested(chosen)
 

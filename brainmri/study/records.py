@@ -12,12 +12,12 @@ from pandas.api.types import is_numeric_dtype
 from ..core import RunError, counted, one_line
 from ..store import read_json, unescape_path
 from ..data.channels import file_columns
-from ..data.classes import STUDY_CLASSES, classes_of
+from ..data.classes import classes_of
 from ..evaluate.calibrate import calibrate, conformal_sets, cross_calibrate
 from ..evaluate.metrics import mcnemar, paired_difference
 
 # %% auto #0
-__all__ = ['RUN_TABLES', 'read_run_table', 'read_recipe', 'Run', 'read_run', 'read_history', 'read_predictions', 'single_views',
+__all__ = ['RUN_TABLES', 'read_run_table', 'read_recipe', 'Run', 'read_run', 'read_predictions', 'single_views',
            'comparison_table', 'chosen_by', 'choose', 'leaders', 'compare', 'tied', 'parameter_table']
 
 # %% ../../nbs/study/00_records.ipynb #d535524f
@@ -85,7 +85,7 @@ def _check_finished(path):
     "Read the config of a run, and check that all its files are there."
     if not (path/"config.json").exists():
         raise RunError(f"{path} is not a run folder: expected one that train_all wrote, such as runs/NAME.")
-    config = read_json(path/"config.json", dict, ["recipes", "split", "data"])
+    config = read_json(path/"config.json", dict, ["recipes", "split", "data", "classes"])
     files = ["environment.json", "audit.json", "index.csv"]
     for r in config["recipes"]: files += [f"{r}/metrics.json", f"{r}/history.csv", f"{r}/predictions.csv"]
     missing = [o for o in files if not (path/o).exists()]
@@ -102,8 +102,7 @@ def read_run(path # A folder that `train_all` wrote
     config = _check_finished(path)
     names, log = config["recipes"], path/"test_opened.json"
     index = read_run_table(path/"index.csv", config["data"].get("n"))
-    classes = config.get("classes") or STUDY_CLASSES
-    index["label"] = pd.Categorical.from_codes(index["y"], classes)  # cells of `label` may be escaped
+    index["label"] = pd.Categorical.from_codes(index["y"], config["classes"])  # cells of `label` may be escaped
     metrics, histories, predictions = [dict(zip(names, o)) for o in zip(*[read_recipe(path/r) for r in names])]
     openings = read_json(log, list, ["when", "recipes"]) if log.exists() else []
     environment, audit = [read_json(path/f"{o}.json", dict) for o in ("environment", "audit")]
@@ -138,12 +137,21 @@ def body(self:Run,
     of_parts = dict.fromkeys(map(self.body, trained.get("parts") or ()))
     return " and ".join(of_parts) or trained.get("body") or self.config.get("body")
 
-# %% ../../nbs/study/00_records.ipynb #b3c3bef1
-def read_history(run:Run, # From `read_run`
-                 recipe:str # One of its recipes
-                )->pd.DataFrame: # epoch, phase, train_loss, valid_loss, accuracy, macro_f1, seconds
-    "Get the training history of a recipe, with one row per epoch."
-    return run.histories[recipe]
+@patch
+def networks(self:Run,
+             recipe:str # One of its recipes
+            )->list: # Of dicts: body, img_size, phases …; empty ones if unknown
+    "List how the network of a recipe was trained; of an average, those of its parts."
+    trained = self.config.get("trained", {}).get(recipe, {})
+    return [o for part in trained.get("parts") or () for o in self.networks(part)] or [trained]
+
+@patch
+def in_epochs(self:Run,
+              recipe:str # One of its recipes
+             )->bool: # False for a solved head
+    "Was a recipe trained in epochs, of which the best was kept?"
+    phases = [p for o in self.networks(recipe) for p in o.get("phases") or ()]
+    return not phases or any(p["epochs"] for p in phases)
 
 # %% ../../nbs/study/00_records.ipynb #0b5e27e4
 def read_predictions(run:Run, # From `read_run`
@@ -170,7 +178,8 @@ def single_views(predictions # From `read_predictions`
 def fold_paths(self:Run)->list: # Folders; none for a run without folds
     "List the folders of the folds."
     if not self.config.get("folds") or "fold" in self.config: return []
-    return sorted(self.path.glob("fold-*"), key=lambda o: int(o.name[5:]))
+    found = [o for o in self.path.glob("fold-*") if o.name[5:].isdecimal()]  # a recipe may be called fold-x
+    return sorted(found, key=lambda o: int(o.name[5:]))
 
 # %% ../../nbs/study/00_records.ipynb #dad0f035
 @patch

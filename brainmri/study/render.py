@@ -122,13 +122,20 @@ def write_page(path, # The file to write
 def _words(): return json.loads((files("brainmri")/"study"/"templates"/"words.json").read_text(encoding="utf-8"))
 
 # %% ../../nbs/study/00c_render.ipynb #a8680c9d
+_SCORES = "value", "macro_f1", "coverage", "refused"
+
+def _is_interval(value, low, high):
+    "Are these columns a score and its ends? Others may be classes, which may be called low and high."
+    start = str(low).removesuffix("low")
+    return (low, high) == (f"{start}low", f"{start}high") and value in [start + o for o in _SCORES]
+
 def readable(df, # A table of records
              digits:int=3 # Decimals of scores with an interval
             )->pd.DataFrame: # A table for people
     "Write names in words, and each interval beside its value."
     df = df.copy()
     for value, low, high in zip(df, df.columns[1:], df.columns[2:]):
-        if not str(low).endswith("low") or not str(value).startswith(low[:-3]): continue
+        if not _is_interval(value, low, high): continue
         df[value] = [say_score(*o, digits) for o in zip(df[value], df[low], df[high])]
         df = df.drop(columns=[low, high])
     df = df.rename(columns=_said(df.columns), index=_said(df.index))

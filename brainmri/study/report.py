@@ -45,6 +45,7 @@ def run_facts(run:Run # From `read_run`
                  chosen_by=chosen_by(table), row=table.set_index("recipe").loc[best].to_dict(),
                  versus=compare(run).to_dict("records"),
                  tested=[r for r in run.metrics if run.part(r) == "test"],
+                 choices=["recipe"]*(len(run.titles) > 1) + ["best epoch"]*run.in_epochs(best),
                  augmented=[r for r in trained if trained[r].get("augment")])
     nested = run.path/"nested.json"
     facts["nested"] = read_json(nested, dict) if nested.exists() else None
@@ -247,7 +248,7 @@ def report_context(run:Run # From `read_run`
     tables |= recipe_tables(run, best)
     context = facts | recipe_facts(run, best) | dict(
         audit=run.audit, synthetic=data.get("synthetic"), folder=Path(str(data.get("path"))).name,
-        bodies=sorted({*map(run.body, single)} - {"pixels"}), limits=sentences("limits.txt.jinja", run=run),
+        bodies=sorted({*map(run.body, single)} - {"pixels"}), limits=sentences("limits.txt.jinja", **facts),
         perfect=[s["n"] for s in scores if s["accuracy"] == 1], tables=tables,
         trials=read_trials(run.path/best), external=read_external(run))
     tables["claim"] = claim_table(context)
@@ -283,7 +284,9 @@ def save_figures(run:Run # From `read_run`
     figs["split"] = plot_folds(run.index) if run.fold_paths else plot_split(run.index)
     probes = run.audit.get("shortcuts")
     if probes: figs["shortcuts"] = plot_probes(pd.DataFrame(probes).set_index("probe"))
-    for r, title in run.titles.items(): figs |= recipe_figures(run, r, title)
+    for r, title in run.titles.items():
+        figs |= recipe_figures(run, r, title)
+        (run.path/"figures"/f"reliability_{r}.png").unlink(missing_ok=True)  # another recipe may have been best
     return _save(run, figs)
 
 # %% ../../nbs/study/01_report.ipynb #8d947e4f

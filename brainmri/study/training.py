@@ -161,7 +161,7 @@ def fit_gate(self:Study,
              t:Training # Trained
             )->Gate: # Refuses what is no brain MRI
     "Fit the gate of a network on its training and validation images."
-    features = {part: t.answers(rows)[1] for part, rows in t.rows.items()}
+    features = {part: t.answers(rows, tta=0)[1] for part, rows in t.rows.items()}
     plain = {part: np.concatenate([plain_checks(t.pictures(o)) for o in np.array_split(rows, -(-len(rows)//256))])
              for part, rows in t.rows.items()}
     y = self.df["y"].values[t.rows["train"]]
@@ -323,9 +323,14 @@ def train_recipes(self:Study):
 
 # %% ../../nbs/study/05a_training.ipynb #3974bdce
 @patch
+def ranked(self:Study)->list: # Names
+    "List all recipes, the best on validation first."
+    return leaders(comparison_table([self.metrics(r) for r in self.recipes]), len(self.recipes))
+
+@patch
 def leaders(self:Study)->list: # Names
     "List the recipes that lead on validation, at most `test_top`."
-    return leaders(comparison_table([self.metrics(r) for r in self.recipes]), self.config.test_top)
+    return self.ranked()[:self.config.test_top]
 
 # %% ../../nbs/study/05a_training.ipynb #fa44d4df
 @patch
@@ -338,7 +343,7 @@ def open_test(self:Study,
     if todo:
         self.say(f"Opening the test set for {' and '.join(r.title for r in todo)}, the best on validation.")
         why = f"best {len(leaders)} by validation" if len(leaders) > 1 else "best by validation"
-        note_opening(self.folder, [r.name for r in todo], why, leaders[0], self.more_seeds())
+        note_opening(self.folder, [r.name for r in todo], why, self.ranked()[0], self.more_seeds())
     for r in todo:
         t, folder = self.trained(r), self.folder/r.name
         write_json(folder/"metrics.json", {**self.metrics(r), "test": self.score(t, "test", folder)[0]})
@@ -360,7 +365,7 @@ def open_repeats(self:Study):
 def _score_repeats(self:Study, r, repeats):
     seeds = [o["seed"] for o in repeats]
     why = f"repetitions from the seeds {', '.join(map(str, seeds))}"
-    note_opening(self.folder, [r.name], why, self.leaders()[0], seeds)
+    note_opening(self.folder, [r.name], why, self.ranked()[0], seeds)
     for o in repeats:
         folder = self.folder/r.name/f"seed-{o['seed']}"
         if not (folder/"model.safetensors").exists(): self._train_again(r, o["seed"], folder)

@@ -78,7 +78,7 @@ def _pictures_in(item, untrusted=False):
     if isinstance(item.image, dict):
         found = _channels().open_channels(item.image, untrusted)
         names = [f"{item.name}#{k}" for k in range(1, len(found) + 1)] if len(found) > 1 else [item.name]
-        return [replace(o, name=name) for o, name in zip(found, names)]
+        return [replace(o, name=name, other=o.other or item.other) for o, name in zip(found, names)]
     is_file = isinstance(item.image, (str, Path, bytes)) and (untrusted or not is_picture(item.image))
     return read_slices(item.image, item.name, untrusted) if is_file else [item]
 
