@@ -84,6 +84,7 @@ from .study.figures import *
 from .study.render import *
 from .study.report import *
 from .study.external import *
+from .study.describe import *
 from .study.config import *
 from .study.run import *
 from .study.results import *

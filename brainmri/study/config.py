@@ -6,17 +6,14 @@
 __all__ = ['PRESETS', 'RunConfig', 'Preset', 'settle', 'to_record', 'takes_settings', 'make_config']
 
 # %% ../../nbs/study/03a_config.ipynb #92015a2a
-import dis, hashlib, inspect, os, sys
-from collections.abc import Mapping
+import os
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from numbers import Integral
 from pathlib import PurePath
-from fastcore.basics import GetAttr
 from fastcore.foundation import L
 from fastcore.meta import delegates
-from ..core import ConfigError, one_line, pick, refuse_first, stable_seed
-from ..store import plain
+from ..core import ConfigError, one_line, pick, refuse_first
+from .describe import describe
 
 # %% ../../nbs/study/03a_config.ipynb #bf7f5b90
 _LIMITS = dict(
@@ -160,93 +157,7 @@ def to_record(config:RunConfig # From `settle`
              )->dict: # For `config.json`
     "List the settings that decide a run's numbers."
     kept = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in _NOT_RECORDED}
-    return {k: _described(v) if k in _OBJECTS else v for k, v in kept.items()}
-
-# %% ../../nbs/study/03a_config.ipynb #e83edf42
-def _described(o, deep=4):
-    "Describe an object by its name and what it holds; for a list, each item."
-    if o is None or isinstance(o, (str, int, float)): return o
-    if isinstance(o, (type, PurePath)): return getattr(o, "__name__", str(o))
-    if isinstance(o, Mapping): return {str(k): _described(v, deep) for k, v in o.items()}
-    if isinstance(o, (list, tuple, L)): return [_described(v, deep) for v in o]
-    if hasattr(o, "tolist"):
-        values = plain(o) if getattr(o, "nbytes", 0) < 10**5 else _bytes_key(o)
-        return values if len(str(values)) < 200 else _key(values)
-    name = getattr(o, "__name__", None) or type(o).__name__
-    held = _held(o) if deep else {}
-    parts = ", ".join(f"{k}={_described(v, deep - 1)}" for k, v in held.items())
-    return f"{name}({parts})" if parts else name
-
-def _key(values): return f"{stable_seed(values):08x}"
-
-def _bytes_key(o):
-    "Hash a large array, such as a layer of a network that a loss holds."
-    array = o.detach().cpu().double().numpy() if hasattr(o, "detach") else o.__array__()
-    return hashlib.sha256(array.tobytes()).hexdigest()[:8]
-
-# %% ../../nbs/study/03a_config.ipynb #6397866a
-def _held(o):
-    "What an object was made with, as far as it differs from the defaults."
-    if isinstance(o, partial): return dict(f=o.func, args=o.args, **o.keywords)
-    if hasattr(o, "__code__"): return dict(code=_code_key(o))
-    usual = dict(func=None, distrib=None)  # MixUp keeps only the distribution made from its alpha
-    for c in reversed(type(o).__mro__):
-        if "__init__" in vars(c): usual |= {k: v.default for k, v in inspect.signature(c.__init__).parameters.items()}
-    own, names = vars(o) if isinstance(o, GetAttr) else dir(o), [*usual, *_kept(o)]  # a callback also finds what its learner has
-    if hasattr(type(o), "forward"): names += _parts_of_loss(o)
-    found = {k: getattr(o, k, None) for k in names if k in own}
-    without = {k: ["None", "[]", "{}", str(_described(usual.get(k), 1))] for k in found}
-    held = {k: v for k, v in found.items() if not inspect.ismethod(v) and str(_described(v, 1)) not in without[k]}
-    return held | ({"code": _class_key(o)} if _own_classes(o) else {})
-
-def _parts_of_loss(o):
-    "What a loss holds, since it has no state: attributes, tensors and other losses."
-    inside = [k for kind in ("_parameters", "_buffers", "_modules") for k in vars(o).get(kind, ())]
-    return [k for k in vars(o) if k[0] != "_" and k != "training"] + inside
-
-# %% ../../nbs/study/03a_config.ipynb #b7c1d2e4
-def _own_classes(o):
-    "The classes of an object that no installed package defines."
-    def is_own(c):
-        file = getattr(sys.modules.get(c.__module__), "__file__", None)
-        return c.__module__.split(".")[0] not in sys.stdlib_module_names and "-packages" not in str(file)
-    return [c for c in type(o).__mro__ if is_own(c)]
-
-def _functions(v):
-    "The functions behind a name in a class; a transform dispatches on types."
-    found = [m.implementation for m in getattr(v, "methods", ())] or [getattr(v, "__func__", v)]
-    return [f for f in found if hasattr(f, "__code__")]
-
-# %% ../../nbs/study/03a_config.ipynb #b7c1d2e5
-_FIXED = int, float, str, tuple, partial
-
-def _kept(o):
-    "Names under which own classes keep what an object was made with; a list of a callback may be its state."
-    first, later = set(), set()
-    for name, v in (item for c in _own_classes(o) for item in vars(c).items()):
-        stored = [i.argval for f in _functions(v) for i in dis.get_instructions(f) if i.opname == "STORE_ATTR"]
-        (first if name == "__init__" else later).update(stored)
-    def is_fixed(v): return isinstance(v, _FIXED) or hasattr(v, "__code__")
-    return [k for k in sorted(first - later) if not isinstance(o, GetAttr) or is_fixed(vars(o).get(k))]
-
-def _class_key(o):
-    "Hash the code of an object's own classes, and the constants in them."
-    held = {k: v for c in reversed(_own_classes(o)) for k, v in vars(c).items()}
-    codes = {k: [_code_key(f) for f in _functions(v)] for k, v in held.items()}
-    return _key([codes, {k: _described(v, 1) for k, v in held.items() if k[:2] != "__" and isinstance(v, _FIXED)}])
-
-# %% ../../nbs/study/03a_config.ipynb #aa85e870
-def _code_key(f):
-    "Hash a function's code, with what its defaults and its closure hold."
-    f = getattr(f, "__func__", f)
-    cells = [o.cell_contents for o in f.__closure__ or () if o.cell_contents is not f]
-    return _key([_code_parts(f.__code__), _described([f.__defaults__, f.__kwdefaults__, cells], 1)])
-
-def _code_parts(o):
-    "What a constant, or the code of a function, consists of."
-    if isinstance(o, frozenset): return sorted(map(repr, o))
-    if not hasattr(o, "co_code"): return o
-    return o.co_code, o.co_names, [_code_parts(c) for c in o.co_consts]
+    return {k: describe(v) if k in _OBJECTS else v for k, v in kept.items()}
 
 # %% ../../nbs/study/03a_config.ipynb #99a5da52
 def takes_settings(f=None, # A function with `**kwargs`
