@@ -217,7 +217,7 @@ def summary(self:Audit)->pd.DataFrame: # Indexed by what is counted: n and what 
     repeated = sum(len(o) - 1 for o in self.copies)
     rows = {
         "images": (len(self.df), "usable, in the table"),
-        "left out": (len(self.problems), "files that aren't used: unreadable, too small, or no image of a class"),
+        "left out": (len(self.problems), "unreadable, too small, or no image of a class"),
         "exact copies": (repeated, "images whose very pixels occur before"),
         "near duplicates": (sum(near), share),
         "clusters": (len(near), f"sets of these, the largest of {max(near, default=0)}"),
@@ -279,7 +279,7 @@ def repeats(self:Audit)->list: # Sentences
 def warnings(self:Audit)->list: # Sentences; empty if nothing is wrong
     "Say what is wrong with the set. Doubtful labels aren't in it: they are for looking at."
     bad, moved = self.problems, self.relabeled
-    said = [f"{counted(len(bad), 'file')} that aren't used, such as {o['filepath']}" for o in bad[:1]]
+    said = [f"{counted(len(bad), 'unused file')}, such as {o['filepath']}" for o in bad[:1]]
     said += self.repeats() + self.joined() + coincidences(self.provenance)
     said += [f"{counted(len(moved), 'recognized image')} with another label than in the collection, "
              f"such as {o}" for o in moved.filepath[:1]]
