@@ -15,50 +15,6 @@ from fastcore.foundation import L
 from ..core import stable_seed
 from ..store import plain
 
-# %% ../../nbs/study/03_describe.ipynb #e83edf42
-def describe(o, # An object, or a list or dict of objects
-             deep:int=4 # Levels of objects within objects
-            ): # A text; numbers and texts as they are; a list or dict of these
-    "Describe an object by its name and what it was made with, the same in every process."
-    if o is None or isinstance(o, (str, int, float)): return o
-    if isinstance(o, (type, PurePath)): return getattr(o, "__name__", str(o))
-    if isinstance(o, Mapping): return {str(k): describe(v, deep) for k, v in o.items()}
-    if isinstance(o, (list, tuple, L)): return [describe(v, deep) for v in o]
-    if hasattr(o, "tolist"):
-        values = plain(o) if getattr(o, "nbytes", 0) < 10**5 else _bytes_key(o)
-        return values if len(str(values)) < 200 else _key(values)
-    name = getattr(o, "__name__", None) or type(o).__name__
-    held = _held(o) if deep else {}
-    parts = ", ".join(f"{k}={describe(v, deep - 1)}" for k, v in held.items())
-    return f"{name}({parts})" if parts else name
-
-def _key(values): return f"{stable_seed(values):08x}"
-
-def _bytes_key(o):
-    "Hash a large array, such as a layer of a network that a loss holds."
-    array = o.detach().cpu().double().numpy() if hasattr(o, "detach") else o.__array__()
-    return hashlib.sha256(array.tobytes()).hexdigest()[:8]
-
-# %% ../../nbs/study/03_describe.ipynb #6397866a
-def _held(o):
-    "What an object was made with, as far as it differs from the defaults."
-    if isinstance(o, partial): return dict(f=o.func, args=o.args, **o.keywords)
-    if hasattr(o, "__code__"): return dict(code=_code_key(o))
-    usual = dict(func=None, distrib=None)  # MixUp keeps only the distribution made from its alpha
-    for c in reversed(type(o).__mro__):
-        if "__init__" in vars(c): usual |= {k: v.default for k, v in inspect.signature(c.__init__).parameters.items()}
-    own, names = vars(o) if isinstance(o, GetAttr) else dir(o), [*usual, *_kept(o)]  # a callback also finds what its learner has
-    if hasattr(type(o), "forward"): names += _parts_of_loss(o)
-    found = {k: getattr(o, k, None) for k in names if k in own}
-    without = {k: ["None", "[]", "{}", str(describe(usual.get(k), 1))] for k in found}
-    held = {k: v for k, v in found.items() if not inspect.ismethod(v) and str(describe(v, 1)) not in without[k]}
-    return held | ({"code": _class_key(o)} if _own_classes(o) else {})
-
-def _parts_of_loss(o):
-    "What a loss holds, since it has no state: attributes, tensors and other losses."
-    inside = [k for kind in ("_parameters", "_buffers", "_modules") for k in vars(o).get(kind, ())]
-    return [k for k in vars(o) if k[0] != "_" and k != "training"] + inside
-
 # %% ../../nbs/study/03_describe.ipynb #aa85e870
 def _code_key(f):
     "Hash a function's code, with what its defaults and its closure hold."
@@ -102,3 +58,47 @@ def _class_key(o):
     held = {k: v for c in reversed(_own_classes(o)) for k, v in vars(c).items()}
     codes = {k: [_code_key(f) for f in _functions(v)] for k, v in held.items()}
     return _key([codes, {k: describe(v, 1) for k, v in held.items() if k[:2] != "__" and isinstance(v, _FIXED)}])
+
+# %% ../../nbs/study/03_describe.ipynb #6397866a
+def _held(o):
+    "What an object was made with, as far as it differs from the defaults."
+    if isinstance(o, partial): return dict(f=o.func, args=o.args, **o.keywords)
+    if hasattr(o, "__code__"): return dict(code=_code_key(o))
+    usual = dict(func=None, distrib=None)  # MixUp keeps only the distribution made from its alpha
+    for c in reversed(type(o).__mro__):
+        if "__init__" in vars(c): usual |= {k: v.default for k, v in inspect.signature(c.__init__).parameters.items()}
+    own, names = vars(o) if isinstance(o, GetAttr) else dir(o), [*usual, *_kept(o)]  # a callback also finds what its learner has
+    if hasattr(type(o), "forward"): names += _parts_of_loss(o)
+    found = {k: getattr(o, k, None) for k in names if k in own}
+    without = {k: ["None", "[]", "{}", str(describe(usual.get(k), 1))] for k in found}
+    held = {k: v for k, v in found.items() if not inspect.ismethod(v) and str(describe(v, 1)) not in without[k]}
+    return held | ({"code": _class_key(o)} if _own_classes(o) else {})
+
+def _parts_of_loss(o):
+    "What a loss holds, since it has no state: attributes, tensors and other losses."
+    inside = [k for kind in ("_parameters", "_buffers", "_modules") for k in vars(o).get(kind, ())]
+    return [k for k in vars(o) if k[0] != "_" and k != "training"] + inside
+
+# %% ../../nbs/study/03_describe.ipynb #e83edf42
+def describe(o, # An object, or a list or dict of objects
+             deep:int=4 # Levels of objects within objects
+            ): # A text; numbers and texts as they are; a list or dict of these
+    "Describe an object by its name and what it was made with, the same in every process."
+    if o is None or isinstance(o, (str, int, float)): return o
+    if isinstance(o, (type, PurePath)): return getattr(o, "__name__", str(o))
+    if isinstance(o, Mapping): return {str(k): describe(v, deep) for k, v in o.items()}
+    if isinstance(o, (list, tuple, L)): return [describe(v, deep) for v in o]
+    if hasattr(o, "tolist"):
+        values = plain(o) if getattr(o, "nbytes", 0) < 10**5 else _bytes_key(o)
+        return values if len(str(values)) < 200 else _key(values)
+    name = getattr(o, "__name__", None) or type(o).__name__
+    held = _held(o) if deep else {}
+    parts = ", ".join(f"{k}={describe(v, deep - 1)}" for k, v in held.items())
+    return f"{name}({parts})" if parts else name
+
+def _key(values): return f"{stable_seed(values):08x}"
+
+def _bytes_key(o):
+    "Hash a large array, such as a layer of a network that a loss holds."
+    array = o.detach().cpu().double().numpy() if hasattr(o, "detach") else o.__array__()
+    return hashlib.sha256(array.tobytes()).hexdigest()[:8]

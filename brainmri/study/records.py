@@ -129,21 +129,21 @@ def part(self:Run,
 
 # %% ../../nbs/study/00_records.ipynb #6d7345d8
 @patch
-def body(self:Run,
-         recipe:str # One of its recipes
-        )->str: # Such as "vgg16_bn"; "pixels" for a network on flattened pixels
-    "Get the body of a recipe's network; of an average, those of its parts."
-    trained = self.config.get("trained", {}).get(recipe, {})
-    of_parts = dict.fromkeys(map(self.body, trained.get("parts") or ()))
-    return " and ".join(of_parts) or trained.get("body") or self.config.get("body")
-
-@patch
 def networks(self:Run,
              recipe:str # One of its recipes
             )->list: # Of dicts: body, img_size, phases …; empty ones if unknown
     "List how the network of a recipe was trained; of an average, those of its parts."
     trained = self.config.get("trained", {}).get(recipe, {})
     return [o for part in trained.get("parts") or () for o in self.networks(part)] or [trained]
+
+# %% ../../nbs/study/00_records.ipynb #1f047eb5
+@patch
+def body(self:Run,
+         recipe:str # One of its recipes
+        )->str: # Such as "vgg16_bn"; "pixels" for a network on flattened pixels
+    "Get the body of a recipe's network; of an average, those of its parts."
+    bodies = dict.fromkeys(o.get("body") or self.config.get("body") for o in self.networks(recipe))
+    return " and ".join(filter(None, bodies)) or None
 
 @patch
 def in_epochs(self:Run,
